@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto'
+import { NormalizeError } from './errors.ts'
+
+/** Plain JSON. Integers beyond 2^53 and all decimals from a protocol travel as strings. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject
+export interface JsonObject {
+  readonly [key: string]: JsonValue
+}
+
+/** Who asks. Field names are those that policy sees (`input.principal`), in Rego's snake_case. */
+export interface Principal {
+  readonly id: string
+  readonly kind: 'agent' | 'person' | 'workload'
+  readonly groups: readonly string[]
+  readonly roles: readonly string[]
+  readonly issuer: string
+  /** The person or agent that this principal acts for, nearest first (RFC 8693 `act`, flattened). */
+  readonly act: readonly string[]
+  /** The agent's owner, where the directory knows one: may never approve for it. */
+  readonly owner: string | null
+  readonly token_id: string | null
+  /** SHA-256 of the token as presented, hex: names the credential without holding it. */
+  readonly token_digest: string
+  /** Seconds since 1970. */
+  readonly expires_at: number
+}
+
+/** What a request does to what it names, from harmless to not. */
+export type ActionClass = 'discover' | 'read' | 'write' | 'destroy' | 'control'
+
+export interface Action {
+  /** `<plane>.<operation>`: `postgres.update`, `sqs.ReceiveMessage`, `http.POST`. */
+  readonly name: string
+  readonly class: ActionClass
+}
+
+/**
+ * How a request uses one part of a resource. `output`: handed out as it is, so a mask can be put over it. `derived`: an
+ * expression over it is handed out. `predicate`: it steers what is handed out or done. `written`: it is changed.
+ */
+export type PartUse = 'output' | 'derived' | 'predicate' | 'written'
+
+/** A column, a field, a header: the smallest thing a label or a mask can name. */
+export interface ResourcePart {
+  readonly name: string
+  readonly labels: readonly string[]
+  readonly uses: readonly PartUse[]
+  /** For a written part: every value it gets, as text; null in place of the list where that can't be known beforehand. */
+  readonly values?: readonly (string | null)[] | null
+}
+
+export interface Resource {
+  /** `table`, `queue`, `endpoint`, …: the plane's own noun. */
+  readonly type: string
+  /** Fully qualified as the plane resolves it: `public.customers`. */
+  readonly name: string
+  readonly labels: readonly string[]
+  readonly parts: readonly ResourcePart[]
+}
+
+export interface RequestContext {
+  readonly plane: string
+  readonly session: string
+  /** RFC 3339, UTC, milliseconds. */
+  readonly time: string
+  readonly source: string | null
+  readonly transaction: 'none' | 'open' | 'failed'
+  /** Approvals that this very request has already been given. */
+  readonly approvals: readonly { readonly id: string; readonly rule: string }[]
+}
+
+/** One normalized request: AuthZEN's shape, with `principal` for its `subject`. */
+export interface AccessRequest {
+  readonly principal: Principal
+  readonly action: Action
+  readonly resources: readonly Resource[]
+  readonly context: RequestContext
+  /** What only this protocol has; reaches policy under the plane's own name (`input.postgres`). */
+  readonly block: JsonObject
+  /** Revision of the labels this request was normalized under; another one in force means: normalize again. */
+  readonly labels_revision: string
+}
+
+/** A request as policy sees it: serialized once, so that nothing can change between decision and record. */
+export interface SealedRequest {
+  readonly request: AccessRequest
+  /** The Rego input document. */
+  readonly json: string
+  /**
+   * SHA-256 (hex) over all that an approval binds: principal with act chain, action, resources, block. Time, session and
+   * transaction state are left out, so that a client that reconnects attaches to its hold.
+   */
+  readonly digest: string
+}
+
+/** Bytes of JSON; a larger request is refused rather than cut. */
+export const MAX_REQUEST_BYTES: number = 256 * 1024
+
+// JSON.stringify writes a lone surrogate as \udXXX; a backslash of the text itself is doubled, hence the look-behind.
+const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+
+/** Serializes a request for policy. Throws NormalizeError when it is too large or holds text that is not Unicode. */
+export function sealRequest(request: AccessRequest): SealedRequest {
+  const { principal, action, resources, context, block } = request
+  const json = JSON.stringify({ principal, action, resources, context, [context.plane]: block })
+  if (json.length > MAX_REQUEST_BYTES || Buffer.byteLength(json) > MAX_REQUEST_BYTES) {
+    throw new NormalizeError(
+      'ERR_NORMALIZE_REQUEST',
+      `the request takes more than ${MAX_REQUEST_BYTES} bytes for policy to judge`,
+    )
+  }
+  if (LONE_SURROGATE.test(json)) {
+    throw new NormalizeError('ERR_NORMALIZE_REQUEST', 'the request holds text that is not valid Unicode')
+  }
+  return { request, json, digest: bindingDigest(request) }
+}
+
+function bindingDigest({ principal, action, resources, block }: AccessRequest): string {
+  const { id, kind, issuer, act } = principal
+  return createHash('sha256')
+    .update(JSON.stringify([{ id, kind, issuer, act }, action, resources, block]))
+    .digest('hex')
+}

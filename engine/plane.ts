@@ -1,0 +1,107 @@
+import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-request.ts'
+import type { Decision, MaskMethod, Outcome } from './verdict.ts'
+
+/** Speaks one protocol and carries out what the engine decides. Life: configure → open → drain → close. */
+export interface Plane<Config = unknown> {
+  /** `postgres`, `acme.kafka`: names the policy's entrypoint and the request's block. */
+  readonly id: string
+  /** Any obligation outside these rejects. */
+  readonly enforces: { readonly maskMethods: readonly MaskMethod[]; readonly hold: boolean }
+  /** Pure; throws ConfigError naming the path. */
+  configure(raw: unknown): Config
+  open(config: Config, host: PlaneHost): Promise<RunningPlane>
+}
+
+export interface RunningPlane {
+  /** Where it listens, for people and tests. */
+  readonly address: { readonly host: string; readonly port: number }
+  /** Takes no new connection; resolves when the open ones have ended or the deadline (ms from now) has passed. */
+  drain(deadlineMs: number): Promise<void>
+  /** Ends everything at once. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** All that a plane may ask of the engine. */
+export interface PlaneHost {
+  /** Throws IdentityError; refused credentials are recorded before it does. */
+  identify(credentials: Credentials): Promise<Principal>
+  openSession(principal: Principal, about: SessionInfo): Promise<Session>
+  /** The active policy's labels for this plane. Ask once a request; its revision goes into the request. */
+  labels(): Labels
+  /** Structured log without secrets, for what is not evidence. */
+  log(event: string, fields: JsonObject): void
+}
+
+export interface Credentials {
+  readonly kind: 'token'
+  /** A JWT from the bank's identity provider. */
+  readonly token: string
+  readonly source: string | null
+}
+
+export interface SessionInfo {
+  readonly source: string | null
+  /** What the client calls itself and which database or endpoint it asked for; recorded, never decided on alone. */
+  readonly client: JsonObject
+}
+
+/** `data.labels.<plane>` of the active bundle: resource name → part name → labels. */
+export interface Labels {
+  readonly revision: string
+  readonly resources: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
+}
+
+/** What an approver's question looks like from the plane's side, once it is durable. */
+export interface HoldNotice {
+  readonly approval: string
+  readonly rule: string
+  readonly message: string
+  readonly approvers: readonly string[]
+  readonly quorum: number
+  /** RFC 3339. */
+  readonly expires: string
+}
+
+export interface DecideOptions {
+  /** Aborted when the client cancels or goes away: a hold is then withdrawn. */
+  readonly signal: AbortSignal
+  /** How long the client's connection can wait on a hold; 0: don't wait, answer with verdict `hold`. */
+  readonly patienceMs: number
+  /** The normalizer proved that the request changes nothing: `decide` may resolve before its intent is durable. */
+  readonly effectFree?: boolean
+  /** The hold is durable and asked: tell the client, in the protocol's own words. */
+  onHold?(notice: HoldNotice): void
+  /** Normalizes the same request again, after a hold was answered: catalogue and labels may have changed since. */
+  again?(): Promise<AccessRequest>
+}
+
+/** One client connection (or one HTTP/SQS caller) as evidence sees it. */
+export interface Session {
+  readonly id: string
+  /** The intent is durable when it resolves (see Decision.durable). Throws EvidenceError when it can't be recorded. */
+  decide(request: AccessRequest, options: DecideOptions): Promise<Decision>
+  /** Records a request that could not be named: verdict reject, durable when it resolves. */
+  refuse(refusal: Refusal): Promise<Decision>
+  /** The masked view; durable before the bytes go to the client. */
+  record(frame: RecordingFrame): Promise<void>
+  /** Durable when it resolves. */
+  settle(decision: Decision, outcome: Outcome): Promise<void>
+  close(reason: string): Promise<void>
+}
+
+/** Why a request was refused before policy could see it. Text here is recorded: no literal of the client's in it. */
+export interface Refusal {
+  readonly action: string
+  readonly code: string
+  readonly message: string
+  readonly block: JsonObject
+}
+
+/** One step of a session as it is replayed. Only the masked view ever gets here. */
+export interface RecordingFrame {
+  readonly dir: 'client' | 'upstream'
+  /** `sql.query`, `sql.rows`, `http.request`, `note`, … */
+  readonly kind: string
+  readonly decision: string | null
+  readonly body: JsonValue
+}

@@ -1,0 +1,94 @@
+import type { PartUse } from './access-request.ts'
+
+/** How a value is hidden. A plane declares which of these it can carry out; any other rejects. */
+export const MASK_METHODS = [
+  'null',
+  'redact',
+  'fixed',
+  'last4',
+  'email',
+  'date-year',
+  'hash',
+  'pseudonym',
+] as const
+export type MaskMethod = (typeof MASK_METHODS)[number]
+
+/** One field to hide: `<resource name>.<part name>`, as the request named them. */
+export interface FieldMask {
+  readonly field: string
+  readonly method: MaskMethod
+}
+
+export interface HoldTerms {
+  /** Groups whose members may answer. */
+  readonly approvers: readonly string[]
+  /** Distinct people that must say yes. */
+  readonly quorum: number
+  /** Seconds from the request to the hold's expiry. */
+  readonly expires_in: number
+  readonly reason_required: boolean
+}
+
+/** The four of the product. */
+export type Verdict =
+  | { readonly kind: 'forward' }
+  | { readonly kind: 'mask'; readonly fields: readonly FieldMask[] }
+  | { readonly kind: 'hold'; readonly terms: HoldTerms; readonly fields: readonly FieldMask[] }
+  | { readonly kind: 'reject' }
+
+/** A rule that fired. `controls`: the framework requirements it evidences (compliance-mappings). */
+export interface Reason {
+  readonly rule: string
+  readonly message: string
+  readonly controls: readonly string[]
+}
+
+/** What policy answered. */
+export interface Evaluation {
+  readonly verdict: Verdict
+  readonly reasons: readonly Reason[]
+}
+
+export interface PolicyReference {
+  readonly revision: string
+  /** SHA-256 (hex) over the bundle's files. */
+  readonly digest: string
+}
+
+/** Verdict, reasons, controls, bundle revision, id: what a plane carries out and a record tells. */
+export interface Decision {
+  readonly id: string
+  readonly verdict: Verdict
+  readonly reasons: readonly Reason[]
+  readonly controls: readonly string[]
+  readonly policy: PolicyReference
+  /** The approval that released it, or that it still waits for. */
+  readonly approval: { readonly id: string; readonly state: 'used' | 'requested' | 'denied' | 'expired' } | null
+  /**
+   * Settles when the intent record is on disk. Already settled when `decide` resolves, unless the request was declared
+   * free of effects: then the plane may ask the upstream, but hands out no byte of its answer before this.
+   */
+  readonly durable: Promise<void>
+}
+
+/** What then happened, for the outcome record. */
+export interface Outcome {
+  readonly status: 'ok' | 'failed' | 'unknown'
+  /** Rows or messages that were handed out or changed, where the protocol tells. */
+  readonly rows: number | null
+  /** Bytes handed to the client. */
+  readonly bytes: number
+  readonly masks: readonly { readonly field: string; readonly method: MaskMethod; readonly count: number }[]
+  /** The protocol's own code for a failure: a SQLSTATE, an HTTP status. */
+  readonly error: string | null
+}
+
+/** Uses that hand the part's value, or something made of it, to the client. */
+export const REVEALING_USES: readonly PartUse[] = ['output', 'derived', 'predicate']
+
+const STRICTNESS: Readonly<Record<Verdict['kind'], number>> = { reject: 3, hold: 2, mask: 1, forward: 0 }
+
+/** The stricter kind of two, for what is decided apart but stands or falls together: reject > hold > mask > forward. */
+export function stricter(one: Verdict['kind'], other: Verdict['kind']): Verdict['kind'] {
+  return STRICTNESS[one] >= STRICTNESS[other] ? one : other
+}
