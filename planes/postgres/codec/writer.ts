@@ -1,0 +1,129 @@
+import { ProtocolError } from '../../../engine/index.ts'
+
+const DEFAULT_CAPACITY = 8 * 1024
+/** Below this, what is left of a buffer after `take()` is not worth keeping. */
+const WORTH_KEEPING = 1024
+
+/**
+ * One growable output buffer for many frames. `begin` and `end` put the length around a body. What `take` hands out
+ * belongs to the caller and is never written to again.
+ */
+export class Writer {
+  #buffer: Buffer
+  /** Where the bytes begin that were not taken yet. */
+  #from = 0
+  #at = 0
+  /** Where the unfinished frame's length goes; -1 between frames. */
+  #lengthAt = -1
+  #frameAt = 0
+
+  constructor(capacity: number = DEFAULT_CAPACITY) {
+    this.#buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  /** Bytes written and not taken. */
+  get length(): number {
+    return this.#at - this.#from
+  }
+
+  /** Starts a frame; type 0 for a startup frame, which has no type byte. */
+  begin(type: number): this {
+    this.#frameAt = this.#at
+    if (type !== 0) this.uint8(type)
+    this.#lengthAt = this.#reserve(4)
+    return this
+  }
+
+  /** Ends the frame that `begin` started. */
+  end(): this {
+    this.#buffer.writeInt32BE(this.#at - this.#lengthAt, this.#lengthAt)
+    this.#lengthAt = -1
+    return this
+  }
+
+  uint8(value: number): this {
+    const at = this.#reserve(1)
+    this.#buffer[at] = value
+    return this
+  }
+
+  int16(value: number): this {
+    this.#buffer.writeInt16BE(value, this.#reserve(2))
+    return this
+  }
+
+  uint16(value: number): this {
+    this.#buffer.writeUInt16BE(value, this.#reserve(2))
+    return this
+  }
+
+  int32(value: number): this {
+    this.#buffer.writeInt32BE(value, this.#reserve(4))
+    return this
+  }
+
+  uint32(value: number): this {
+    this.#buffer.writeUInt32BE(value, this.#reserve(4))
+    return this
+  }
+
+  bytes(source: Buffer, start: number = 0, end: number = source.length): this {
+    source.copy(this.#buffer, this.#reserve(end - start), start, end)
+    return this
+  }
+
+  /** An int32 length and the bytes; -1 alone for null. */
+  value(value: Buffer | null): this {
+    return value === null ? this.int32(-1) : this.int32(value.length).bytes(value)
+  }
+
+  /** Text and a NUL. Throws ProtocolError on a NUL within: the rest would be read as something else. */
+  cstring(text: string): this {
+    if (text.includes('\0')) throw new ProtocolError('ERR_PROTOCOL_MESSAGE', 'a text to be sent contains a NUL')
+    const bytes = Buffer.byteLength(text)
+    const at = this.#reserve(bytes + 1)
+    this.#buffer.write(text, at, 'utf8')
+    this.#buffer[at + bytes] = 0
+    return this
+  }
+
+  /** Hands out all whole frames written so far. Must not be called within one. */
+  take(): Buffer {
+    if (this.#lengthAt >= 0)
+      throw new ProtocolError('ERR_PROTOCOL_STATE', 'output was taken within an unfinished message')
+    const taken = this.#buffer.subarray(this.#from, this.#at)
+    this.#from = this.#at
+    if (this.#buffer.length - this.#at < WORTH_KEEPING) {
+      this.#buffer = Buffer.allocUnsafe(DEFAULT_CAPACITY)
+      this.#from = 0
+      this.#at = 0
+    }
+    return taken
+  }
+
+  /** Forgets an unfinished frame, after an encoder threw. */
+  abandon(): void {
+    if (this.#lengthAt < 0) return
+    this.#at = this.#frameAt
+    this.#lengthAt = -1
+  }
+
+  #reserve(count: number): number {
+    const at = this.#at
+    if (at + count > this.#buffer.length) this.#grow(count)
+    const start = this.#at
+    this.#at += count
+    return start
+  }
+
+  #grow(count: number): void {
+    const length = this.length
+    const grown = Buffer.allocUnsafe(Math.max((length + count) * 2, DEFAULT_CAPACITY))
+    this.#buffer.copy(grown, 0, this.#from, this.#at)
+    if (this.#lengthAt >= 0) this.#lengthAt -= this.#from
+    this.#frameAt -= this.#from
+    this.#buffer = grown
+    this.#from = 0
+    this.#at = length
+  }
+}
