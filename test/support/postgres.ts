@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
+import { Client } from 'pg'
+import type { QueryResult } from 'pg'
 import { issueCertificates } from './certificates.ts'
 import { freePort } from './free-port.ts'
 
@@ -234,9 +235,9 @@ async function createDatabase(server: PostgresServer, bank: boolean): Promise<vo
 }
 
 /** Runs SQL text past the gateway, as the superuser. */
-export async function asSuperuser(server: PostgresServer, database: string, sql: string): Promise<pg.QueryResult> {
+export async function asSuperuser(server: PostgresServer, database: string, sql: string): Promise<QueryResult> {
   const { host, port, user, password } = server
-  const client = new pg.Client({ host, port, user, password, database })
+  const client = new Client({ host, port, user, password, database })
   await client.connect()
   try {
     return await client.query(sql)
