@@ -79,6 +79,7 @@ export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_AUTH'
   | 'ERR_UPSTREAM_CLOSED'
   | 'ERR_UPSTREAM_PROTOCOL'
+  | 'ERR_UPSTREAM_QUERY'
 
 export type StateErrorCode = 'ERR_STATE_OPEN' | 'ERR_STATE_MIGRATION'
 

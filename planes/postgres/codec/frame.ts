@@ -82,6 +82,19 @@ export class FrameReader {
     return this.#chunk.length - this.#at + this.#filled + queued
   }
 
+  /** Hands out, as one copy, all bytes that are not a frame yet, and forgets them: for whoever reads on after us. */
+  takeRest(): Buffer {
+    const rest = Buffer.concat([
+      this.#partial.subarray(0, this.#filled),
+      this.#chunk.subarray(this.#at),
+      ...this.#queue.splice(0),
+    ])
+    this.#forgetPartial()
+    this.#chunk = EMPTY
+    this.#at = 0
+    return rest
+  }
+
   /** From here on frames have a type byte. Called before the `advance()` that is to read the first such frame. */
   startupDone(): void {
     if (this.#partialSize > 0) {
@@ -114,10 +127,14 @@ export class FrameReader {
     this.#take(this.#partialSize - this.#filled)
     if (this.#filled < this.#partialSize) return false
     this.#deliver(this.#partial, 0, this.#partialSize)
+    this.#forgetPartial()
+    return true
+  }
+
+  #forgetPartial(): void {
     this.#partial = EMPTY
     this.#filled = 0
     this.#partialSize = 0
-    return true
   }
 
   /** Moves up to `wanted` bytes of the chunk to the partial frame. */

@@ -101,6 +101,11 @@ export class Writer {
     return taken
   }
 
+  /** What was written since `length` was `from`. A view for reading at once: the next write may move the bytes. */
+  peek(from: number): Buffer {
+    return this.#buffer.subarray(this.#from + from, this.#at)
+  }
+
   /** Forgets an unfinished frame, after an encoder threw. */
   abandon(): void {
     if (this.#lengthAt < 0) return
