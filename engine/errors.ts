@@ -59,11 +59,16 @@ export type ObligationErrorCode = 'ERR_OBLIGATION_UNENFORCEABLE' | 'ERR_OBLIGATI
 export type ApprovalErrorCode =
   | 'ERR_APPROVAL_UNKNOWN'
   | 'ERR_APPROVAL_STATE'
+  | 'ERR_APPROVAL_TERMS'
+  | 'ERR_APPROVAL_PERSON'
   | 'ERR_APPROVAL_SELF'
+  | 'ERR_APPROVAL_OWNER'
+  | 'ERR_APPROVAL_TWICE'
   | 'ERR_APPROVAL_GROUP'
   | 'ERR_APPROVAL_REASON'
   | 'ERR_APPROVAL_DIGEST'
   | 'ERR_APPROVAL_EXPIRED'
+  | 'ERR_APPROVAL_CLOSED'
 
 export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_DIRECTORY'
@@ -81,7 +86,7 @@ export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_PROTOCOL'
   | 'ERR_UPSTREAM_QUERY'
 
-export type StateErrorCode = 'ERR_STATE_OPEN' | 'ERR_STATE_MIGRATION'
+export type StateErrorCode = 'ERR_STATE_OPEN' | 'ERR_STATE_MIGRATION' | 'ERR_STATE_QUERY' | 'ERR_STATE_REBUILD'
 
 export type ErrorCode =
   | ConfigErrorCode

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
-import Provider, { type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider'
+import { Provider, type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider'
 
 const AUDIENCE = 'countersign'
 const RESOURCE = 'https://countersign.test/'
@@ -48,8 +47,9 @@ export async function startIdentityProvider(options: { readonly port?: number } 
   const server = createServer()
   server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const issuer = `http://127.0.0.1:${port}`
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the provider listens on no port')
+  const issuer = `http://127.0.0.1:${address.port}`
   const minted = new WeakMap<object, TokenOverrides>()
   const provider = new Provider(issuer, configuration(await signingKeys(), minted))
   provider.silent = true // Koa's own switch: errors go to whoever asked, not to stderr
@@ -131,9 +131,11 @@ async function requestAgentToken(issuer: string): Promise<string> {
     headers: { authorization: `Basic ${Buffer.from('reconciler:reconciler-secret').toString('base64')}` },
     body: new URLSearchParams({ grant_type: 'client_credentials', resource: RESOURCE }),
   })
-  const body = (await response.json()) as { readonly access_token?: string; readonly error_description?: string }
-  if (body.access_token === undefined) throw new Error(`no token: ${response.status} ${body.error_description ?? ''}`)
-  return body.access_token
+  const body: unknown = await response.json()
+  if (typeof body === 'object' && body !== null && 'access_token' in body && typeof body.access_token === 'string') {
+    return body.access_token
+  }
+  throw new Error(`the provider answered ${response.status} and no token`)
 }
 
 /** People would sign in with a browser; what they'd get is minted by the provider directly. */
@@ -151,7 +153,7 @@ async function mint(
     grantId: crypto.randomUUID(),
     gty: 'authorization_code',
     scope: '',
-  } as ConstructorParameters<typeof provider.AccessToken>[0])
+  })
   token.resourceServer = new provider.ResourceServer(RESOURCE, resourceServer(RESOURCE, overrides.algorithm))
   minted.set(token, overrides)
   return token.save()

@@ -1,0 +1,70 @@
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import { Kysely, SqliteDialect } from 'kysely'
+import { StateError } from '../errors.ts'
+import { migrate } from './migrate.ts'
+import { openSqlite } from './sqlite.ts'
+
+/**
+ * One row an approval. What queries ask for stands in columns, the rest in `document`: JSON as text, written whole by
+ * engine/approvals. Times are milliseconds since 1970.
+ */
+export interface ApprovalRow {
+  readonly id: string
+  readonly state: string
+  readonly digest: string
+  readonly policy_digest: string
+  readonly requester_id: string
+  readonly requester_issuer: string
+  readonly requested_at: number
+  readonly expires_at: number
+  /** Counts changes from 1; a writer names the one it read, so that of two writers one wins. */
+  readonly version: number
+  readonly document: string
+}
+
+export interface Tables {
+  readonly approvals: ApprovalRow
+}
+
+/**
+ * What the gateway keeps besides evidence. It holds nothing that could not be rebuilt from the evidence log. Queries and
+ * migrations keep to what SQLite and PostgreSQL both speak.
+ */
+export type Database = Kysely<Tables>
+
+/**
+ * Opens the embedded store at `path` (`:memory:` for tests) and brings it to this version's schema. Whoever opens it
+ * destroys it. Throws StateError: ERR_STATE_OPEN, ERR_STATE_MIGRATION.
+ */
+export async function openDatabase(path: string): Promise<Database> {
+  const database = new Kysely<Tables>({ dialect: new SqliteDialect({ database: open(path) }) })
+  try {
+    await migrate(database)
+  } catch (error) {
+    await database.destroy()
+    if (error instanceof StateError) throw error
+    const message = `the state database ${path} can't be brought to this version's schema: ${reason(error)}`
+    throw new StateError('ERR_STATE_MIGRATION', message, { cause: error })
+  }
+  return database
+}
+
+function open(path: string): ReturnType<typeof openSqlite> {
+  try {
+    if (path !== ':memory:') createPrivate(path)
+    return openSqlite(path)
+  } catch (error) {
+    const message = `the state database ${path} can't be opened: ${reason(error)}; it must be a writable SQLite file on a local disk`
+    throw new StateError('ERR_STATE_OPEN', message, { cause: error })
+  }
+}
+
+/** Statements that wait for an answer are in it: nobody else's to read, and SQLite gives its side files the same mode. */
+function createPrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600))
+  chmodSync(path, 0o600)
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

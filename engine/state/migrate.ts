@@ -1,0 +1,37 @@
+import type { Kysely } from 'kysely'
+import { StateError } from '../errors.ts'
+import { migrations } from './migrations/index.ts'
+import type { Tables } from './database.ts'
+
+interface MigrationTables extends Tables {
+  readonly schema_migrations: { readonly number: number }
+}
+
+/**
+ * Runs the migrations that this database hasn't seen, each in a transaction of its own. Forward only: a database that a
+ * later version has migrated is refused, ERR_STATE_MIGRATION.
+ */
+export async function migrate(database: Kysely<Tables>): Promise<void> {
+  const typed = database.withTables<Pick<MigrationTables, 'schema_migrations'>>()
+  await typed.schema
+    .createTable('schema_migrations')
+    .ifNotExists()
+    .addColumn('number', 'integer', (column) => column.primaryKey())
+    .execute()
+  const done = await typed.selectFrom('schema_migrations').select('number').execute()
+  const last = Math.max(0, ...done.map((row) => row.number))
+  if (last > migrations.length) {
+    const message = `the state database is at schema ${last}, this version knows ${migrations.length}: run the version that wrote it, or a later one`
+    throw new StateError('ERR_STATE_MIGRATION', message)
+  }
+  for (const [index, up] of migrations.entries()) {
+    if (index < last) continue
+    await typed.transaction().execute(async (transaction) => {
+      await up(transaction)
+      await transaction
+        .insertInto('schema_migrations')
+        .values({ number: index + 1 })
+        .execute()
+    })
+  }
+}
