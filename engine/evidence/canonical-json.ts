@@ -1,0 +1,71 @@
+import { EvidenceError } from '../errors.ts'
+
+/** Deeper nesting is refused: a parser or a stack that gives up on a record would hide it from an auditor. */
+const MAX_DEPTH = 128
+
+/**
+ * The one byte form of a JSON value (RFC 8785): no white space, members by UTF-16 code units of their names, numbers and
+ * strings as ECMAScript prints them. A member that is undefined is left out, as JSON.stringify does.
+ * Throws EvidenceError ERR_EVIDENCE_RECORD for whatever has no such form: NaN, a lone surrogate, a Date, a cycle.
+ */
+export function canonicalJson(value: unknown): string {
+  return write(value, 0)
+}
+
+function write(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return writeString(value)
+    case 'number':
+      if (!Number.isFinite(value)) throw refused('a number that is not finite')
+      return String(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      if (value === null) return 'null'
+      if (depth === MAX_DEPTH) throw refused(`a value nested deeper than ${MAX_DEPTH} levels`)
+      return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1)
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+    case 'undefined':
+      throw refused(`a value of type ${typeof value}`)
+  }
+}
+
+// RFC 8785, 3.2.2.2 is ECMAScript's own quoting, but for lone surrogates, which have no UTF-8.
+function writeString(text: string): string {
+  if (!text.isWellFormed()) throw refused('text that is not valid Unicode')
+  return JSON.stringify(text)
+}
+
+function writeArray(items: readonly unknown[], depth: number): string {
+  let text = '['
+  for (let index = 0; index < items.length; index += 1) {
+    if (index > 0) text += ','
+    text += write(items[index], depth)
+  }
+  return `${text}]`
+}
+
+function writeObject(object: object, depth: number): string {
+  if (!isPlain(object)) throw refused('an object that is not plain')
+  let text = ''
+  // Array.prototype.sort without a comparator orders by UTF-16 code units: RFC 8785, 3.2.3.
+  for (const name of Object.keys(object).toSorted()) {
+    const value = object[name]
+    if (value === undefined) continue
+    text += `${text === '' ? '' : ','}${writeString(name)}:${write(value, depth)}`
+  }
+  return `{${text}}`
+}
+
+// A Date or a Map has its content where Object.keys does not look: it would be recorded as {}.
+function isPlain(object: object): object is Readonly<Record<string, unknown>> {
+  const prototype: unknown = Object.getPrototypeOf(object)
+  return prototype === Object.prototype || prototype === null
+}
+
+function refused(what: string): EvidenceError {
+  return new EvidenceError('ERR_EVIDENCE_RECORD', `a record can't hold ${what}: pass plain, finite JSON`)
+}

@@ -1,0 +1,217 @@
+import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
+import type { PolicyReference, Reason } from '../verdict.ts'
+
+/** Everything that is ever recorded, by name. A verifier refuses a name that is not here: it can't know what it means. */
+export const EVENT_NAMES = [
+  'identity.verified',
+  'identity.rejected',
+  'agent.registered',
+  'agent.retired',
+  'agent.quarantined',
+  'credential.issued',
+  'credential.expired',
+  'decision.forward',
+  'decision.mask',
+  'decision.hold',
+  'decision.reject',
+  'outcome.ok',
+  'outcome.failed',
+  'outcome.unknown',
+  'approval.requested',
+  'approval.granted',
+  'approval.denied',
+  'approval.expired',
+  'access.granted',
+  'access.expired',
+  'access.revoked',
+  'access_review.completed',
+  'breakglass.used',
+  'command.blocked',
+  'rate_limit.applied',
+  'masking.applied',
+  'masking.failed_closed',
+  'session.opened',
+  'session.closed',
+  'session.recorded',
+  'replay.viewed',
+  'anomaly.alert',
+  'incident.opened',
+  'incident.closed',
+  'policy.proposed',
+  'policy.tested',
+  'policy.reviewed',
+  'policy.activated',
+  'policy.rolled_back',
+  'policy.emergency_activated',
+  'config.changed',
+  'gateway.released',
+  'gateway.failover',
+  'boundary.verified',
+  'transport.verified',
+  'resource.registered',
+  'exception.granted',
+  'writer.opened',
+  'writer.recovered',
+  'writer.closed',
+  'key.rotated',
+  'key.compromised',
+  'log.checkpoint',
+  'log.witnessed',
+  'log.verified',
+  'log.verify_failed',
+  'log.write_failed',
+  'log.replicated',
+  'retention.applied',
+  'evidence.exported',
+  'report.generated',
+] as const
+export type EventName = (typeof EVENT_NAMES)[number]
+
+/** How often a mask was put over one field. */
+export interface MaskCount {
+  readonly field: string
+  readonly method: string
+  readonly count: number
+  readonly class?: string
+}
+
+/**
+ * What a caller tells of one event; the log adds id, writer, seq, prev and time. No raw sensitive value may be in it: the
+ * caller masks, the log only refuses what it can't write down.
+ */
+export interface RecordDraft {
+  readonly event: EventName
+  readonly session?: string
+  readonly principal?: Principal
+  /** The decision's id: links an intent, its approval and its outcome. */
+  readonly decision?: string
+  readonly action?: Action
+  readonly resources?: readonly Resource[]
+  readonly verdict?: string
+  readonly reasons?: readonly Reason[]
+  readonly controls?: readonly string[]
+  /** Digest of the compliance mappings that `controls` were resolved under. */
+  readonly control_pack?: string
+  readonly policy?: PolicyReference
+  readonly request?: { readonly digest: string; readonly block: JsonObject }
+  readonly masks?: readonly MaskCount[]
+  /** `id`, and in an intent `state`: an intent with state `used` needs an earlier approval.granted with the same id. */
+  readonly approval?: JsonObject
+  readonly outcome?: JsonObject
+  /** What the policy's clock, random and other impure built-ins answered. */
+  readonly nondeterministic?: JsonObject
+  readonly detail?: JsonObject
+}
+
+/** How far a session's recording reaches: the frame count and the leaf hash of the last frame. */
+export interface RecordingHead {
+  readonly frames: number
+  readonly head: string
+}
+
+/** What the log itself puts into every record. */
+export interface Stamp {
+  /** `<writer_id>:<seq>`, so that an id tells the file and the line. */
+  readonly id: string
+  readonly writer_id: string
+  /** From 1, without a gap, per writer. */
+  readonly seq: number
+  /** Leaf hash of the writer's record before this one; 64 zeros in the first. */
+  readonly prev: string
+  /** RFC 3339, UTC, milliseconds. */
+  readonly ts: string
+  /** The process's monotonic clock, nanoseconds, as decimal text. */
+  readonly mono_ns: string
+  /** In a record of a session with a recording: frames that were durable before this record was made. */
+  readonly recording?: RecordingHead
+}
+
+/** A record as it is read back. Only what verification and recovery judge has a type; the rest is in `fields`. */
+export interface EvidenceRecord {
+  readonly id: string
+  readonly event: EventName
+  readonly writerId: string
+  readonly seq: number
+  readonly prev: string
+  readonly ts: string
+  readonly session: string | null
+  readonly decision: string | null
+  readonly recording: RecordingHead | null
+  readonly approval: JsonObject | null
+  readonly detail: JsonObject | null
+  readonly fields: JsonObject
+}
+
+/** An intent is a decision that lets something happen: one without an outcome is in doubt. */
+export function isIntent(event: EventName): boolean {
+  return event === 'decision.forward' || event === 'decision.mask'
+}
+
+export function isOutcome(event: EventName): boolean {
+  return event === 'outcome.ok' || event === 'outcome.failed' || event === 'outcome.unknown'
+}
+
+export function isDecision(event: EventName): boolean {
+  return event.startsWith('decision.')
+}
+
+const EVENTS: ReadonlySet<unknown> = new Set(EVENT_NAMES)
+const LEAF = /^[0-9a-f]{64}$/
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+/** Judges the parsed JSON of a record; undefined when it has not the shape of one. */
+export function parseRecord(value: JsonValue): EvidenceRecord | undefined {
+  const fields = asObject(value)
+  if (fields === null) return undefined
+  const { id, event, writer_id: writerId, seq, prev, ts } = fields
+  if (typeof id !== 'string' || typeof writerId !== 'string' || typeof ts !== 'string' || !TIME.test(ts))
+    return undefined
+  if (!isCount(seq) || !isLeaf(prev) || !isEventName(event)) return undefined
+  const recording = parseRecording(fields.recording)
+  if (recording === undefined) return undefined
+  return {
+    id,
+    event,
+    writerId,
+    seq,
+    prev,
+    ts,
+    session: asText(fields.session),
+    decision: asText(fields.decision),
+    recording,
+    approval: asObject(fields.approval),
+    detail: asObject(fields.detail),
+    fields,
+  }
+}
+
+function parseRecording(value: JsonValue | undefined): RecordingHead | null | undefined {
+  if (value === undefined) return null
+  const { frames, head } = asObject(value) ?? {}
+  return isCount(frames) && isLeaf(head) ? { frames, head } : undefined
+}
+
+function isEventName(value: unknown): value is EventName {
+  return EVENTS.has(value)
+}
+
+export function isLeaf(value: unknown): value is string {
+  return typeof value === 'string' && LEAF.test(value)
+}
+
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+export function asText(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+export function asObject(value: JsonValue | undefined): JsonObject | null {
+  return typeof value === 'object' && value !== null && !isList(value) ? value : null
+}
+
+// Array.isArray does not narrow a readonly array out of a union.
+function isList(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value)
+}

@@ -1,0 +1,7 @@
+/** Evidence: an append-only record of what was decided and what then happened, and the means to check it offline. */
+export { canonicalJson } from './canonical-json.ts'
+export { EVENT_NAMES, type EventName, type MaskCount, type RecordDraft } from './decision-record.ts'
+export type { AppendFile, FileSystem } from './file-store.ts'
+export { openEvidenceLog, type Appended, type EvidenceLog, type EvidenceOptions } from './log.ts'
+export type { RecordingFrame } from './recording.ts'
+export type { InDoubt } from './recovery.ts'
