@@ -1,0 +1,86 @@
+import { mayAnswer, type Approval, type ApprovalLedger, type ApprovalState } from '../engine/approvals/index.ts'
+import { ApprovalError, type Principal } from '../engine/index.ts'
+import type { App, Request } from './app.ts'
+import { viewOf, type ApprovalView } from './approval-view.ts'
+
+/** Whose members may read every approval. */
+export interface Auditors {
+  readonly groups: readonly string[]
+  readonly roles: readonly string[]
+}
+
+export interface ApprovalRoutes {
+  readonly ledger: ApprovalLedger
+  readonly auditors: Auditors
+  /** Who a request's token names; the server has checked it before any route is reached. */
+  principalOf(request: Request): Principal
+}
+
+interface One {
+  readonly Params: { readonly id: string }
+}
+interface Answering extends One {
+  readonly Body: { readonly reason?: string | null }
+}
+
+const params = {
+  type: 'object',
+  properties: { id: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' } },
+}
+const query = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { state: { enum: ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used'] } },
+}
+const body = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { reason: { type: ['string', 'null'], maxLength: 2_000 } },
+}
+
+/** The approvals API. A hold that the asker may not read is, to them, not there. */
+export function approvalRoutes(app: App, options: ApprovalRoutes): void {
+  app.get<{ Querystring: { readonly state?: ApprovalState } }>(
+    '/v1/approvals',
+    { schema: { querystring: query } },
+    async (request) => {
+      const approvals = await options.ledger.list(request.query)
+      const principal = options.principalOf(request)
+      const readable = approvals.filter((approval) => mayRead(approval, principal, options.auditors))
+      return { approvals: readable.map(viewOf) }
+    },
+  )
+  app.get<One>('/v1/approvals/:id', { schema: { params } }, async (request) => viewOf(await readable(request, options)))
+  for (const answer of ['approve', 'deny'] as const) {
+    app.post<Answering>(`/v1/approvals/:id/${answer}`, { schema: { params, body } }, (request) =>
+      take(answer, request, options),
+    )
+  }
+}
+
+async function take(
+  answer: 'approve' | 'deny',
+  request: Request<Answering>,
+  options: ApprovalRoutes,
+): Promise<ApprovalView> {
+  const { id } = await readable(request, options)
+  const reason = request.body.reason ?? null
+  return viewOf(await options.ledger.answer(id, { by: options.principalOf(request), answer, reason }))
+}
+
+async function readable(request: Request<One>, options: ApprovalRoutes): Promise<Approval> {
+  const { id } = request.params
+  const approval = await options.ledger.get(id)
+  if (approval !== null && mayRead(approval, options.principalOf(request), options.auditors)) return approval
+  throw new ApprovalError('ERR_APPROVAL_UNKNOWN', `there is no approval ${id} that you may see`)
+}
+
+/** Its requester, the people that are asked, and auditors. An agent in a group of approvers is not asked. */
+function mayRead({ requester, terms }: Approval, principal: Principal, auditors: Auditors): boolean {
+  if (principal.id === requester.id && principal.issuer === requester.issuer) return true
+  if (principal.kind === 'person' && mayAnswer(terms.approvers, principal)) return true
+  return (
+    principal.groups.some((group) => auditors.groups.includes(group)) ||
+    principal.roles.some((role) => auditors.roles.includes(role))
+  )
+}
