@@ -1,0 +1,81 @@
+# What agents may read.
+package countersign.postgres
+
+import data.countersign.lib
+
+# METADATA
+# title: Registered agents read the bank's public tables and the server's catalogue
+# custom:
+#   id: read-public
+#   controls: [IS.II.C.18, IS.II.C.7(b), AIO.III.A.2(a)]
+forward contains lib.tagged(rego.metadata.rule(), {}) if {
+	known_agent
+	input.action.class in {"read", "discover"}
+	input.postgres.kind in {"select", "explain", "show"}
+	all_readable
+	nothing_written
+	count(foreign_functions) == 0
+}
+
+# METADATA
+# title: Agents read only what is listed for them
+# custom:
+#   id: unlisted-relation
+#   controls: [IS.II.C.18, IS.II.C.7(b), AIO.III.A.2(a)]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	unlisted := {resource.name | some resource in input.resources; not readable(resource)}
+	count(unlisted) > 0
+	message := sprintf("agents may not use %s; read tables of the public schema or the ordinary catalogue, or ask the policy's owners to list it", [concat(", ", sort(unlisted))])
+}
+
+# METADATA
+# title: Agents call only the server's own functions
+# custom:
+#   id: unlisted-function
+#   controls: [IS.II.C.15(b), IS.II.C.18]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	count(foreign_functions) > 0
+	message := sprintf("what %s does inside can't be seen from here; write the query over tables instead", [concat(", ", sort(foreign_functions))])
+}
+
+# METADATA
+# title: Tables are not copied out in bulk
+# custom:
+#   id: reject-copy
+#   controls: [AIO.III.A.2(a), IS.II.C.13]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	startswith(input.postgres.kind, "copy")
+	message := "COPY is closed to agents; read rows with SELECT, which masks what is protected"
+}
+
+foreign_functions := {name | some name in input.postgres.functions; not startswith(name, "pg_catalog.")}
+
+all_readable if {
+	every resource in input.resources {
+		readable(resource)
+	}
+}
+
+nothing_written if {
+	every resource in input.resources {
+		not written(resource)
+	}
+}
+
+written(resource) if "written" in resource.parts[_].uses
+
+# A name with a third word could have its dot in the schema or in the relation: it isn't readable.
+readable(resource) if {
+	resource.type == "table"
+	[schema, _] := split(resource.name, ".")
+	schema in data.readable_schemas
+}
+
+readable(resource) if {
+	resource.type == "table"
+	[schema, name] := split(resource.name, ".")
+	name in data.readable_catalogue[schema]
+}

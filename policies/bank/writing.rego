@@ -1,0 +1,99 @@
+# What agents may change.
+package countersign.postgres
+
+import data.countersign.lib
+
+# METADATA
+# title: A transfer by an agent waits for a person
+# custom:
+#   id: hold-transfer
+#   controls: [IS.II.C.7(c), GLBA.III.C.1.e, IS.II.C.15]
+hold contains lib.tagged(rego.metadata.rule(), {
+	"message": message,
+	"approvers": data.transfers.approvers,
+	"quorum": quorum,
+	"expires_in": data.transfers.expires_in,
+	"reason_required": true,
+}) if {
+	known_agent
+	transfer
+	values_known
+	all_readable
+	count(foreign_functions) == 0
+	quorum := transfer_quorum
+	message := sprintf("a transfer waits for %d yes from %s, with a reason; keep the connection open, or repeat the statement once it is approved", [quorum, concat(" or ", data.transfers.approvers)])
+}
+
+# METADATA
+# title: Nobody can approve a transfer whose amount can't be seen
+# custom:
+#   id: transfer-not-knowable
+#   controls: [IS.II.C.7(c), IS.II.C.15]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	transfer
+	not values_known
+	message := "an approver must see every value before it is written; send each as a literal or a bind parameter, and the amount as a plain decimal with at most two places"
+}
+
+# METADATA
+# title: Agents destroy nothing
+# custom:
+#   id: reject-destructive
+#   controls: [IS.II.C.15(b), IS.II.C.18, IS.II.C.10]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	input.action.class == "destroy"
+	message := "agents may not delete rows or drop, truncate or replace anything; leave the rows as they are and ask the agent's owner to have it done by change management"
+}
+
+# METADATA
+# title: Agents change nothing but by a transfer
+# custom:
+#   id: reject-writes
+#   controls: [IS.II.C.15(b), IS.II.C.18, IS.II.C.7(b)]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	writes
+	not transfer
+	message := sprintf("agents may read, and may insert into %s, which a person approves; ask the agent's owner for any other change", [data.transfers.relation])
+}
+
+writes if input.action.class == "write"
+
+writes if not nothing_written
+
+# A transfer is an INSERT that changes nothing but the one relation.
+transfer if {
+	input.action.class == "write"
+	input.postgres.kind == "insert"
+	{resource.name | some resource in input.resources; written(resource)} == {data.transfers.relation}
+}
+
+transfer_parts := {part |
+	some resource in input.resources
+	resource.name == data.transfers.relation
+	some part in resource.parts
+	"written" in part.uses
+}
+
+# Every value is known, and each row's amount reads as what the server will store: no rounding, no NaN, no exponent.
+values_known if {
+	every part in transfer_parts {
+		is_array(part.values)
+	}
+	count(amounts) > 0
+	every amount in amounts {
+		regex.match(`^[0-9]{1,12}(\.[0-9]{1,2})?$`, amount)
+	}
+}
+
+amounts := [amount |
+	some part in transfer_parts
+	part.name == data.transfers.amount_column
+	some amount in part.values
+]
+
+transfer_quorum := data.transfers.large_quorum if {
+	sum([to_number(amount) | some amount in amounts]) >= data.transfers.large_amount
+} else := data.transfers.quorum

@@ -1,0 +1,87 @@
+# METADATA
+# title: How the verdicts of many rules become one
+# description: |
+#   A plane's package fills four sets (forward, mask, hold, reject) with entries that `tagged` makes; `combine` answers
+#   with the strictest: reject over hold over mask over forward. Nothing matched means reject. A mask says how something
+#   is handed out, not that it may be: it needs a forward or a hold beside it.
+package countersign.lib
+
+# tagged makes an entry of a verdict set: who says so (the rule's own METADATA), and what else the verdict carries. A
+# message in `more` takes the place of the rule's title.
+tagged(rule, more) := object.union(
+	{"rule": rule.custom.id, "message": rule.title, "controls": rule.custom.controls},
+	more,
+)
+
+# combine answers in the one shape that the gateway takes.
+combine(sets) := answer("reject", sets.reject, set(), null) if {
+	count(sets.reject) > 0
+} else := answer("reject", {conflicting_holds}, set(), null) if {
+	count(sets.hold) > 0
+	count(common_approvers(sets.hold)) == 0
+} else := answer("hold", sets.hold | sets.mask, sets.mask, hold_terms(sets.hold)) if {
+	count(sets.hold) > 0
+} else := answer("reject", {mask_alone}, set(), null) if {
+	count(sets.mask) > 0
+	count(sets.forward) == 0
+} else := answer("mask", sets.mask | sets.forward, sets.mask, null) if {
+	count(sets.mask) > 0
+} else := answer("forward", sets.forward, set(), null) if {
+	count(sets.forward) > 0
+} else := answer("reject", {no_rule}, set(), null)
+
+no_rule := {
+	"rule": "no_rule",
+	"message": "no rule allows this request, and what no rule allows is rejected; ask the policy's owners for a rule, or for access",
+	"controls": ["IS.II.C.7(b)", "IS.II.C.15"],
+}
+
+mask_alone := {
+	"rule": "mask_without_forward",
+	"message": "a rule masks part of this request but none allows it; ask the policy's owners for a rule that forwards it",
+	"controls": ["IS.II.C.7(b)", "IS.II.C.15"],
+}
+
+conflicting_holds := {
+	"rule": "conflicting_holds",
+	"message": "several rules hold this request and no group may answer all of them; split the request so that each part has one approver",
+	"controls": ["IS.II.C.7(c)"],
+}
+
+answer(verdict, entries, masks, terms) := {
+	"verdict": verdict,
+	"reasons": reasons(entries),
+	"fields": fields(masks),
+	"hold": terms,
+}
+
+# Sets come in no order of their own; records must not differ from one evaluation to the next.
+reasons(entries) := [{"rule": key[0], "message": key[1], "controls": key[2]} |
+	some key in sort({[entry.rule, entry.message, sort(entry.controls)] | some entry in entries})
+]
+
+# fields names each masked field once.
+fields(masks) := [{"field": field, "method": strictest(methods)} |
+	some field in sort({mask.field | some mask in masks})
+	methods := {mask.method | some mask in masks; mask.field == field}
+]
+
+# From what reveals nothing to what reveals most.
+methods_by_strictness := ["null", "redact", "fixed", "hash", "pseudonym", "date-year", "last4", "email"]
+
+# strictest is "null" also when a method is none that we know: then nothing is revealed.
+strictest(methods) := methods_by_strictness[min(known)] if {
+	known := {rank | some rank, method in methods_by_strictness; method in methods}
+	count(known) == count(methods)
+} else := "null"
+
+# hold_terms are at least as strict as those of each rule that holds.
+hold_terms(holds) := {
+	"approvers": sort(common_approvers(holds)),
+	"quorum": max({hold.quorum | some hold in holds}),
+	"expires_in": min({hold.expires_in | some hold in holds}),
+	"reason_required": true in {hold.reason_required | some hold in holds},
+}
+
+# An approver answers for the whole request, so only a group that every rule trusts will do.
+common_approvers(holds) := intersection({{group | some group in hold.approvers} | some hold in holds})

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/tester"
+)
+
+type testReport struct {
+	OK       bool           `json:"ok"`
+	Passed   int            `json:"passed"`
+	Failed   []testFailure  `json:"failed"`
+	Coverage coverageReport `json:"coverage"`
+}
+
+type testFailure struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Name    string `json:"name"`
+	Message string `json:"message"`
+}
+
+type coverageReport struct {
+	Percent   float64           `json:"percent"`
+	Threshold float64           `json:"threshold"`
+	Lines     int               `json:"lines"`
+	Uncovered map[string][]span `json:"uncovered"`
+}
+
+// span is a range of lines, both ends included.
+type span [2]int
+
+func testCommand(args []string, _ io.Reader) (any, bool, error) {
+	flags, file := packFlags("test")
+	threshold := flags.Float64("threshold", 100, "least coverage, in `percent` of lines")
+	p, err := parsePack(flags, file, args)
+	if err != nil {
+		return nil, false, err
+	}
+	report, err := p.test(context.Background(), *threshold)
+	if err != nil {
+		return nil, false, err
+	}
+	return report, report.OK, nil
+}
+
+func (p *pack) test(ctx context.Context, threshold float64) (*testReport, error) {
+	compiler := p.compiler().WithRewriteTestRules(true)
+	coverage := cover.New()
+	store := inmem.NewFromObject(p.data)
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Abort(ctx, txn)
+	sources := parsedModules(p.modules)
+	all := parsedModules(append(append([]module{}, p.modules...), p.tests...))
+	results, err := tester.NewRunner().SetCompiler(compiler).SetStore(store).SetModules(all).
+		SetCoverageQueryTracer(coverage).RaiseBuiltinErrors(true).RunTests(ctx, txn)
+	if err != nil {
+		found := &findingsError{}
+		found.addOPA(err)
+		return nil, found
+	}
+	report := &testReport{Failed: []testFailure{}}
+	for result := range results {
+		report.add(result)
+	}
+	report.Coverage = coverageOf(coverage.Report(sources), threshold)
+	report.OK = len(report.Failed) == 0 && report.Passed > 0 && report.Coverage.Percent >= threshold
+	return report, nil
+}
+
+// add counts a skipped test as a failed one: what was not run shows nothing.
+func (r *testReport) add(result *tester.Result) {
+	if result.Pass() {
+		r.Passed++
+		return
+	}
+	failure := testFailure{File: result.Location.File, Line: result.Location.Row, Name: result.Package + "." + result.Name}
+	switch {
+	case result.Error != nil:
+		failure.Message = result.Error.Error()
+	case result.Skip:
+		failure.Message = "skipped: a test named todo_ shows nothing"
+	case result.FailedAt != nil:
+		failure.Line = result.FailedAt.Location.Row
+		failure.Message = fmt.Sprintf("not true: %s", result.FailedAt.Location.Text)
+	default:
+		failure.Message = "failed"
+	}
+	r.Failed = append(r.Failed, failure)
+}
+
+func coverageOf(measured cover.Report, threshold float64) coverageReport {
+	report := coverageReport{Percent: measured.Coverage, Threshold: threshold, Uncovered: map[string][]span{},
+		Lines: measured.CoveredLines + measured.NotCoveredLines}
+	for name, file := range measured.Files {
+		for _, gap := range file.NotCovered {
+			report.Uncovered[name] = append(report.Uncovered[name], span{gap.Start.Row, gap.End.Row})
+		}
+	}
+	return report
+}
