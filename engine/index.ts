@@ -1,7 +1,12 @@
 /** The engine's public surface, listed by hand. */
 export type * from './access-request.ts'
 export { sealRequest } from './access-request.ts'
+export { CONFIG_SCHEMA, type ConfigSchema } from './config-schema.ts'
 export * from './errors.ts'
+export { activatePolicy, approvalJournal, type GatewayRooms, hostFor } from './gateway.ts'
+export { nearest } from './nearest.ts'
 export type * from './plane.ts'
+export { Secret } from './secret.ts'
+export { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from './units.ts'
 export type * from './verdict.ts'
 export { MASK_METHODS, stricter } from './verdict.ts'

@@ -1,0 +1,171 @@
+import { DURATION_PATTERN } from '../units.ts'
+
+/** What of JSON Schema the configuration uses. `description` finishes the sentence "expected …". */
+export interface ConfigSchema {
+  readonly $schema?: string
+  readonly title?: string
+  readonly description?: string
+  readonly type?: 'object' | 'array' | 'string' | 'integer'
+  readonly const?: string
+  readonly enum?: readonly string[]
+  readonly pattern?: string
+  readonly minLength?: number
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly minItems?: number
+  readonly items?: ConfigSchema
+  readonly properties?: Readonly<Record<string, ConfigSchema>>
+  readonly required?: readonly string[]
+  readonly additionalProperties?: boolean | ConfigSchema
+  readonly minProperties?: number
+  readonly maxProperties?: number
+  readonly if?: ConfigSchema
+  readonly then?: ConfigSchema
+  readonly else?: ConfigSchema
+  readonly default?: unknown
+  /** What was found is never repeated in an error. */
+  readonly writeOnly?: boolean
+}
+
+const path: ConfigSchema = { type: 'string', minLength: 1, description: 'a path, taken from where this file lies' }
+const claim = (name: string): ConfigSchema => ({
+  type: 'string',
+  minLength: 1,
+  description: 'the name of a claim, or a JSON Pointer into the claims',
+  default: name,
+})
+const duration = (byDefault: string): ConfigSchema => ({
+  type: 'string',
+  pattern: DURATION_PATTERN,
+  description: 'a duration such as 90s, 15m or 12h',
+  default: byDefault,
+})
+
+const names = (what: string): ConfigSchema => ({
+  type: 'array',
+  items: { type: 'string', minLength: 1, description: 'a name' },
+  description: `a list of ${what}`,
+  default: [],
+})
+
+/** A mapping in which nothing else may stand. */
+function section(
+  description: string,
+  properties: Readonly<Record<string, ConfigSchema>>,
+  optional: string[] = [],
+): ConfigSchema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name))
+  return { type: 'object', description, properties, required, additionalProperties: false }
+}
+
+const outsideText: ConfigSchema = {
+  type: 'object',
+  description: '{ file: PATH } or { env: NAME }, never the text itself',
+  properties: {
+    file: path,
+    env: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$', description: 'the name of an environment variable' },
+  },
+  minProperties: 1,
+  maxProperties: 1,
+  additionalProperties: false,
+  writeOnly: true,
+}
+
+const verify: ConfigSchema = {
+  description: 'a mapping of key, algorithm and key_id, or the word none to run an unsigned bundle',
+  if: { type: 'string' },
+  // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+  then: { const: 'none', description: 'a mapping of key, algorithm and key_id, or the word none' },
+  else: section('a mapping of key, algorithm and key_id, or the word none', {
+    key: outsideText,
+    algorithm: { enum: ['EdDSA', 'ES256', 'RS256', 'PS256'], description: 'EdDSA, ES256, RS256 or PS256' },
+    key_id: { type: 'string', minLength: 1, description: 'the name of the key in the signature' },
+  }),
+}
+
+const issuer = section(
+  'a mapping that describes one identity provider',
+  {
+    issuer: { type: 'string', minLength: 1, description: "the provider's URL, exactly as it stands in a token's iss" },
+    audience: { type: 'string', minLength: 1, description: "what must be in a token's aud" },
+    algorithms: {
+      type: 'array',
+      minItems: 1,
+      items: { type: 'string', minLength: 1, description: 'a JWS algorithm such as RS256' },
+      description: 'a list of JWS algorithms such as [RS256]',
+    },
+    max_lifetime: duration('12h'),
+    keys_max_age: duration('24h'),
+    claims: {
+      ...section(
+        'a mapping of groups, roles, kind and owner to claims',
+        { groups: claim('groups'), roles: claim('roles'), kind: claim('kind'), owner: claim('owner') },
+        ['groups', 'roles', 'kind', 'owner'],
+      ),
+      default: {},
+    },
+  },
+  ['max_lifetime', 'keys_max_age', 'claims'],
+)
+
+/** The whole file but the planes' own sections, which each plane checks. Published as docs/countersign.schema.json. */
+export const CONFIG_SCHEMA: ConfigSchema = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Countersign gateway configuration',
+  ...section(
+    'a mapping with the sections instance, evidence, state, policy, identity and planes',
+    {
+      instance: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9][A-Za-z0-9-]{0,62}$',
+        description: 'a name for this gateway of letters, digits and hyphens, at most 63',
+      },
+      evidence: section('a mapping with directory', { directory: path }),
+      state: section('a mapping with file', { file: path }),
+      policy: section('a mapping of bundle and verify', { bundle: path, verify }),
+      identity: section('a mapping with issuers', {
+        issuers: { type: 'array', minItems: 1, items: issuer, description: 'a list of at least one identity provider' },
+      }),
+      api: {
+        ...section(
+          'a mapping of host, port, tls and auditors',
+          {
+            host: { type: 'string', minLength: 1, description: 'an address to listen on', default: '127.0.0.1' },
+            port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any', default: 7420 },
+            tls: section('a mapping of cert and key', { cert: outsideText, key: outsideText }),
+            auditors: {
+              ...section('a mapping of groups and roles', { groups: names('groups'), roles: names('roles') }, [
+                'groups',
+                'roles',
+              ]),
+              default: {},
+            },
+          },
+          ['host', 'port', 'tls', 'auditors'],
+        ),
+        default: {},
+      },
+      planes: {
+        type: 'object',
+        description: 'a mapping from plane to its settings, at least one',
+        minProperties: 1,
+        additionalProperties: { type: 'object', description: 'a mapping of the settings that this plane documents' },
+      },
+      log: {
+        ...section(
+          'a mapping with level',
+          {
+            level: {
+              enum: ['debug', 'info', 'warn', 'error'],
+              description: 'debug, info, warn or error',
+              default: 'info',
+            },
+          },
+          ['level'],
+        ),
+        default: {},
+      },
+    },
+    ['api', 'log'],
+  ),
+}

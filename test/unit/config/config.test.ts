@@ -1,0 +1,267 @@
+import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { CONFIG_SCHEMA } from '../../../engine/config/schema.ts'
+import { atLine, readConfig } from '../../../engine/config/config.ts'
+import type { ConfigSurroundings, LoadedConfig } from '../../../engine/config/config.ts'
+import { ConfigError } from '../../../engine/errors.ts'
+import { Secret } from '../../../engine/secret.ts'
+
+const FILE = '/etc/countersign/gateway.yaml'
+
+const WHOLE = `instance: gw-1
+evidence: { directory: ./var/evidence }
+state: { file: ./var/state.db }
+policy:
+  bundle: ./policy/bundle.tar.gz
+  verify: { key: { file: ./policy/key.pem }, algorithm: EdDSA, key_id: main }
+identity:
+  issuers:
+    - issuer: http://127.0.0.1:4444
+      audience: countersign
+      algorithms: [RS256]
+planes:
+  postgres:
+    listen: { host: 127.0.0.1, port: 5433 }
+    upstream:
+      password: { env: PGPASSWORD }
+`
+
+const surroundings = (
+  env: Record<string, string> = { PGPASSWORD: 'hunter2' },
+  files: Record<string, string> = { '/etc/countersign/policy/key.pem': 'PEM\n' },
+): ConfigSurroundings => ({
+  env,
+  readText(path) {
+    const text = files[path]
+    if (text === undefined) throw Object.assign(new Error('gone'), { code: 'ENOENT' })
+    return text
+  },
+})
+
+const read = (text: string, around: ConfigSurroundings = surroundings()): LoadedConfig => readConfig(text, FILE, around)
+
+function failure(text: string, around?: ConfigSurroundings): ConfigError {
+  try {
+    read(text, around)
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+  throw new Error('the configuration was accepted')
+}
+
+describe('what is refused', () => {
+  test.each([
+    ['a tab where YAML wants spaces', 'instance: gw\n\tevidence: x', /^\/etc\/countersign\/gateway\.yaml:2:1: /],
+    ['a key twice', 'instance: a\ninstance: b', /gateway\.yaml:2:1: .*unique/],
+    ['two documents', 'instance: a\n---\ninstance: b', /gateway\.yaml:2:\d+: /],
+    ['an unknown tag', 'instance: !env NAME', /gateway\.yaml:1:11: .*!env/],
+    ['aliases that multiply', bomb(), /aliases/],
+  ])('%s, as syntax', (_, text, message) => {
+    const error = failure(text)
+    expect(error.code).toBe('ERR_CONFIG_SYNTAX')
+    expect(error.message).toMatch(message)
+  })
+
+  test.each([
+    ['an empty file', '', '(the whole file): expected a mapping'],
+    ['a list', '- a', 'found a list'],
+    [
+      'an unknown key, naming the likely one',
+      WHOLE.replace('instance:', 'instnace:'),
+      ':1:1: instnace: unknown key; did you mean instance?',
+    ],
+    [
+      'an unknown key inside a section',
+      WHOLE.replace('bundle:', 'bundel:'),
+      ':5:3: policy.bundel: unknown key; did you mean policy.bundle?',
+    ],
+    [
+      'an unknown key like nothing else',
+      WHOLE.replace('instance:', 'zzz: 1\ninstance:'),
+      'zzz: unknown key; known here: instance, evidence',
+    ],
+    [
+      'a missing key',
+      WHOLE.replace(/^evidence.*\n/m, ''),
+      'evidence: expected a mapping with directory; found nothing',
+    ],
+    ['a port as text', `${WHOLE}api: { port: "7420" }`, 'api.port: expected a TCP port, 0 for any; found "7420"'],
+    [
+      'an API beyond loopback',
+      `${WHOLE}api: { host: 0.0.0.0 }`,
+      'api.host: expected an address of loopback, or api.tls with it; found 0.0.0.0 without TLS',
+    ],
+    [
+      'a duration without unit',
+      WHOLE.replace('[RS256]', '[RS256]\n      max_lifetime: 900'),
+      'max_lifetime: expected a duration such as 90s, 15m or 12h; found 900',
+    ],
+    [
+      'a duration too short to count',
+      WHOLE.replace('[RS256]', '[RS256]\n      max_lifetime: 20ms'),
+      ':12:21: identity.issuers[0].max_lifetime: expected a duration of at least 1s; found 20ms',
+    ],
+    [
+      'no plane',
+      WHOLE.replace(/planes:[^]*/, 'planes: {}'),
+      'planes: expected a mapping from plane to its settings, at least one',
+    ],
+    [
+      'a plane without settings',
+      WHOLE.replace(/planes:[^]*/, 'planes: { postgres: }'),
+      'planes.postgres: expected a mapping',
+    ],
+    [
+      'verify by any other word than none',
+      WHOLE.replace(/verify: .*/, 'verify: off'),
+      'policy.verify: expected a mapping of key, algorithm and key_id, or the word none; found "off"',
+    ],
+    ['verify left out: unsigned must be said', WHOLE.replace(/ {2}verify: .*\n/, ''), 'policy.verify: expected'],
+    [
+      'a symmetric algorithm for bundles',
+      WHOLE.replace('EdDSA', 'HS256'),
+      'policy.verify.algorithm: expected EdDSA, ES256, RS256 or PS256; found "HS256"',
+    ],
+  ])('%s', (_, text, message) => {
+    const error = failure(text)
+    expect(error.code).toBe('ERR_CONFIG_SHAPE')
+    expect(error.message).toContain(message)
+  })
+
+  test('everything at once, in the order of the file, a line each', () => {
+    const text = WHOLE.replace('gw-1', '"not a name"').replace('./var/state.db', '7').replace('countersign\n', '""\n')
+    expect(
+      failure(text)
+        .message.split('\n')
+        .map((line) => line.split(': ').slice(0, 2)),
+    ).toEqual([
+      [`${FILE}:1:11`, 'instance'],
+      [`${FILE}:3:16`, 'state.file'],
+      [`${FILE}:10:17`, 'identity.issuers[0].audience'],
+    ])
+  })
+
+  test.each([
+    [
+      'a variable that is not set',
+      surroundings({}),
+      'planes.postgres.upstream.password: expected the environment variable PGPASSWORD to be set',
+    ],
+    [
+      'a variable that is empty',
+      surroundings({ PGPASSWORD: ' ' }),
+      'expected text in the environment variable PGPASSWORD; found it empty',
+    ],
+    [
+      'a file that is not there',
+      surroundings({ PGPASSWORD: 'x' }, {}),
+      'policy.verify.key: expected a readable file /etc/countersign/policy/key.pem; found no such file',
+    ],
+  ])('a secret from %s', (_, around, message) => {
+    const error = failure(WHOLE, around)
+    expect(error.code).toBe('ERR_CONFIG_SECRET')
+    expect(error.message).toContain(message)
+  })
+
+  test('a key written into the file itself, without repeating it', () => {
+    const error = failure(WHOLE.replace('{ file: ./policy/key.pem }', 'MC4CAQAwBQYDK2Vw'))
+    expect(error.message).toContain(
+      'policy.verify.key: expected { file: PATH } or { env: NAME }, never the text itself',
+    )
+    expect(error.message).not.toContain('MC4C')
+  })
+
+  test('a file that is not there', async () => {
+    const { loadConfig } = await import('../../../engine/config/config.ts')
+    expect(() => loadConfig('/nowhere/gateway.yaml')).toThrow(
+      new ConfigError('ERR_CONFIG_FILE', '/nowhere/gateway.yaml: expected a readable YAML file; found no such file'),
+    )
+  })
+})
+
+describe('what is accepted', () => {
+  test('the least there can be, with its defaults and absolute paths', () => {
+    const { config } = read(WHOLE)
+    expect(config).toMatchObject({
+      instance: 'gw-1',
+      evidence: { directory: '/etc/countersign/var/evidence' },
+      state: { file: '/etc/countersign/var/state.db' },
+      policy: {
+        bundle: '/etc/countersign/policy/bundle.tar.gz',
+        trust: { kind: 'signed', key: 'PEM', keyId: 'main', algorithm: 'EdDSA' },
+      },
+      api: { host: '127.0.0.1', port: 7420, tls: null, auditors: { groups: [], roles: [] } },
+      log: { level: 'info' },
+    })
+    expect(config.identity.issuers).toEqual([
+      {
+        issuer: 'http://127.0.0.1:4444',
+        audience: 'countersign',
+        algorithms: ['RS256'],
+        maxLifetimeSeconds: 43_200,
+        keysMaxAgeSeconds: 86_400,
+        claims: { groups: 'groups', roles: 'roles', kind: 'kind', owner: 'owner' },
+      },
+    ])
+  })
+
+  test('an unsigned bundle, when the file says so', () => {
+    expect(read(WHOLE.replace(/verify: .*/, 'verify: none')).config.policy.trust).toEqual({ kind: 'unsigned' })
+  })
+
+  test("a plane's secret, which shows itself only to who asks", () => {
+    const { config } = read(WHOLE)
+    const found: unknown[] = []
+    JSON.stringify(config.planes, (_, value: unknown) => (found.push(value), value))
+    const secret = secretIn(config.planes['postgres'])
+    expect(secret.reveal()).toBe('hunter2')
+    for (const shown of [inspect(config, { depth: 9 }), JSON.stringify(config), String(secret)]) {
+      expect(shown).not.toContain('hunter2')
+      expect(shown).toContain('[secret from environment variable PGPASSWORD]')
+    }
+  })
+})
+
+describe('where things stand', () => {
+  test.each([
+    ['planes.postgres.listen.port', ':14:38'],
+    ['identity.issuers[0].audience', ':10:17'],
+    ['planes.postgres.listen.prot', ':14:13'],
+    ['nothing.of.this', ':1:1'],
+  ])('%s', (path, where) => {
+    expect(read(WHOLE).locate(path)).toBe(FILE + where)
+  })
+
+  test("a plane's complaint gets its line", () => {
+    const loaded = read(WHOLE)
+    const complaint = (text: string): string =>
+      atLine(new ConfigError('ERR_CONFIG_SHAPE', text), loaded, 'planes.postgres').message
+    expect(complaint('listen.port: expected a port')).toBe(
+      `${FILE}:14:38: planes.postgres.listen.port: expected a port`,
+    )
+    expect(complaint('planes.postgres.listen: wrong')).toBe(`${FILE}:14:13: planes.postgres.listen: wrong`)
+    expect(complaint('nothing fits')).toBe(`${FILE}:14:5: planes.postgres: nothing fits`)
+  })
+})
+
+test('docs/countersign.schema.json is the schema in the code', () => {
+  const published: unknown = JSON.parse(
+    readFileSync(new URL('../../../docs/countersign.schema.json', import.meta.url), 'utf8'),
+  )
+  expect(published).toEqual(JSON.parse(JSON.stringify(CONFIG_SCHEMA)))
+})
+
+function secretIn(section: unknown): Secret {
+  const upstream: unknown = Reflect.get(Object(section), 'upstream')
+  const secret: unknown = Reflect.get(Object(upstream), 'password')
+  if (!(secret instanceof Secret)) throw new Error('no secret there')
+  return secret
+}
+
+/** Nine levels of nine: a few hundred bytes that would become millions. */
+function bomb(): string {
+  const levels = Array.from({ length: 9 }, (_, level) => `l${level + 1}: &l${level + 1} [${`*l${level},`.repeat(9)}]`)
+  return ['l0: &l0 [x]', ...levels].join('\n')
+}
