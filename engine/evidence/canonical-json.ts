@@ -13,24 +13,19 @@ export function canonicalJson(value: unknown): string {
 }
 
 function write(value: unknown, depth: number): string {
-  switch (typeof value) {
-    case 'string':
-      return writeString(value)
-    case 'number':
-      if (!Number.isFinite(value)) throw refused('a number that is not finite')
-      return String(value)
-    case 'boolean':
-      return value ? 'true' : 'false'
-    case 'object':
-      if (value === null) return 'null'
-      if (depth === MAX_DEPTH) throw refused(`a value nested deeper than ${MAX_DEPTH} levels`)
-      return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1)
-    case 'bigint':
-    case 'function':
-    case 'symbol':
-    case 'undefined':
-      throw refused(`a value of type ${typeof value}`)
-  }
+  if (typeof value === 'string') return writeString(value)
+  if (typeof value === 'number') return writeNumber(value)
+  if (typeof value === 'boolean') return value ? 'true' : 'false'
+  if (typeof value !== 'object') throw refused(`a value of type ${typeof value}`)
+  if (value === null) return 'null'
+  if (depth === MAX_DEPTH) throw refused(`a value nested deeper than ${MAX_DEPTH} levels`)
+  return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1)
+}
+
+// RFC 8785, 3.2.2.3 is ECMAScript's Number::toString; -0 comes out as 0.
+function writeNumber(value: number): string {
+  if (!Number.isFinite(value)) throw refused('a number that is not finite')
+  return String(value)
 }
 
 // RFC 8785, 3.2.2.2 is ECMAScript's own quoting, but for lone surrogates, which have no UTF-8.

@@ -21,6 +21,9 @@ export const EVENT_NAMES = [
   'approval.granted',
   'approval.denied',
   'approval.expired',
+  'approval.answered',
+  'approval.withdrawn',
+  'approval.used',
   'access.granted',
   'access.expired',
   'access.revoked',
@@ -71,7 +74,8 @@ export type EventName = (typeof EVENT_NAMES)[number]
 export interface MaskCount {
   readonly field: string
   readonly method: string
-  readonly count: number
+  /** Absent in an intent: nothing has been masked yet. */
+  readonly count?: number
   readonly class?: string
 }
 
