@@ -10,6 +10,8 @@ const MIN_ITERATIONS = 4096
 const MAX_ITERATIONS = 2_000_000
 
 export interface ScramOptions {
+  /** PostgreSQL takes the name from the startup message and ignores this one; libpq leaves it empty. */
+  readonly user: string
   readonly password: string
   /** Printable ASCII without a comma, fresh for each exchange: 18 random bytes in base64. */
   readonly nonce: string
@@ -33,7 +35,7 @@ export interface ScramExchange {
 /** Chooses the mechanism, with channel binding where both sides can. Throws UpstreamError ERR_UPSTREAM_AUTH. */
 export function startScram(options: ScramOptions): ScramExchange {
   const binding = chooseBinding(options)
-  const bare = `n=,r=${options.nonce}` // the server takes the name from the startup message
+  const bare = `n=${options.user.replaceAll('=', '=3D').replaceAll(',', '=2C')},r=${options.nonce}`
   let expectedSignature: Buffer | null = null
   return {
     mechanism: binding.mechanism,

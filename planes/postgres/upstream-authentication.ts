@@ -47,6 +47,7 @@ async function exchangeScram(
   mechanisms: readonly string[],
 ): Promise<void> {
   const exchange = startScram({
+    user: '',
     password: passwordOf(config),
     nonce: randomBytes(18).toString('base64'),
     mechanisms,

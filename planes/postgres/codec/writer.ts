@@ -48,27 +48,32 @@ export class Writer {
   }
 
   int16(value: number): this {
-    this.#buffer.writeInt16BE(value, this.#reserve(2))
+    const at = this.#reserve(2)
+    this.#buffer.writeInt16BE(value, at)
     return this
   }
 
   uint16(value: number): this {
-    this.#buffer.writeUInt16BE(value, this.#reserve(2))
+    const at = this.#reserve(2)
+    this.#buffer.writeUInt16BE(value, at)
     return this
   }
 
   int32(value: number): this {
-    this.#buffer.writeInt32BE(value, this.#reserve(4))
+    const at = this.#reserve(4)
+    this.#buffer.writeInt32BE(value, at)
     return this
   }
 
   uint32(value: number): this {
-    this.#buffer.writeUInt32BE(value, this.#reserve(4))
+    const at = this.#reserve(4)
+    this.#buffer.writeUInt32BE(value, at)
     return this
   }
 
   bytes(source: Buffer, start: number = 0, end: number = source.length): this {
-    source.copy(this.#buffer, this.#reserve(end - start), start, end)
+    const at = this.#reserve(end - start)
+    source.copy(this.#buffer, at, start, end)
     return this
   }
 
@@ -113,9 +118,9 @@ export class Writer {
     this.#lengthAt = -1
   }
 
+  /** Where `count` bytes may be written. May replace `#buffer`: call it before that is read. */
   #reserve(count: number): number {
-    const at = this.#at
-    if (at + count > this.#buffer.length) this.#grow(count)
+    if (this.#at + count > this.#buffer.length) this.#grow(count)
     const start = this.#at
     this.#at += count
     return start

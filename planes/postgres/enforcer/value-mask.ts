@@ -161,8 +161,12 @@ function dateYear(typeOid: number, format: 0 | 1): ValueMask {
 /** DateStyle ISO, as dates and timestamps are written; in another style the value becomes NULL. */
 const ISO_DATE = /^(\d{4,7})-\d\d-\d\d( \d\d:\d\d:\d\d(?:\.\d{1,6})?)?([+-]\d\d(?::\d\d){0,2})?( BC)?$/
 
+/** Seven digits of year, microseconds, an offset with seconds, an era. */
+const LONGEST_ISO_DATE = 45
+
 /** The first instant of the year. The offset goes too: summer time would tell the half of the year. */
 const yearOfText: ValueMask = (buffer, start, end) => {
+  if (end - start > LONGEST_ISO_DATE) return null
   const [, year, time, offset, era = ''] = ISO_DATE.exec(buffer.toString('latin1', start, end)) ?? []
   if (year === undefined) return null
   return Buffer.from(`${year}-01-01${time === undefined ? '' : ' 00:00:00'}${offset === undefined ? '' : '+00'}${era}`)
