@@ -1,0 +1,168 @@
+import type { ApprovalView } from '../console/approval-view.ts'
+import type { JsonObject, JsonValue } from '../engine/index.ts'
+
+/**
+ * How an approval reads on a terminal. What stands in it was written by an agent that may want to be approved: it is
+ * shown whole, and no character of it can move the cursor, hide, or pass for one of our own lines.
+ */
+
+const LABEL_WIDTH = 11
+const SEPARATOR = '│ ' // no label of ours starts a line so
+
+/** One approval, for somebody who has ten seconds. `now`: milliseconds since 1970. */
+export function page(approval: ApprovalView, now: number): string {
+  const { summary, terms } = approval
+  const lines = [
+    `${visible(approval.id)}  ${standing(approval, now)}`,
+    ...row('asks', [who(approval)]),
+    ...row('wants', [
+      `${wanted(summary)}  (${requester.kind === 'person' ? 'asked by a person' : 'asked by a program'})`,
+    ]),
+    ...blockRows(summary),
+    ...row('touches', listOf(summary['resources']).flatMap(resource)),
+    ...row('hides', [listOf(summary['masks']).map(mask).join(', ')]),
+    ...row('because', [`${visible(approval.message)}  (rule ${visible(approval.rule)})`]),
+    ...row('needs', [needs(approval)]),
+    ...row('answers', approval.answers.map(answerLine)),
+    ...row('traces', [`decision ${visible(approval.decision)}, policy ${visible(approval.policy.revision)}`]),
+  ]
+  if (approval.state === 'requested') lines.push(...row('next', [next(approval.id, terms.reason_required)]))
+  return `${lines.join('\n')}\n`
+}
+
+/** A line an approval. */
+export function table(approvals: readonly ApprovalView[], now: number): string {
+  const rows = approvals.map((approval) => [
+    visible(approval.id),
+    standing(approval, now),
+    who(approval),
+    wanted(approval.summary),
+    visible(approval.rule),
+  ])
+  const heads = ['ID', 'STATE', 'WHO', 'WANTS', 'RULE']
+  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((cells) => cells[column]?.length ?? 0)))
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+  return `${[heads, ...rows].map(line).join('\n')}\n`
+}
+
+const OUTCOMES: Readonly<Record<ApprovalView['state'], string>> = {
+  requested: 'your yes is recorded; still needed: ',
+  granted: 'granted; the request that waits goes on, once',
+  used: 'granted; the request that waited went on',
+  denied: 'denied; the request that waits is rejected',
+  expired: 'expired',
+  withdrawn: 'withdrawn',
+}
+
+/** What an answer has come to. */
+export function outcome(approval: ApprovalView): string {
+  const missing = approval.state === 'requested' ? needs(approval) : ''
+  return `${visible(approval.id)}: ${OUTCOMES[approval.state]}${missing}\n`
+}
+
+function standing({ state, expires_at }: ApprovalView, now: number): string {
+  if (state !== 'requested' && state !== 'granted') return state
+  const left = Math.ceil((Date.parse(expires_at) - now) / 1000)
+  return left > 0 ? `${state}, expires in ${duration(left)}` : `${state}, expiring`
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} min`
+  return `${Math.floor(seconds / 3600)} h`
+}
+
+function who({ requester }: ApprovalView): string {
+  const { id, kind, owner, act } = requester
+  const chain = act.length === 0 ? '' : `, for ${act.map(visible).join(', for ')}`
+  return `${visible(id)}, ${visible(kind)}${owner === null ? '' : ` of ${visible(owner)}`}${chain}`
+}
+
+function wanted(summary: JsonObject): string {
+  const names = listOf(summary['resources']).map((each) => shown(objectOf(each)['name']))
+  return `${shown(objectOf(summary['action'])['name'])}${names.length === 0 ? '' : ` on ${names.join(', ')}`}`
+}
+
+/** The plane's own block, whatever the plane: its statement first, then what else it tells. */
+function blockRows(summary: JsonObject): readonly string[] {
+  const block = objectOf(summary[shown(objectOf(summary['context'])['plane'])])
+  const { statement, parameters, ...rest } = block
+  const others = Object.entries(rest).filter(([, value]) => value !== null && shown(value) !== '')
+  return [
+    ...(typeof statement === 'string' ? row('statement', statement.replaceAll('\t', '  ').split(/\r?\n/)) : []),
+    ...row(
+      'values',
+      listOf(parameters).map((value, index) => `$${index + 1} = ${shown(value)}`),
+    ),
+    ...row('with', [others.map(([name, value]) => `${visible(name)} ${shown(value)}`).join(', ')]),
+  ]
+}
+
+function resource(value: JsonValue): readonly string[] {
+  const { name, parts } = objectOf(value)
+  const described = listOf(parts).map(part)
+  return [`${shown(name)}${described.length === 0 ? '' : ':'}`, ...described.map((line) => `  ${line}`)]
+}
+
+function part(value: JsonValue): string {
+  const { name, labels, uses, values } = objectOf(value)
+  const marked = listOf(labels).length === 0 ? '' : ` [${shown(labels)}]`
+  const isWritten = listOf(uses).includes('written')
+  const becomes = isWritten ? ` becomes ${values === null ? 'what only the server can tell' : shown(values ?? [])}` : ''
+  const others = listOf(uses).filter((use) => use !== 'written')
+  return `${shown(name)}${marked}${becomes}${others.length === 0 ? '' : ` (${shown(others)})`}`
+}
+
+function mask(value: JsonValue): string {
+  const { field, method } = objectOf(value)
+  return `${shown(field)} by ${shown(method)}`
+}
+
+function needs({ terms, answers }: ApprovalView): string {
+  const given = answers.filter(({ answer }) => answer === 'approve').length
+  const people = `${terms.quorum} ${terms.quorum === 1 ? 'person' : 'people'} of ${terms.approvers.map(visible).join(', ')}`
+  return `${people}, ${given} so far${terms.reason_required ? '; a reason must be given' : ''}`
+}
+
+function answerLine({ by, answer, reason, at }: ApprovalView['answers'][number]): string {
+  const said = reason === null ? '' : `: ${visible(reason)}`
+  return `${visible(by)} ${answer === 'approve' ? 'approved' : 'denied'} at ${at}${said}`
+}
+
+function next(id: string, isReasonRequired: boolean): string {
+  return `countersign approvals approve|deny ${visible(id)}${isReasonRequired ? ' --reason "…"' : ''}`
+}
+
+/** A labelled row; further lines and an empty label stand behind a bar, so that none of them looks like a row. */
+function row(label: string, lines: readonly string[]): readonly string[] {
+  if (lines.every((line) => line === '')) return []
+  return lines.map((line, index) => `  ${(index === 0 ? label : '').padEnd(LABEL_WIDTH)}${SEPARATOR}${visible(line)}`)
+}
+
+function shown(value: JsonValue | undefined): string {
+  if (value === undefined) return ''
+  if (typeof value === 'string') return visible(value)
+  if (isList(value)) return value.map(shown).join(', ')
+  return visible(JSON.stringify(value))
+}
+
+/** Control and format characters (cursor, colours, right-to-left overrides, zero widths) as their code points. */
+export function visible(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`)
+}
+
+function objectOf(value: JsonValue | undefined): JsonObject {
+  return typeof value === 'object' && value !== null && !isList(value) ? value : {}
+}
+
+function listOf(value: JsonValue | undefined): readonly JsonValue[] {
+  return isList(value) ? value : []
+}
+
+function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value)
+}

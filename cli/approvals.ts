@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { outcome, page, table, visible } from './approval-page.ts'
+import { ApiError, ApprovalsClient } from './approvals-client.ts'
+
+const USAGE = `usage: countersign approvals list [--state STATE]
+       countersign approvals show ID
+       countersign approvals approve ID [--reason TEXT]
+       countersign approvals deny ID [--reason TEXT]
+
+  --state STATE      requested (default), granted, denied, expired, withdrawn, used, or all
+  --reason TEXT      why; recorded, and shown to the one who asked
+  --api URL          the gateway's API (COUNTERSIGN_API; default http://127.0.0.1:7420)
+  --token-file FILE  where your token is (else COUNTERSIGN_TOKEN holds the token itself)
+  --json             what the API answered, as JSON
+
+exit: 0 done, 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
+`
+const DEFAULT_API = 'http://127.0.0.1:7420'
+const EXIT_USAGE = 64 // sysexits.h, EX_USAGE
+const STATES = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used', 'all']
+
+export interface CommandIo {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: { write(text: string): unknown }
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Milliseconds since 1970; default the clock. */
+  now?(): number
+}
+
+class UsageError extends Error {}
+
+type Options = ReturnType<typeof parse>['values']
+
+/** `countersign approvals …`: what waits, and yes or no to it. Resolves with the exit code. */
+export async function approvalsCommand(argv: readonly string[], io: CommandIo): Promise<number> {
+  try {
+    const { values, positionals } = parse(argv)
+    if (values.help) io.stdout.write(USAGE)
+    else io.stdout.write(await run(positionals, values, io))
+    return 0
+  } catch (error) {
+    return tell(error, io)
+  }
+}
+
+function parse(argv: readonly string[]) {
+  return parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      state: { type: 'string' },
+      reason: { type: 'string' },
+      api: { type: 'string' },
+      'token-file': { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+}
+
+async function run(positionals: readonly string[], options: Options, io: CommandIo): Promise<string> {
+  const [verb = '', id, ...more] = positionals
+  const now = io.now?.() ?? Date.now()
+  switch (verb) {
+    case 'list': {
+      if (id !== undefined) throw new UsageError('list takes no ID; show does')
+      const state = stateOf(options)
+      const approvals = await (await client(options, io)).list(state === 'all' ? null : state)
+      if (options.json) return json({ approvals })
+      return approvals.length === 0 ? nothing(state) : table(approvals, now)
+    }
+    case 'show': {
+      const approval = await (await client(options, io)).get(oneId(verb, id, more))
+      return options.json ? json(approval) : page(approval, now)
+    }
+    case 'approve':
+    case 'deny': {
+      const named = oneId(verb, id, more)
+      const approval = await (await client(options, io)).answer(named, verb, options.reason ?? null)
+      return options.json ? json(approval) : outcome(approval)
+    }
+    default:
+      throw new UsageError(verb === '' ? 'say what to do: list, show, approve or deny' : `no such command: ${verb}`)
+  }
+}
+
+function stateOf({ state = 'requested' }: Options): string {
+  if (STATES.includes(state)) return state
+  throw new UsageError(`--state: expected one of ${STATES.join(', ')}; found ${state}`)
+}
+
+function oneId(verb: string, id: string | undefined, more: readonly string[]): string {
+  if (id !== undefined && more.length === 0) return id
+  throw new UsageError(`${verb} takes one approval's ID: \`countersign approvals list\` shows them`)
+}
+
+async function client(options: Options, io: CommandIo): Promise<ApprovalsClient> {
+  return new ApprovalsClient(apiOf(options.api ?? io.env['COUNTERSIGN_API'] ?? DEFAULT_API), await tokenOf(options, io))
+}
+
+/** A token goes over TLS or nowhere off this host. */
+function apiOf(address: string): URL {
+  const url = URL.parse(address)
+  const isLocal = url !== null && /^(localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(url.hostname)
+  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) {
+    throw new UsageError(`--api: expected an https URL, or http on loopback; found ${address}`)
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return url
+}
+
+async function tokenOf(options: Options, io: CommandIo): Promise<string> {
+  const file = options['token-file']
+  const token = file === undefined ? io.env['COUNTERSIGN_TOKEN'] : await readToken(file)
+  if (token === undefined || token.trim() === '') {
+    throw new UsageError('no token: set COUNTERSIGN_TOKEN, or name its file with --token-file')
+  }
+  if (!/^[\x21-\x7e]+$/.test(token.trim())) throw new UsageError('the token is not one line of printable characters')
+  return token.trim()
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'it failed'
+    throw new UsageError(`--token-file: ${file} can't be read (${reason})`)
+  }
+}
+
+function nothing(state: string): string {
+  if (state === 'requested') return 'Nothing waits for an answer. (--state all shows what was answered before.)\n'
+  return state === 'all' ? 'No approvals yet.\n' : `No approval is ${state}.\n`
+}
+
+/** For programs; still printed to terminals, so no raw control character in it either. */
+function json(value: object): string {
+  const escaped = JSON.stringify(value, null, 2).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, unicodeEscape)
+  return `${escaped}\n`
+}
+
+function unicodeEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+function tell(error: unknown, io: CommandIo): number {
+  if (error instanceof ApiError) {
+    io.stderr.write(`countersign: ${visible(error.message)} (${visible(error.code)})\n`)
+    return error.exit
+  }
+  if (error instanceof UsageError || isParseError(error)) {
+    io.stderr.write(`countersign: ${visible(error.message)}\n\n${USAGE}`)
+    return EXIT_USAGE
+  }
+  throw error
+}
+
+/** node:util's own, for an option that it doesn't know. */
+function isParseError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
+}
