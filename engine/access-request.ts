@@ -77,6 +77,11 @@ export interface AccessRequest {
   readonly context: RequestContext
   /** What only this protocol has; reaches policy under the plane's own name (`input.postgres`). */
   readonly block: JsonObject
+  /**
+   * The same resources and block with every client-sent value that meets a label masked: what goes into the record and
+   * before an approver's eyes. The very same objects where nothing is to be masked.
+   */
+  readonly recorded: { readonly resources: readonly Resource[]; readonly block: JsonObject }
   /** Revision of the labels this request was normalized under; another one in force means: normalize again. */
   readonly labels_revision: string
 }

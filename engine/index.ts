@@ -1,7 +1,7 @@
 /** The engine's public surface, listed by hand. */
 export type * from './access-request.ts'
 export { sealRequest } from './access-request.ts'
-export { CONFIG_SCHEMA, type ConfigSchema } from './config-schema.ts'
+export { CONFIG_SCHEMA, type ConfigSchema } from './config/schema.ts'
 export * from './errors.ts'
 export { activatePolicy, approvalJournal, type GatewayRooms, hostFor } from './gateway.ts'
 export { nearest } from './nearest.ts'

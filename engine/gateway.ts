@@ -1,0 +1,119 @@
+import type { ApprovalEvent, ApprovalLedger } from './approvals/index.ts'
+import type { JsonObject, JsonValue, Principal } from './access-request.ts'
+import { IdentityError, PolicyError } from './errors.ts'
+import type { EvidenceLog } from './evidence/index.ts'
+import type { TokenVerifier } from './identity/index.ts'
+import type { Credentials, Labels, Plane, PlaneHost, Session, SessionInfo } from './plane.ts'
+import type { ActivePolicy, PolicyStore } from './policy/index.ts'
+import { GatewaySession } from './session.ts'
+
+/** The rooms a gateway is made of; it owns none of them, whoever opened them closes them. */
+export interface GatewayRooms {
+  readonly policy: PolicyStore
+  readonly verifier: TokenVerifier
+  readonly ledger: ApprovalLedger
+  readonly evidence: EvidenceLog
+  /** Milliseconds since 1970. */
+  now(): number
+  newId(): string
+  log(event: string, fields: JsonObject): void
+}
+
+/** The engine as one plane sees it: who is it, open a session, which labels are in force. */
+export function hostFor(plane: Pick<Plane, 'id' | 'enforces'>, rooms: GatewayRooms): PlaneHost {
+  const labels = labelsFrom(rooms.policy, plane.id)
+  return {
+    identify: (credentials) => identify(credentials, plane.id, rooms),
+    openSession: (principal, about) => openSession(principal, about, plane, rooms),
+    labels,
+    log: (event, fields) => rooms.log(event, fields),
+  }
+}
+
+/** Puts a policy in force: in evidence first, so that no decision can use what the log doesn't know. */
+export async function activatePolicy(
+  policy: ActivePolicy,
+  rooms: Pick<GatewayRooms, 'policy' | 'evidence'>,
+): Promise<void> {
+  readLabels(policy.data)
+  await rooms.evidence.append({ event: 'policy.activated', policy: policy.reference, detail: policy.metadata }).durable
+  rooms.policy.activate(policy)
+}
+
+/** The ledger's journal: what people answered is in evidence before it is true. */
+export function approvalJournal(evidence: EvidenceLog): (event: ApprovalEvent) => Promise<void> {
+  return ({ event, approval, by }) =>
+    evidence.append({
+      event,
+      session: approval.session,
+      decision: approval.decision,
+      ...(by === undefined ? {} : { principal: by }),
+      policy: approval.policy,
+      approval: { ...approval },
+    }).durable
+}
+
+async function identify(credentials: Credentials, plane: string, rooms: GatewayRooms): Promise<Principal> {
+  const detail = { plane, source: credentials.source }
+  try {
+    const principal = await rooms.verifier.verify(credentials.token)
+    await rooms.evidence.append({ event: 'identity.verified', principal, detail }).durable
+    return principal
+  } catch (error) {
+    if (error instanceof IdentityError) {
+      // The code, never the message's claims: what an attacker puts into a forged token stays out of the log.
+      await rooms.evidence.append({ event: 'identity.rejected', detail: { ...detail, code: error.code } }).durable
+    }
+    throw error
+  }
+}
+
+async function openSession(
+  principal: Principal,
+  about: SessionInfo,
+  plane: Pick<Plane, 'id' | 'enforces'>,
+  rooms: GatewayRooms,
+): Promise<Session> {
+  const session = rooms.newId()
+  const detail = { plane: plane.id, source: about.source, client: about.client }
+  await rooms.evidence.append({ event: 'session.opened', session, principal, detail }).durable
+  return new GatewaySession(session, principal, plane.enforces, rooms)
+}
+
+/** `data.labels.<plane>`, read once a revision. */
+function labelsFrom(store: PolicyStore, plane: string): () => Labels {
+  let known: Labels | null = null
+  return () => {
+    const { reference, data } = store.current()
+    if (known?.revision !== reference.revision) {
+      known = { revision: reference.revision, resources: readLabels(data)[plane] ?? {} }
+    }
+    return known
+  }
+}
+
+type LabelsByPlane = Readonly<Record<string, Labels['resources']>>
+
+/** plane → resource → part → labels. Strict: a label that is silently lost is a value that is silently shown. */
+function readLabels(data: JsonObject): LabelsByPlane {
+  const list = (value: JsonValue, path: string): readonly string[] => {
+    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value
+    throw wrongLabels(path, 'a list of strings')
+  }
+  return entries(data['labels'] ?? {}, 'labels', (resources, plane) =>
+    entries(resources, plane, (parts, resource) => entries(parts, resource, list)),
+  )
+}
+
+function entries<T>(
+  value: JsonValue,
+  path: string,
+  read: (value: JsonValue, path: string) => T,
+): Readonly<Record<string, T>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongLabels(path, 'an object')
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, read(inner, `${path}/${key}`)]))
+}
+
+function wrongLabels(path: string, expected: string): PolicyError {
+  return new PolicyError('ERR_POLICY_DATA', `the bundle's data.labels is unusable at ${path}: expected ${expected}`)
+}

@@ -1,0 +1,342 @@
+import { createHash } from 'node:crypto'
+import type { ApprovalLedger, Approval } from './approvals/index.ts'
+import type { AccessRequest, JsonObject, Principal, SealedRequest } from './access-request.ts'
+import { sealRequest } from './access-request.ts'
+import { ObligationError, PolicyError } from './errors.ts'
+import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
+import type { DecideOptions, RecordingFrame, Refusal, Session } from './plane.ts'
+import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
+import type { Decision, FieldMask, MaskMethod, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
+
+/** What a session needs of the gateway it belongs to. */
+export interface SessionRooms {
+  readonly policy: PolicyStore
+  readonly ledger: ApprovalLedger
+  readonly evidence: EvidenceLog
+  /** Milliseconds since 1970. */
+  now(): number
+  newId(): string
+}
+
+/** What a plane can carry out; see Plane.enforces. */
+export interface Enforceable {
+  readonly maskMethods: readonly MaskMethod[]
+  readonly hold: boolean
+}
+
+const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
+
+type ApprovalRef = NonNullable<Decision['approval']>
+
+/** One judged request on its way to a decision: what the record needs beside the verdict. */
+interface Judgement {
+  readonly sealed: SealedRequest
+  readonly policy: PolicyReference
+  readonly answer: PolicyAnswer
+}
+
+/**
+ * One client connection as evidence sees it: decide, hold, settle, in the order of durability. An intent is on disk
+ * before its effect; an approval is used before the intent that it releases; an outcome follows.
+ */
+export class GatewaySession implements Session {
+  readonly id: string
+  readonly #principal: Principal
+  readonly #enforceable: Enforceable
+  readonly #rooms: SessionRooms
+
+  constructor(id: string, principal: Principal, enforceable: Enforceable, rooms: SessionRooms) {
+    this.id = id
+    this.#principal = principal
+    this.#enforceable = enforceable
+    this.#rooms = rooms
+  }
+
+  async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
+    const decision = this.#rooms.newId()
+    const judgement = this.#judge(request)
+    const { verdict } = judgement.answer
+    if (verdict.kind === 'hold') return this.#hold(decision, judgement, verdict, options)
+    const appended = this.#recordIntent(decision, judgement, verdict, null)
+    if (verdict.kind === 'reject' || options.effectFree !== true) await appended.durable
+    else appended.durable.catch(() => undefined) // the plane awaits it before a byte leaves; not an unhandled rejection until then
+    return this.#decision(decision, judgement, verdict, null, appended.durable)
+  }
+
+  async refuse(refusal: Refusal): Promise<Decision> {
+    const id = this.#rooms.newId()
+    const policy = this.#rooms.policy.current().reference
+    const reasons: readonly Reason[] = [{ rule: refusal.code, message: refusal.message, controls: [] }]
+    const verdict: Verdict = { kind: 'reject' }
+    const { durable } = this.#append({
+      event: 'decision.reject',
+      decision: id,
+      action: { name: refusal.action, class: 'control' },
+      verdict: verdict.kind,
+      reasons,
+      controls: [],
+      policy,
+      request: {
+        digest: createHash('sha256').update(JSON.stringify(refusal.block)).digest('hex'),
+        block: refusal.block,
+      },
+    })
+    await durable
+    return { id, verdict, reasons, controls: [], policy, approval: null, durable: NOTHING_TO_WAIT_FOR }
+  }
+
+  record(frame: RecordingFrame): Promise<void> {
+    return this.#rooms.evidence.appendFrame(this.id, frame).durable
+  }
+
+  settle(decision: Decision, outcome: Outcome): Promise<void> {
+    return this.#append({
+      event: `outcome.${outcome.status}`,
+      decision: decision.id,
+      outcome: { ...outcome, recording: this.#rooms.evidence.recordingDigest(this.id) },
+    }).durable
+  }
+
+  async close(reason: string): Promise<void> {
+    const recording = this.#rooms.evidence.recordingDigest(this.id)
+    await this.#append({ event: 'session.closed', detail: { reason, recording } }).durable
+  }
+
+  /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
+  #judge(request: AccessRequest): Judgement {
+    const policy = this.#rooms.policy.current()
+    if (request.labels_revision !== policy.reference.revision) {
+      throw new ObligationError('ERR_OBLIGATION_STALE', 'the policy changed while this request was being normalized', {
+        retryable: true,
+      })
+    }
+    const sealed = sealRequest(request)
+    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed))
+    return { sealed, policy: policy.reference, answer }
+  }
+
+  #evaluate(policy: ReturnType<PolicyStore['current']>, request: AccessRequest, sealed: SealedRequest): PolicyAnswer {
+    try {
+      return policy.evaluate(request.context.plane, sealed, this.#rooms.now())
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error
+      return rejection('policy_error', `${error.code}: policy gave no verdict, so the request is refused`)
+    }
+  }
+
+  #expired(): PolicyAnswer | null {
+    if (this.#rooms.now() < this.#principal.expires_at * 1000) return null
+    return rejection('token_expired', 'the token of this session has expired: reconnect with a fresh one')
+  }
+
+  #enforceableOnly(answer: PolicyAnswer): PolicyAnswer {
+    const { verdict } = answer
+    if (verdict.kind === 'hold' && !this.#enforceable.hold) {
+      return rejection('obligation_unenforceable', 'policy asks for a hold, which this plane cannot carry out')
+    }
+    const fields = verdict.kind === 'mask' || verdict.kind === 'hold' ? verdict.fields : []
+    const unknown = fields.find((mask) => !this.#enforceable.maskMethods.includes(mask.method))
+    if (unknown === undefined) return answer
+    const message = `policy asks for mask method ${unknown.method}, which this plane cannot carry out`
+    return rejection('obligation_unenforceable', message)
+  }
+
+  async #hold(
+    decision: string,
+    judgement: Judgement,
+    verdict: Extract<Verdict, { kind: 'hold' }>,
+    options: DecideOptions,
+  ): Promise<Decision> {
+    await this.#recordIntent(decision, judgement, verdict, null).durable
+    const { sealed, policy, answer } = judgement
+    const first = answer.reasons[0]
+    const approval = await this.#rooms.ledger.request({
+      digest: sealed.digest,
+      requester: this.#principal,
+      decision,
+      session: this.id,
+      policy,
+      rule: first?.rule ?? 'unnamed',
+      message: first?.message ?? '',
+      terms: verdict.terms,
+      summary: approverView(sealed.request, verdict.fields),
+    })
+    options.onHold?.({
+      approval: approval.id,
+      rule: approval.rule,
+      message: approval.message,
+      approvers: verdict.terms.approvers,
+      quorum: verdict.terms.quorum,
+      expires: new Date(approval.expiresAt).toISOString(),
+    })
+    return this.#afterHold(decision, judgement, verdict, approval, options)
+  }
+
+  async #afterHold(
+    decision: string,
+    judgement: Judgement,
+    verdict: Extract<Verdict, { kind: 'hold' }>,
+    asked: Approval,
+    options: DecideOptions,
+  ): Promise<Decision> {
+    const answered = await this.#wait(asked, options)
+    switch (answered.state) {
+      case 'granted':
+        return this.#release(decision, judgement, answered, options)
+      case 'requested': // the client's patience ended first; the question stays and the client may come back to it
+        return this.#decision(decision, judgement, verdict, ref(answered, 'requested'), NOTHING_TO_WAIT_FOR)
+      case 'denied':
+        return this.#rejectHeld(decision, judgement, answered, 'approval_denied', denialMessage(answered))
+      case 'expired':
+        return this.#rejectHeld(decision, judgement, answered, 'approval_expired', 'nobody answered in time')
+      case 'withdrawn':
+        return this.#rejectHeld(decision, judgement, answered, 'approval_withdrawn', 'the request was withdrawn')
+      case 'used':
+        return this.#rejectHeld(decision, judgement, answered, 'approval_used', 'this approval was used already')
+    }
+  }
+
+  /** The hold's answer, or the hold as it stands when the client has no more patience; withdrawn when it cancels. */
+  async #wait(asked: Approval, { signal, patienceMs }: DecideOptions): Promise<Approval> {
+    if (asked.state !== 'requested') return asked
+    const patience = AbortSignal.timeout(patienceMs)
+    try {
+      return await this.#rooms.ledger.settled(asked.id, AbortSignal.any([signal, patience]))
+    } catch (error) {
+      if (!signal.aborted && !patience.aborted) throw error
+      if (signal.aborted) await this.#rooms.ledger.withdraw(asked.id)
+      return (await this.#rooms.ledger.get(asked.id)) ?? asked
+    }
+  }
+
+  /** A hold was granted: everything it was granted on is looked at again before it is used, once. */
+  async #release(decision: string, held: Judgement, approval: Approval, options: DecideOptions): Promise<Decision> {
+    const fresh = (await options.again?.()) ?? held.sealed.request
+    const approvals = [...fresh.context.approvals, { id: approval.id, rule: approval.rule }]
+    const judgement = this.#judge({ ...fresh, context: { ...fresh.context, approvals } })
+    const { verdict } = judgement.answer
+    if (judgement.sealed.digest !== approval.digest) {
+      return this.#rejectHeld(
+        decision,
+        judgement,
+        approval,
+        'changed_since_approval',
+        'what was approved has changed since',
+      )
+    }
+    if (judgement.policy.digest !== held.policy.digest) {
+      return this.#rejectHeld(
+        decision,
+        judgement,
+        approval,
+        'policy_changed_since_approval',
+        'the policy has changed since',
+      )
+    }
+    if (verdict.kind === 'reject') {
+      const intent = this.#recordIntent(decision, judgement, verdict, ref(approval, 'requested'))
+      await intent.durable
+      return this.#decision(decision, judgement, verdict, null, NOTHING_TO_WAIT_FOR)
+    }
+    if (verdict.kind === 'hold' && JSON.stringify(verdict.terms) !== JSON.stringify(approval.terms)) {
+      return this.#rejectHeld(
+        decision,
+        judgement,
+        approval,
+        'terms_changed_since_approval',
+        'policy now asks for another approval',
+      )
+    }
+    await this.#rooms.ledger.use(approval.id, judgement.sealed.digest)
+    const fields = verdict.kind === 'forward' ? [] : verdict.fields
+    const released: Verdict = fields.length > 0 ? { kind: 'mask', fields } : { kind: 'forward' }
+    const used = ref(approval, 'used')
+    await this.#recordIntent(decision, judgement, released, used).durable
+    return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)
+  }
+
+  async #rejectHeld(
+    decision: string,
+    judgement: Judgement,
+    approval: Approval,
+    rule: string,
+    message: string,
+  ): Promise<Decision> {
+    const rejected = { ...judgement, answer: rejection(rule, message) }
+    const state = approval.state === 'denied' ? 'denied' : 'expired'
+    const verdict: Verdict = { kind: 'reject' }
+    await this.#recordIntent(decision, rejected, verdict, ref(approval, state)).durable
+    return this.#decision(decision, rejected, verdict, ref(approval, state), NOTHING_TO_WAIT_FOR)
+  }
+
+  #recordIntent(decision: string, judgement: Judgement, verdict: Verdict, approval: ApprovalRef | null): Appended {
+    const { request, digest } = judgement.sealed
+    const { reasons, nondeterministic } = judgement.answer
+    return this.#append({
+      event: `decision.${verdict.kind}`,
+      decision,
+      action: request.action,
+      resources: request.recorded.resources,
+      verdict: verdict.kind,
+      reasons,
+      controls: controlsOf(reasons),
+      policy: judgement.policy,
+      request: { digest, block: request.recorded.block },
+      ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
+      ...(approval === null ? {} : { approval: { ...approval } }),
+      ...(nondeterministic === null ? {} : { nondeterministic }),
+    })
+  }
+
+  #decision(
+    id: string,
+    { policy, answer }: Judgement,
+    verdict: Verdict,
+    approval: ApprovalRef | null,
+    durable: Promise<void>,
+  ): Decision {
+    const { reasons } = answer
+    return { id, verdict, reasons, controls: controlsOf(reasons), policy, approval, durable }
+  }
+
+  #append(draft: Omit<RecordDraft, 'session' | 'principal'>): Appended {
+    return this.#rooms.evidence.append({ ...draft, session: this.id, principal: this.#principal })
+  }
+}
+
+function rejection(rule: string, message: string): PolicyAnswer {
+  return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
+}
+
+function controlsOf(reasons: readonly Reason[]): readonly string[] {
+  return [...new Set(reasons.flatMap((reason) => reason.controls))].toSorted()
+}
+
+function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {
+  return { id: approval.id, state }
+}
+
+function denialMessage(approval: Approval): string {
+  const denial = approval.answers.find((answer) => answer.answer === 'deny')
+  return denial?.reason == null ? 'an approver said no' : `an approver said no: ${denial.reason}`
+}
+
+/** What an approver needs in ten seconds: who asks for whom, for what, and what will be hidden from the answer. */
+function approverView(request: AccessRequest, masks: readonly FieldMask[]): JsonObject {
+  const { principal, action, context, recorded } = request
+  const { id, kind, act, owner, groups } = principal
+  return asJson({
+    principal: { id, kind, act, owner, groups },
+    action,
+    resources: recorded.resources,
+    [context.plane]: recorded.block,
+    context,
+    masks,
+  })
+}
+
+/** Interfaces of plain values are JSON, but TypeScript can't see it; a copy through JSON also cuts every tie. */
+function asJson(value: object): JsonObject {
+  const copy: JsonObject = JSON.parse(JSON.stringify(value))
+  return copy
+}

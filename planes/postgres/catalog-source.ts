@@ -1,0 +1,111 @@
+import { NormalizeError } from '../../engine/index.ts'
+import { Catalog, normalizeStatement, type SqlParser } from './normalizer/index.ts'
+import type { Named } from './session/frontend.ts'
+import { QueryConnection, type UpstreamConfig } from './upstream.ts'
+
+/** Texts whose statements are kept, named, for the catalogue in force; a longer text is named anew each time. */
+const KEPT_TEXTS = 1000
+const KEPT_TEXT_LENGTH = 16 * 1024
+/** A name that can't be found makes the catalogue be looked at again, no more often than this. */
+const RELOAD_AT_MOST_MS = 1000
+/** Look-ups must mean what they say, whatever the role's own settings are. */
+const SETTINGS: ReadonlyMap<string, string> = new Map([
+  ['application_name', 'countersign catalogue'],
+  ['client_encoding', 'UTF8'],
+  ['search_path', 'pg_catalog'],
+  ['standard_conforming_strings', 'on'],
+])
+
+export interface CatalogOptions {
+  /** Milliseconds after which the catalogue is looked at again, in the background. */
+  readonly maxAgeMs: number
+  now(): number
+}
+
+/**
+ * One database's catalogue, over a connection of the gateway's own, and the statements named against it. Loaded on first
+ * use, again when it has grown old, and before anything else is named when an answer showed that it is out of date.
+ */
+export class CatalogSource {
+  readonly #config: UpstreamConfig
+  readonly #parser: SqlParser
+  readonly #options: CatalogOptions
+  #connection: QueryConnection | null = null
+  #catalog: Catalog | null = null
+  #named = new Map<string, Named>()
+  #loadedAt = 0
+  #loading: Promise<Catalog> | null = null
+
+  constructor(config: UpstreamConfig, parser: SqlParser, options: CatalogOptions) {
+    this.#config = config
+    this.#parser = parser
+    this.#options = options
+  }
+
+  /** Throws NormalizeError; UpstreamError when the catalogue can't be loaded at all. */
+  async normalize(sql: string): Promise<Named> {
+    const catalog = await this.#current()
+    const known = this.#named.get(sql)
+    if (known !== undefined && known.catalog === catalog) return known
+    try {
+      return await this.#name(sql, catalog)
+    } catch (error) {
+      if (!(error instanceof NormalizeError) || error.code !== 'ERR_NORMALIZE_UNRESOLVED') throw error
+      if (this.#age() < RELOAD_AT_MOST_MS) throw error
+      return this.#name(sql, await this.#load())
+    }
+  }
+
+  /** The server has shown that its catalogue changed. */
+  changed(): void {
+    if (this.#age() >= RELOAD_AT_MOST_MS) this.#catalog = null
+  }
+
+  close(): void {
+    this.#connection?.close()
+  }
+
+  async #name(sql: string, catalog: Catalog): Promise<Named> {
+    const names = { database: this.#config.database ?? '', user: this.#config.user, prepared: () => undefined }
+    const parsed = await this.#parser.parse(sql)
+    const named = { statements: parsed.map((statement) => normalizeStatement(statement, catalog, names)), catalog }
+    if (sql.length <= KEPT_TEXT_LENGTH) this.#keep(sql, named)
+    return named
+  }
+
+  #keep(sql: string, named: Named): void {
+    this.#named.set(sql, named)
+    if (this.#named.size <= KEPT_TEXTS) return
+    const oldest = this.#named.keys().next()
+    if (oldest.done !== true) this.#named.delete(oldest.value)
+  }
+
+  #current(): Catalog | Promise<Catalog> {
+    if (this.#catalog === null) return this.#load()
+    if (this.#age() > this.#options.maxAgeMs) this.#load().catch(() => undefined) // the next one to need it tries again
+    return this.#catalog
+  }
+
+  #age(): number {
+    return this.#options.now() - this.#loadedAt
+  }
+
+  #load(): Promise<Catalog> {
+    this.#loading ??= this.#reload().finally(() => {
+      this.#loading = null
+    })
+    return this.#loading
+  }
+
+  async #reload(): Promise<Catalog> {
+    if (this.#connection === null || this.#connection.closed) {
+      this.#connection = await QueryConnection.open(this.#config, SETTINGS)
+    }
+    const loaded = await Catalog.load(this.#connection)
+    this.#loadedAt = this.#options.now()
+    if (this.#catalog?.version === loaded.version) return this.#catalog
+    this.#catalog = loaded
+    this.#named = new Map()
+    return loaded
+  }
+}

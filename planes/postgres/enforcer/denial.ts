@@ -1,0 +1,119 @@
+import type { Decision } from '../../../engine/index.ts'
+import {
+  CountersignError,
+  EvidenceError,
+  IdentityError,
+  NormalizeError,
+  ObligationError,
+  ProtocolError,
+  UpstreamError,
+} from '../../../engine/index.ts'
+
+/** An ErrorResponse or NoticeResponse of the gateway's own, in PostgreSQL's fields. */
+export interface Denial {
+  readonly severity: 'ERROR' | 'FATAL'
+  /** SQLSTATE. */
+  readonly code: string
+  readonly message: string
+  readonly detail?: string
+  readonly hint?: string
+  /** Characters from 1. */
+  readonly position?: number
+}
+
+/** SQLSTATEs that the gateway itself answers with, by PostgreSQL's names for them (Appendix A). */
+export const SQLSTATE = {
+  insufficientPrivilege: '42501',
+  queryCanceled: '57014',
+  adminShutdown: '57P01',
+  cannotConnectNow: '57P03',
+  invalidPassword: '28P01',
+  invalidAuthorization: '28000',
+  invalidCatalogName: '3D000',
+  featureNotSupported: '0A000',
+  syntaxError: '42601',
+  statementTooComplex: '54001',
+  undefinedPreparedStatement: '26000',
+  undefinedCursor: '34000',
+  duplicatePreparedStatement: '42P05',
+  failedTransaction: '25P02',
+  protocolViolation: '08P01',
+  connectionFailure: '08006',
+  ioError: '58030',
+  internalError: 'XX000',
+} as const
+
+/** A verdict that keeps a statement from running: says why, what to do, and which decision to ask about. */
+export function denialOfDecision(decision: Decision): Denial {
+  const [first, ...others] = decision.reasons
+  const withdrawn = first?.rule === 'approval_withdrawn'
+  const waiting = decision.approval?.state === 'requested' && decision.verdict.kind === 'hold'
+  const detail = others.map((reason) => `${reason.rule}: ${reason.message}`).join('\n')
+  return {
+    severity: 'ERROR',
+    code: withdrawn ? SQLSTATE.queryCanceled : SQLSTATE.insufficientPrivilege,
+    message: waiting
+      ? `held for approval ${decision.approval.id}, which nobody has answered yet`
+      : `refused by policy: ${first?.message ?? 'no rule allows this'}`,
+    ...(detail === '' ? {} : { detail }),
+    hint: `Decision ${decision.id}, rule ${first?.rule ?? 'no_rule'}.${waiting ? ' Send the same statement again once it is approved.' : ''}`,
+  }
+}
+
+/** A statement that never reached policy, under the id of the record that says so. */
+export function denialOfRefusal(error: CountersignError, decision: Decision): Denial {
+  const position = error instanceof NormalizeError ? error.position : undefined
+  return {
+    severity: 'ERROR',
+    code: sqlstateOf(error),
+    message: error.message,
+    ...(position === undefined ? {} : { position }),
+    hint: `Decision ${decision.id}, ${error.code}.`,
+  }
+}
+
+/** An error that ends the connection. Tells the client its kind, never an inside of ours. */
+export function fatalOf(error: unknown): Denial {
+  const severity = 'FATAL'
+  if (error instanceof EvidenceError) {
+    return {
+      severity,
+      code: SQLSTATE.ioError,
+      message: 'the audit log cannot be written, so nothing is answered',
+      hint: error.code,
+    }
+  }
+  if (error instanceof IdentityError)
+    return { severity, code: sqlstateOf(error), message: error.message, hint: error.code }
+  if (error instanceof ProtocolError || error instanceof UpstreamError) {
+    return { severity, code: sqlstateOf(error), message: error.message, hint: error.code }
+  }
+  if (error instanceof CountersignError)
+    return { severity, code: sqlstateOf(error), message: 'the gateway cannot go on', hint: error.code }
+  return { severity, code: SQLSTATE.internalError, message: 'the gateway cannot go on' }
+}
+
+function sqlstateOf(error: CountersignError): string {
+  if (error instanceof NormalizeError) {
+    switch (error.code as NormalizeError['code']) {
+      case 'ERR_NORMALIZE_SYNTAX':
+        return SQLSTATE.syntaxError
+      case 'ERR_NORMALIZE_UNSUPPORTED':
+        return SQLSTATE.featureNotSupported
+      case 'ERR_NORMALIZE_TOO_COMPLEX':
+      case 'ERR_NORMALIZE_REQUEST':
+        return SQLSTATE.statementTooComplex
+      case 'ERR_NORMALIZE_UNRESOLVED':
+      case 'ERR_NORMALIZE_OPAQUE':
+        return SQLSTATE.insufficientPrivilege
+    }
+  }
+  if (error instanceof ObligationError) return SQLSTATE.insufficientPrivilege
+  if (error instanceof IdentityError) return SQLSTATE.invalidPassword
+  if (error instanceof EvidenceError) return SQLSTATE.ioError
+  if (error instanceof ProtocolError)
+    return error.code === 'ERR_PROTOCOL_TLS' ? SQLSTATE.invalidAuthorization : SQLSTATE.protocolViolation
+  if (error instanceof UpstreamError)
+    return error.code === 'ERR_UPSTREAM_CLOSED' ? SQLSTATE.adminShutdown : SQLSTATE.connectionFailure
+  return SQLSTATE.internalError
+}

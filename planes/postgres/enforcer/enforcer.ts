@@ -1,0 +1,277 @@
+import type {
+  AccessRequest,
+  DecideOptions,
+  Decision,
+  FieldMask,
+  JsonObject,
+  Labels,
+  PlaneHost,
+  Principal,
+  RequestContext,
+  Resource,
+  Session,
+} from '../../../engine/index.ts'
+import { CountersignError, NormalizeError, ObligationError } from '../../../engine/index.ts'
+import type { FieldDescription } from '../codec/backend-messages.ts'
+import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import { accessParts } from '../normalizer/index.ts'
+import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
+import { type ColumnMask, RowMasker } from './row-masker.ts'
+import { RunningStatement } from './running-statement.ts'
+
+/** Whose statement it is, and over which connection. */
+export interface Client {
+  readonly principal: Principal
+  readonly session: Session
+  readonly database: string
+  /** The user name that the client gave; the upstream never sees it. */
+  readonly user: string
+  readonly source: string | null
+}
+
+/** A statement with what Bind brought, ready to be judged. */
+export interface Invocation {
+  readonly statement: NormalizedStatement
+  readonly catalog: Catalog
+  /** As text; undefined where a binary value's type isn't known. */
+  readonly parameters: readonly (string | null | undefined)[]
+  readonly resultFormats: readonly number[]
+  readonly transaction: RequestContext['transaction']
+  /** Judge it as prepared only: it will be parsed, not run. */
+  readonly prepareOnly: boolean
+  /** Names the same statement again, after a hold: the catalogue may have changed. */
+  again(): Promise<Pick<Invocation, 'statement' | 'catalog'>>
+  onComplete?(): void
+}
+
+export type Judged =
+  | { readonly kind: 'run'; readonly running: RunningStatement }
+  | { readonly kind: 'denied'; readonly denial: Denial }
+
+const MASKED = '[masked]'
+const UNKNOWN = '[binary]'
+/** How often a request is normalized again because the policy was swapped meanwhile. */
+const ATTEMPTS = 3
+
+/** Turns a statement into a request, asks the engine, and makes of its verdict what the session can carry out. */
+export class Enforcer {
+  readonly #client: Client
+  readonly #host: PlaneHost
+  readonly #now: () => number
+
+  constructor(client: Client, host: PlaneHost, now: () => number) {
+    this.#client = client
+    this.#host = host
+    this.#now = now
+  }
+
+  async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
+    const effectFree = invocation.prepareOnly || invocation.statement.effectFree
+    let current = invocation
+    for (let attempt = 1; ; attempt += 1) {
+      const labels = this.#host.labels()
+      try {
+        const decision = await this.#client.session.decide(this.#request(current, labels), {
+          ...options,
+          effectFree,
+          again: async () => {
+            current = { ...invocation, ...(await invocation.again()) }
+            return this.#request(current, this.#host.labels())
+          },
+        })
+        return await this.#carryOut(decision, current, labels)
+      } catch (error) {
+        if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE' && attempt < ATTEMPTS) continue
+        if (error instanceof NormalizeError)
+          return { kind: 'denied', denial: await this.refuse(error, invocation.statement.kind) }
+        throw error
+      }
+    }
+  }
+
+  /** Records a statement that can't be named, and gives the client's answer. */
+  async refuse(error: CountersignError, kind: string): Promise<Denial> {
+    const decision = await this.#client.session.refuse({
+      action: `postgres.${kind}`,
+      code: error.code,
+      message: withoutLiterals(error),
+      block: { kind, database: this.#client.database, user: this.#client.user },
+    })
+    return denialOfRefusal(error, decision)
+  }
+
+  /** The server's description of a result against lineage; throws when they contradict each other. */
+  check(statement: NormalizedStatement, catalog: Catalog, fields: readonly FieldDescription[] | null): void {
+    checkFields(fields, statement, catalog, this.#host.labels(), [])
+  }
+
+  async #carryOut(decision: Decision, invocation: Invocation, labels: Labels): Promise<Judged> {
+    const { verdict } = decision
+    if (verdict.kind === 'reject' || verdict.kind === 'hold')
+      return { kind: 'denied', denial: denialOfDecision(decision) }
+    const { statement, catalog, resultFormats, prepareOnly } = invocation
+    const plan = verdict.kind === 'mask' && !prepareOnly ? maskPlan(statement, verdict.fields, resultFormats) : []
+    if (plan instanceof ObligationError) {
+      // The intent stands in the log as a mask; the outcome says that it came to nothing.
+      await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
+      return { kind: 'denied', denial: denialOfRefusal(plan, decision) }
+    }
+    const outputs = prepareOnly ? null : statement.outputs
+    const running = new RunningStatement({
+      session: this.#client.session,
+      decision,
+      columns: outputs?.length ?? null,
+      masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
+      masks: plan.map(({ field, method }) => ({ field, method })),
+      sensitive: isSensitive(statement, labels),
+      resultFormats,
+      checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
+      ...(invocation.onComplete === undefined ? {} : { onComplete: () => invocation.onComplete?.() }),
+    })
+    return { kind: 'run', running }
+  }
+
+  #request(invocation: Invocation, labels: Labels): AccessRequest {
+    const { principal, session, source } = this.#client
+    const { statement, transaction, prepareOnly } = invocation
+    const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
+    const { resources } = accessParts(statement, labels, invocation.parameters)
+    const block = this.#block(invocation, known)
+    return {
+      principal,
+      action: prepareOnly ? { name: 'postgres.prepare', class: 'discover' } : statement.action,
+      resources,
+      context: {
+        plane: 'postgres',
+        session: session.id,
+        time: new Date(this.#now()).toISOString(),
+        source,
+        transaction,
+        approvals: [],
+      },
+      block,
+      recorded: recordedView(invocation, labels, resources, block, known),
+      labels_revision: labels.revision,
+    }
+  }
+
+  #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
+    return {
+      kind: prepareOnly ? 'prepare' : statement.kind,
+      statement: statement.text,
+      database: this.#client.database,
+      user: this.#client.user,
+      functions: statement.functions,
+      parameters,
+      setting: statement.setting === null ? null : { ...statement.setting },
+    }
+  }
+}
+
+interface PlannedMask extends ColumnMask {
+  readonly field: string
+}
+
+/** Which result columns to rewrite; an error where a masked field comes out as anything but itself. */
+function maskPlan(
+  statement: NormalizedStatement,
+  masks: readonly FieldMask[],
+  resultFormats: readonly number[],
+): readonly PlannedMask[] | ObligationError {
+  const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
+  const plan: PlannedMask[] = []
+  for (const [index, output] of (statement.outputs ?? []).entries()) {
+    for (const { resource, part } of output.sources) {
+      const field = `${resource}.${part}`
+      const method = methods.get(field)
+      if (method === undefined) continue
+      if (!output.copy || output.typeOid === null) {
+        const message = `${field} must be masked, but it is handed out within an expression: select the column itself`
+        return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
+      }
+      if (plan.at(-1)?.index === index) continue
+      plan.push({ index, method, typeOid: output.typeOid, format: formatOf(resultFormats, index), field })
+    }
+  }
+  return plan
+}
+
+function formatOf(formats: readonly number[], index: number): 0 | 1 {
+  const format = formats.length === 1 ? formats[0] : formats[index]
+  return format === 1 ? 1 : 0
+}
+
+/** Lineage against what the server says of itself: another count, or a labelled column that lineage called clean. */
+function checkFields(
+  fields: readonly FieldDescription[] | null,
+  statement: NormalizedStatement,
+  catalog: Catalog,
+  labels: Labels,
+  plan: readonly PlannedMask[],
+): void {
+  const outputs = statement.outputs
+  if ((fields?.length ?? null) !== (outputs?.length ?? null)) throw contradiction('another number of columns')
+  for (const [index, field] of (fields ?? []).entries()) {
+    const origin = catalog.columnAt(field.tableOid, field.attnum)
+    const known = outputs?.[index]?.sources ?? []
+    if (
+      origin !== null &&
+      isLabelled(labels, origin.resource, origin.part) &&
+      !known.some((source) => isLabelled(labels, source.resource, source.part))
+    ) {
+      throw contradiction('a labelled column where none was expected')
+    }
+    const mask = plan.find((each) => each.index === index)
+    if (mask !== undefined && mask.typeOid !== field.typeOid) throw contradiction('another type for a masked column')
+  }
+}
+
+function contradiction(found: string): ObligationError {
+  return new ObligationError(
+    'ERR_OBLIGATION_UNENFORCEABLE',
+    `the server describes ${found}, so its answer is withheld; the schema may just have changed: send the statement again`,
+  )
+}
+
+function isLabelled(labels: Labels, resource: string, part: string): boolean {
+  return (labels.resources[resource]?.[part]?.length ?? 0) > 0
+}
+
+function isSensitive(statement: NormalizedStatement, labels: Labels): boolean {
+  return statement.resources.some((resource) => labels.resources[resource.name] !== undefined)
+}
+
+/**
+ * What goes into the record and before an approver: a value that is written to or compared with a labelled column is
+ * masked, and so is every value whose place in the statement couldn't be told, where a labelled table is touched.
+ */
+function recordedView(
+  invocation: Invocation,
+  labels: Labels,
+  resources: readonly Resource[],
+  block: JsonObject,
+  parameters: readonly (string | null)[],
+): AccessRequest['recorded'] {
+  const { statement } = invocation
+  if (!isSensitive(statement, labels)) return { resources, block }
+  const masked = parameters.map((value, index) => {
+    const uses = statement.parameterUses[index]
+    const open =
+      uses !== undefined && uses !== 'unknown' && uses.every((use) => !isLabelled(labels, use.resource, use.part))
+    return open ? value : MASKED
+  })
+  return { resources: resources.map(withoutLabelledValues), block: { ...block, parameters: masked } }
+}
+
+function withoutLabelledValues(resource: Resource): Resource {
+  if (!resource.parts.some((part) => part.labels.length > 0 && part.values != null)) return resource
+  const parts = resource.parts.map((part) =>
+    part.labels.length > 0 && part.values != null ? { ...part, values: part.values.map(() => MASKED) } : part,
+  )
+  return { ...resource, parts }
+}
+
+/** A syntax error's text quotes what the client sent; the record gets its kind alone. */
+function withoutLiterals(error: CountersignError): string {
+  return error.code === 'ERR_NORMALIZE_SYNTAX' ? 'the statement is not valid SQL' : error.message
+}

@@ -1,0 +1,78 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { JsonObject } from '../../../engine/index.ts'
+import { RowFields } from '../codec/row-fields.ts'
+
+/** Bytes of rows that a recording keeps of one answer; a digest covers all of them. */
+const KEPT_BYTES = 64 * 1024
+/** Bytes of rows in one frame of the recording, so that it stays under an entry's size as JSON. */
+const FRAME_BYTES = 8 * 1024
+
+type Cell = string | null | { readonly base64: string }
+
+/** The rows of one answer as the agent sees them, on their way into the recording. */
+export class RecordedAnswer {
+  readonly #fields = new RowFields()
+  readonly #digest: Hash = createHash('sha256')
+  readonly #formats: readonly number[]
+  #cells: Cell[][] = []
+  #pendingBytes = 0
+  #kept = 0
+  #rows = 0
+  #bytes = 0
+
+  /** Result formats as Bind gave them: none, one for all, or one a column. */
+  constructor(formats: readonly number[]) {
+    this.#formats = formats
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Takes one masked DataRow frame. True when enough has gathered for a frame of the recording. */
+  row(buffer: Buffer, start: number, bodyStart: number, end: number): boolean {
+    this.#rows += 1
+    this.#bytes += end - start
+    this.#digest.update(buffer.subarray(start, end))
+    if (this.#kept + (end - start) > KEPT_BYTES) return false
+    this.#kept += end - start
+    this.#pendingBytes += end - start
+    this.#cells.push(this.#decode(buffer, bodyStart, end))
+    return this.#pendingBytes >= FRAME_BYTES
+  }
+
+  /** The rows gathered since the last call; null when there are none. */
+  take(): JsonObject | null {
+    if (this.#cells.length === 0) return null
+    const rows = this.#cells
+    this.#cells = []
+    this.#pendingBytes = 0
+    return { rows }
+  }
+
+  /** The last frame: what was not taken yet, how it ended, and the digest over every row. */
+  finish(end: JsonObject): JsonObject {
+    const rest = this.take() ?? {}
+    const whole = this.#kept === this.#bytes
+    return { ...rest, ...end, count: this.#rows, bytes: this.#bytes, sha256: this.#digest.digest('hex'), whole }
+  }
+
+  #decode(buffer: Buffer, bodyStart: number, end: number): Cell[] {
+    const fields = this.#fields
+    const cells: Cell[] = []
+    fields.open(buffer, bodyStart, end)
+    while (fields.next()) cells.push(this.#cell(buffer, fields))
+    return cells
+  }
+
+  #cell(buffer: Buffer, { index, start, length }: RowFields): Cell {
+    if (length < 0) return null
+    const format = this.#formats.length === 1 ? this.#formats[0] : this.#formats[index]
+    if (format === 1) return { base64: buffer.toString('base64', start, start + length) }
+    return buffer.toString('utf8', start, start + length)
+  }
+}

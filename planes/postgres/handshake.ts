@@ -1,0 +1,126 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { type SecureContext, TLSSocket } from 'node:tls'
+import { ProtocolError } from '../../engine/index.ts'
+import { decodeFrontend, decodePassword, decodeStartup, type StartupMessage } from './codec/frontend-messages.ts'
+import { FrameReader } from './codec/frame.ts'
+import { encoded } from './session/server-messages.ts'
+
+/** Tokens are passwords here and exceed 1 KB; none exceeds this. */
+const MAX_PASSWORD_FRAME = 64 * 1024
+/** SSLRequest, GSSENCRequest and startup; a fourth message is somebody playing. */
+const MAX_NEGOTIATIONS = 3
+const TLS_HANDSHAKE = 0x16
+
+export type ClientStartup = Extract<StartupMessage, { kind: 'startup' }>
+export type CancelRequest = Extract<StartupMessage, { kind: 'cancelRequest' }>
+
+/**
+ * The beginning of a client connection, before there is a session: TLS, startup, password. Reads only as far as it has
+ * to, so that nothing sent in plain text is ever taken for something that came through TLS.
+ */
+export class Handshake {
+  #socket: Socket
+  readonly #reader: FrameReader
+  readonly #tls: SecureContext | null
+  readonly #plaintext: boolean
+
+  /** `tls` null: none is offered. `plaintext`: a client may do without it. */
+  constructor(socket: Socket, options: { readonly tls: SecureContext | null; readonly plaintext: boolean }) {
+    this.#socket = socket
+    this.#tls = options.tls
+    this.#plaintext = options.plaintext
+    this.#reader = new FrameReader({ maxFrameBytes: MAX_PASSWORD_FRAME, startup: true })
+  }
+
+  /** The socket to go on with: the client's own, or the TLS one over it. */
+  get socket(): Socket {
+    return this.#socket
+  }
+
+  /** Answers what comes first until it is a startup or a cancel. */
+  async startup(): Promise<ClientStartup | CancelRequest> {
+    for (let round = 0; round < MAX_NEGOTIATIONS; round += 1) {
+      await this.#frame()
+      const message = decodeStartup(this.#reader.buffer, this.#reader.bodyStart, this.#reader.end)
+      switch (message.kind) {
+        case 'sslRequest':
+          await this.#answerTls()
+          break
+        case 'gssEncRequest':
+          this.#socket.write('N')
+          break
+        case 'cancelRequest':
+          return message
+        case 'startup':
+          if (!this.#plaintext && !(this.#socket instanceof TLSSocket)) throw tlsRequired()
+          this.#reader.startupDone()
+          return message
+      }
+    }
+    throw new ProtocolError('ERR_PROTOCOL_STARTUP', 'too many negotiations before the startup message')
+  }
+
+  /** Asks for the password and waits for it. */
+  async password(): Promise<string> {
+    this.#socket.write(encoded({ kind: 'authenticationCleartextPassword' }))
+    await this.#frame()
+    const { type, buffer, bodyStart, end } = this.#reader
+    const message = decodeFrontend(type, buffer, bodyStart, end)
+    if (message.kind !== 'password') throw new ProtocolError('ERR_PROTOCOL_STATE', 'a password is expected first')
+    return decodePassword(message.body)
+  }
+
+  /** What the client sent ahead; the reader is of no more use. */
+  release(): Buffer {
+    return this.#reader.takeRest()
+  }
+
+  async #answerTls(): Promise<void> {
+    if (this.#tls === null) {
+      this.#socket.write('N')
+      return
+    }
+    if (this.#socket instanceof TLSSocket) throw new ProtocolError('ERR_PROTOCOL_TLS', 'TLS is on already')
+    // CVE-2021-23214: what is already here came in plain text and must not be read as if it had come through TLS.
+    if (this.#reader.bufferedBytes > 0 || this.#socket.readableLength > 0) {
+      throw new ProtocolError('ERR_PROTOCOL_TLS', 'data came behind SSLRequest without waiting for the answer')
+    }
+    this.#socket.write('S')
+    const secure = new TLSSocket(this.#socket, {
+      isServer: true,
+      secureContext: this.#tls,
+      ALPNProtocols: ['postgresql'],
+    })
+    await once(secure, 'secure')
+    this.#socket = secure
+  }
+
+  async #frame(): Promise<void> {
+    while (!this.#reader.advance()) {
+      const chunk = await this.#read()
+      if (this.#reader.bufferedBytes === 0 && chunk[0] === TLS_HANDSHAKE && !(this.#socket instanceof TLSSocket)) {
+        throw new ProtocolError('ERR_PROTOCOL_TLS', 'direct TLS is not offered: use sslnegotiation=postgres')
+      }
+      this.#reader.push(chunk)
+    }
+  }
+
+  async #read(): Promise<Buffer> {
+    for (;;) {
+      const chunk: unknown = this.#socket.read()
+      if (Buffer.isBuffer(chunk)) return chunk
+      if (this.#socket.readableEnded || this.#socket.destroyed) {
+        throw new ProtocolError('ERR_PROTOCOL_STARTUP', 'the client went away before it had said who it is')
+      }
+      await Promise.race([once(this.#socket, 'readable'), once(this.#socket, 'end'), once(this.#socket, 'close')])
+    }
+  }
+}
+
+function tlsRequired(): ProtocolError {
+  return new ProtocolError(
+    'ERR_PROTOCOL_TLS',
+    'connect with TLS (sslmode=require or stricter): tokens do not travel in plain text',
+  )
+}

@@ -1,0 +1,14 @@
+import type { Plane } from '../../engine/index.ts'
+import { configure, type PostgresConfig } from './config.ts'
+import { ENFORCED_METHODS } from './enforcer/row-masker.ts'
+import { openListener } from './listener.ts'
+
+export type { PostgresConfig } from './config.ts'
+
+/** PostgreSQL, protocol 3: SQL sessions decided statement by statement at Execute, with the values that Bind brought. */
+export const postgres: Plane<PostgresConfig> = {
+  id: 'postgres',
+  enforces: { maskMethods: ENFORCED_METHODS, hold: true },
+  configure,
+  open: openListener,
+}

@@ -1,0 +1,264 @@
+import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
+import { createServer, type Server, type Socket } from 'node:net'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import type { PlaneHost, Principal, RunningPlane } from '../../engine/index.ts'
+import { ConfigError, CountersignError, ProtocolError } from '../../engine/index.ts'
+import { CatalogSource } from './catalog-source.ts'
+import type { PostgresConfig } from './config.ts'
+import { type Denial, fatalOf, SQLSTATE } from './enforcer/denial.ts'
+import { Enforcer } from './enforcer/enforcer.ts'
+import { type CancelRequest, type ClientStartup, Handshake } from './handshake.ts'
+import { SqlParser } from './normalizer/index.ts'
+import { encoded, errorResponse } from './session/server-messages.ts'
+import { PostgresSession } from './session/session.ts'
+import { readStartup, type Startup } from './session/startup-parameters.ts'
+import { connectUpstream, sendCancel, type UpstreamConfig, type UpstreamConnection } from './upstream.ts'
+
+/** How long a statement whose client has gone may take to tell how it ended. */
+const GRACE_MS = 5000
+const KEEPALIVE_MS = 30_000
+
+interface OpenSession {
+  readonly secret: Buffer
+  readonly session: PostgresSession
+}
+
+/** Opens the plane: takes connections until it is drained or closed. */
+export async function openListener(config: PostgresConfig, host: PlaneHost): Promise<RunningPlane> {
+  const listener = new Listener(config, host, await SqlParser.open())
+  await listener.listen()
+  return listener
+}
+
+class Listener implements RunningPlane {
+  readonly #config: PostgresConfig
+  readonly #host: PlaneHost
+  readonly #parser: SqlParser
+  readonly #server: Server
+  readonly #tls: SecureContext | null
+  readonly #catalogs = new Map<string, CatalogSource>()
+  readonly #sockets = new Set<Socket>()
+  /** By the process id that we issued. */
+  readonly #sessions = new Map<number, OpenSession>()
+  #draining = false
+
+  constructor(config: PostgresConfig, host: PlaneHost, parser: SqlParser) {
+    this.#config = config
+    this.#host = host
+    this.#parser = parser
+    this.#tls = config.tls === null ? null : createSecureContext(config.tls)
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }, (socket) => {
+      void this.#accept(socket)
+    })
+    this.#server.maxConnections = config.limits.connections
+  }
+
+  get address(): RunningPlane['address'] {
+    const address = this.#server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : this.#config.listen.port
+    return { host: this.#config.listen.host, port }
+  }
+
+  listen(): Promise<void> {
+    const { host, port } = this.#config.listen
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (cause) => {
+        reject(
+          new ConfigError('ERR_CONFIG_PLANE', `planes.postgres.listen: can't listen on ${host}:${port}`, { cause }),
+        )
+      })
+      this.#server.listen(port, host, resolve)
+    })
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true
+    this.#server.close()
+    const deadline = Date.now() + deadlineMs
+    while (this.#sessions.size > 0 && Date.now() < deadline) {
+      for (const { session } of this.#sessions.values()) if (session.idle) session.shutDown()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#draining = true
+    this.#server.close()
+    const ended = [...this.#sessions.values()].map(({ session }) => session.shutDown())
+    await Promise.all(ended)
+    for (const socket of this.#sockets) socket.destroy()
+    for (const catalog of this.#catalogs.values()) catalog.close()
+    await this.#parser.close()
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('error', () => undefined) // whoever reads from it sees it end
+    const source = socket.remoteAddress ?? null
+    const plaintext = this.#config.plaintextLoopback && isLoopback(source)
+    const handshake = new Handshake(socket, { tls: this.#tls, plaintext })
+    const timeout = setTimeout(() => socket.destroy(), this.#config.limits.authenticationMs)
+    try {
+      const first = await handshake.startup()
+      if (first.kind === 'cancelRequest') return this.#cancel(first, socket)
+      const opened = await this.#authenticate(handshake, first, source)
+      clearTimeout(timeout)
+      await this.#serve(handshake, opened)
+    } catch (error) {
+      this.#refuse(handshake.socket, error, source)
+    } finally {
+      clearTimeout(timeout)
+    }
+  }
+
+  /** Who is it, then a session in evidence, then one at the server: in this order, so that a stranger costs the server nothing. */
+  async #authenticate(handshake: Handshake, first: ClientStartup, source: string | null): Promise<Authenticated> {
+    const { socket } = handshake
+    negotiateVersion(socket, first)
+    const startup = readStartup(first.parameters)
+    const principal = await this.#host.identify({ kind: 'token', token: await handshake.password(), source })
+    if (this.#draining)
+      throw new UnavailableError('the gateway is shutting down: connect again', SQLSTATE.cannotConnectNow)
+    const { databases } = this.#config
+    if (databases !== 'any' && !databases.includes(startup.database)) {
+      throw new UnavailableError('this database is not offered here', SQLSTATE.invalidCatalogName)
+    }
+    const about = {
+      source,
+      client: {
+        user: startup.user,
+        database: startup.database,
+        application: startup.settings.get('application_name') ?? null,
+        tls: socket instanceof TLSSocket ? socket.getProtocol() : null,
+      },
+    }
+    return { startup, principal, source, session: await this.#host.openSession(principal, about) }
+  }
+
+  async #serve(handshake: Handshake, { startup, principal, source, session }: Authenticated): Promise<void> {
+    const { socket } = handshake
+    const config: UpstreamConfig = { ...this.#config.upstream, database: startup.database }
+    let upstream: UpstreamConnection
+    try {
+      upstream = await connectUpstream(config, startup.settings)
+    } catch (error) {
+      await session.close('upstream unavailable')
+      throw error
+    }
+    const { database, user } = startup
+    const client = { principal, session, database, user, source }
+    const catalog = this.#catalog(config)
+    const running = new PostgresSession({
+      client,
+      socket,
+      upstream,
+      enforcer: new Enforcer(client, this.#host, Date.now),
+      options: {
+        maxQueryBytes: this.#config.limits.queryBytes,
+        maxRowBytes: this.#config.limits.rowBytes,
+        outboxBytes: this.#config.limits.outboxBytes,
+        hold: this.#config.hold,
+        graceMs: GRACE_MS,
+      },
+      normalize: (sql) => catalog.normalize(sql),
+      catalogueChanged: () => catalog.changed(),
+      cancelUpstream: () => sendCancel(config, upstream.cancelKey),
+      log: (event, fields) => this.#host.log(event, fields),
+    })
+    const key = this.#issueKey(running)
+    try {
+      greet(socket, upstream, key)
+      await running.run(handshake.release())
+    } finally {
+      this.#sessions.delete(key.pid)
+    }
+  }
+
+  #catalog(config: UpstreamConfig): CatalogSource {
+    const name = config.database ?? ''
+    const known = this.#catalogs.get(name)
+    if (known !== undefined) return known
+    const source = new CatalogSource(config, this.#parser, { maxAgeMs: this.#config.limits.catalogueMs, now: Date.now })
+    this.#catalogs.set(name, source)
+    return source
+  }
+
+  #issueKey(session: PostgresSession): { readonly pid: number; readonly secret: Buffer } {
+    const secret = randomBytes(4)
+    let pid = randomInt(1, 2 ** 31)
+    while (this.#sessions.has(pid)) pid = randomInt(1, 2 ** 31)
+    this.#sessions.set(pid, { secret, session })
+    return { pid, secret }
+  }
+
+  /** On its own connection, unanswered, right or wrong: as the server does. */
+  #cancel({ pid, secret }: CancelRequest, socket: Socket): void {
+    const open = this.#sessions.get(pid)
+    if (open !== undefined && open.secret.length === secret.length && timingSafeEqual(open.secret, secret))
+      open.session.cancel()
+    socket.end()
+  }
+
+  #refuse(socket: Socket, error: unknown, source: string | null): void {
+    const denial = error instanceof UnavailableError ? error.denial : fatalOf(error)
+    const code = error instanceof CountersignError ? error.code : denial.code
+    this.#host.log('connection_refused', { source, code })
+    if (
+      error instanceof ProtocolError &&
+      error.code === 'ERR_PROTOCOL_TLS' &&
+      !(socket instanceof TLSSocket) &&
+      socket.bytesWritten > 0
+    ) {
+      socket.destroy() // 'S' or half a TLS handshake is on its way: no message of ours would be read
+      return
+    }
+    socket.end(errorResponse(denial))
+    setTimeout(() => socket.destroy(), 1000).unref()
+  }
+}
+
+interface Authenticated {
+  readonly startup: Startup
+  readonly principal: Principal
+  readonly source: string | null
+  readonly session: Awaited<ReturnType<PlaneHost['openSession']>>
+}
+
+/** A connection that is refused for what it asks, not for who asks. */
+class UnavailableError extends Error {
+  readonly denial: Denial
+
+  constructor(message: string, code: string) {
+    super(message)
+    this.denial = { severity: 'FATAL', code, message }
+  }
+}
+
+/** A newer minor version or an option we don't know: said once, then the session goes on as 3.0. */
+function negotiateVersion(socket: Socket, { minor, parameters }: ClientStartup): void {
+  const options = [...parameters.keys()].filter((name) => name.startsWith('_pq_.'))
+  if (minor > 0 || options.length > 0)
+    socket.write(encoded({ kind: 'negotiateProtocolVersion', version: 196_608, options }))
+}
+
+/** What a server says once it has let somebody in; the key is ours, not the server's. */
+function greet(
+  socket: Socket,
+  upstream: UpstreamConnection,
+  key: { readonly pid: number; readonly secret: Buffer },
+): void {
+  const settings = [...upstream.parameters].map(([name, value]) => encoded({ kind: 'parameterStatus', name, value }))
+  socket.write(
+    Buffer.concat([
+      encoded({ kind: 'authenticationOk' }),
+      ...settings,
+      encoded({ kind: 'backendKeyData', ...key }),
+      encoded({ kind: 'readyForQuery', status: 'I' }),
+    ]),
+  )
+}
+
+function isLoopback(address: string | null): boolean {
+  return address !== null && (address === '::1' || /^(::ffff:)?127\./.test(address))
+}

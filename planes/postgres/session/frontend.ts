@@ -1,0 +1,389 @@
+import type { CountersignError } from '../../../engine/index.ts'
+import { NormalizeError, ProtocolError } from '../../../engine/index.ts'
+import {
+  type BindMessage,
+  decodeFrontend,
+  encodeFrontend,
+  formatAt,
+  type FrontendMessage,
+  type Target,
+} from '../codec/frontend-messages.ts'
+import { Writer } from '../codec/writer.ts'
+import { type Denial, SQLSTATE } from '../enforcer/denial.ts'
+import type { Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
+import type { RunningStatement } from '../enforcer/running-statement.ts'
+import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import type { DescribeReply, ExpectedReply } from './expected-replies.ts'
+import { parameterText } from './parameters.ts'
+import { encoded, errorResponse } from './server-messages.ts'
+import type { NameTable, Portal, PreparedStatement } from './statements.ts'
+import type { Wire } from './wire.ts'
+
+/** The statements of one text, named against the catalogue in force. */
+export interface Named {
+  readonly statements: readonly NormalizedStatement[]
+  readonly catalog: Catalog
+}
+
+/** What the client's side asks of the session around it. */
+export interface FrontendHost {
+  /** Throws NormalizeError. Empty for a text without a statement. */
+  normalize(sql: string): Promise<Named>
+  /** Decides; while held, keeps the client's connection alive and listens for a cancel. */
+  judge(invocation: Invocation): Promise<Judged>
+  readonly enforcer: Enforcer
+}
+
+/** A message of an extended batch that waits for the decision that lets it go up. */
+interface Pending {
+  readonly bytes: Buffer
+  readonly reply: ExpectedReply
+  /** For a Parse: what it prepares. */
+  readonly prepared: PreparedStatement | null
+}
+
+/** Text that no server parses: it puts the server's transaction into the state that our refusal must leave it in. */
+const POISON_SQL = 'countersign_refused_a_statement'
+const EMPTY_QUERY_RESPONSE: Buffer = encoded({ kind: 'emptyQueryResponse' })
+const SYNC: Buffer = message({ kind: 'sync' })
+const POISON_QUERY: Buffer = message({ kind: 'query', sql: POISON_SQL })
+const POISON_PARSE: Buffer = message({ kind: 'parse', name: '', sql: POISON_SQL, parameterTypes: [] })
+
+/**
+ * The client's side of a session: every message, in order, one at a time. Parse, Bind, Describe and Close wait here until
+ * the Execute, Flush or Sync for which a decision is made; nothing goes up before its decision.
+ */
+export class Frontend {
+  readonly #wire: Wire
+  readonly #host: FrontendHost
+  #pending: Pending[] = []
+  /** Counts Syncs: a name that one batch defines is for that batch alone until the server confirms it. */
+  #batch = 0
+  /** Something of this batch is already with the server. */
+  #batchSent = false
+  /** After an error of ours: everything up to Sync is discarded, as the server does. */
+  #skipping = false
+
+  constructor(wire: Wire, host: FrontendHost) {
+    this.#wire = wire
+    this.#host = host
+  }
+
+  /** Takes one frame; its bytes are the session's from here on. `terminate`: the client says goodbye. */
+  async take(
+    type: number,
+    buffer: Buffer,
+    start: number,
+    bodyStart: number,
+    end: number,
+  ): Promise<'go-on' | 'terminate'> {
+    const incoming = decodeFrontend(type, buffer, bodyStart, end)
+    if (incoming.kind === 'terminate') return 'terminate'
+    if (!this.#skipping || incoming.kind === 'sync') await this.#dispatch(incoming, buffer.subarray(start, end))
+    return 'go-on'
+  }
+
+  #dispatch(incoming: FrontendMessage, bytes: Buffer): Promise<void> | void {
+    switch (incoming.kind) {
+      case 'query':
+        return this.#query(incoming.sql, bytes)
+      case 'parse':
+        return this.#parse(incoming, bytes)
+      case 'bind':
+        return this.#bind(incoming, bytes)
+      case 'describe':
+        return this.#describe(incoming.target, incoming.name, bytes)
+      case 'execute':
+        return this.#execute(incoming.portal, bytes)
+      case 'close':
+        return this.#close(incoming.target, incoming.name, bytes)
+      case 'flush':
+        return this.#flush(bytes)
+      case 'sync':
+        return this.#sync()
+      case 'functionCall':
+        return this.#refuseWhole(
+          unsupported('a function call by OID is not supported: call it in a SELECT'),
+          'function_call',
+        )
+      case 'copyData':
+      case 'copyDone':
+      case 'copyFail':
+        return // left over from a COPY that was refused; the server would ignore them as well
+      case 'password':
+      case 'terminate':
+        throw new ProtocolError('ERR_PROTOCOL_STATE', `a ${incoming.kind} message is not expected now`)
+    }
+  }
+
+  // Simple query
+
+  async #query(sql: string, bytes: Buffer): Promise<void> {
+    await this.#betweenBatches('Query')
+    const named = await this.#name(sql)
+    if (named instanceof NormalizeError) return this.#refuseWhole(named, 'query')
+    if (named.statements.length === 0) return this.#answerEmpty()
+    const running: RunningStatement[] = []
+    for (const index of named.statements.keys()) {
+      const judged = await this.#host.judge(this.#simple(sql, named, index))
+      if (judged.kind === 'denied') {
+        await Promise.all(running.map((earlier) => earlier.fail(SQLSTATE.insufficientPrivilege)))
+        return this.#denyWhole(judged.denial)
+      }
+      running.push(judged.running)
+    }
+    this.#wire.expected.push({ kind: 'query', statements: running, next: 0 })
+    this.#wire.expected.push({ kind: 'ready' })
+    this.#wire.sendUpstream(bytes)
+  }
+
+  #simple(sql: string, named: Named, index: number): Invocation {
+    const pick = ({ statements, catalog }: Named): Pick<Invocation, 'statement' | 'catalog'> => {
+      const statement = statements[index]
+      if (statement === undefined)
+        throw new NormalizeError('ERR_NORMALIZE_UNRESOLVED', 'the statement reads differently now')
+      return { statement, catalog }
+    }
+    return {
+      ...pick(named),
+      parameters: [],
+      resultFormats: [],
+      transaction: this.#transaction(),
+      prepareOnly: false,
+      again: async () => pick(await this.#host.normalize(sql)),
+      onComplete: () => this.#completed(pick(named).statement),
+    }
+  }
+
+  #answerEmpty(): void {
+    this.#wire.answer(EMPTY_QUERY_RESPONSE)
+    this.#wire.expected.push({ kind: 'ready' })
+    this.#wire.sendUpstream(SYNC)
+  }
+
+  async #refuseWhole(error: CountersignError, kind: string): Promise<void> {
+    await this.#betweenBatches(kind)
+    this.#denyWhole(await this.#host.enforcer.refuse(error, kind))
+  }
+
+  /** Answers a Query or FunctionCall with an error; the server makes ReadyForQuery, its transaction failed like any other. */
+  #denyWhole(denial: Denial): void {
+    this.#wire.answer(errorResponse(denial))
+    if (this.#wire.transaction === 'I') this.#wire.sendUpstream(SYNC)
+    else {
+      this.#wire.expected.push({ kind: 'poison' })
+      this.#wire.sendUpstream(POISON_QUERY)
+    }
+    this.#wire.expected.push({ kind: 'ready' })
+  }
+
+  /** A simple message stands between batches, never within one; then everything before it is answered first. */
+  async #betweenBatches(kind: string): Promise<void> {
+    if (this.#batchSent || this.#pending.length > 0) {
+      throw new ProtocolError(
+        'ERR_PROTOCOL_STATE',
+        `${kind} came within an extended-query batch: end that with Sync first`,
+      )
+    }
+    await this.#wire.expected.settled()
+  }
+
+  // Extended query
+
+  async #parse(
+    { name, sql, parameterTypes }: Extract<FrontendMessage, { kind: 'parse' }>,
+    bytes: Buffer,
+  ): Promise<void> {
+    const named = await this.#name(sql)
+    if (named instanceof NormalizeError) return this.#refuse(named, 'parse')
+    if (named.statements.length > 1) {
+      const text = 'cannot insert multiple commands into a prepared statement'
+      return this.#refuse(new NormalizeError('ERR_NORMALIZE_SYNTAX', text), 'parse')
+    }
+    const prepared: PreparedStatement = { name, sql, parameterOids: parameterTypes, allowed: false, checked: false }
+    const naming = this.#wire.statements.define(name, prepared, this.#batch)
+    this.#pending.push({ bytes, reply: { kind: 'parse', naming, prepare: null }, prepared })
+  }
+
+  async #bind(incoming: BindMessage, bytes: Buffer): Promise<void> {
+    const prepared = await this.#lookUp(this.#wire.statements, incoming.statement)
+    if (prepared === undefined) return this.#deny(unknown('prepared statement', incoming.statement))
+    const { parameters, formats: parameterFormats, resultFormats } = incoming
+    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats }
+    const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
+    this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
+  }
+
+  async #describe(target: Target, name: string, bytes: Buffer): Promise<void> {
+    const prepared =
+      target === 'statement'
+        ? await this.#lookUp(this.#wire.statements, name)
+        : (await this.#lookUp(this.#wire.portals, name))?.prepared
+    if (prepared === undefined)
+      return this.#deny(unknown(target === 'statement' ? 'prepared statement' : 'portal', name))
+    const described = await this.#describedBy(prepared)
+    this.#pending.push({ bytes, reply: { kind: 'describe', swallow: false, described }, prepared: null })
+  }
+
+  async #execute(name: string, bytes: Buffer): Promise<void> {
+    const portal = await this.#lookUp(this.#wire.portals, name)
+    if (portal === undefined) return this.#deny(unknown('portal', name))
+    const { prepared } = portal
+    const invocation = await this.#invocation(portal, false)
+    if (invocation instanceof NormalizeError) return this.#refuse(invocation, 'execute')
+    const judged = invocation === null ? null : await this.#host.judge(invocation)
+    if (judged?.kind === 'denied') return this.#deny(judged.denial)
+    prepared.allowed = true
+    if (!(await this.#release())) return judged?.running.fail(SQLSTATE.insufficientPrivilege)
+    if (judged === null) return this.#send(bytes, { kind: 'empty' })
+    if (judged.running.sensitive && !prepared.checked) {
+      const described = await this.#describedBy(prepared)
+      this.#send(message({ kind: 'describe', target: 'portal', name }), { kind: 'describe', swallow: true, described })
+    }
+    this.#send(bytes, { kind: 'execute', statement: judged.running })
+  }
+
+  #close(target: Target, name: string, bytes: Buffer): void {
+    const table = target === 'statement' ? this.#wire.statements : this.#wire.portals
+    const naming = table.define(name, null, this.#batch)
+    this.#pending.push({ bytes, reply: { kind: 'close', naming }, prepared: null })
+  }
+
+  async #flush(bytes: Buffer): Promise<void> {
+    if ((await this.#release()) && this.#batchSent) this.#wire.sendUpstream(bytes)
+  }
+
+  async #sync(): Promise<void> {
+    if (!this.#skipping) await this.#release()
+    if (this.#skipping && (this.#batchSent || this.#wire.transaction !== 'I' || this.#wire.expected.length > 0)) {
+      this.#send(POISON_PARSE, { kind: 'poison' })
+    }
+    this.#send(SYNC, { kind: 'ready' })
+    this.#batch += 1
+    this.#batchSent = false
+    this.#skipping = false
+  }
+
+  /** Sends what waited, once a decision covers every statement that it prepares. False: one was denied. */
+  async #release(): Promise<boolean> {
+    for (const { prepared, reply } of this.#pending) {
+      if (prepared === null || prepared.allowed || reply.kind !== 'parse') continue
+      const invocation = await this.#invocation(
+        { prepared, parameters: [], parameterFormats: [], resultFormats: [] },
+        true,
+      )
+      const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
+      if (invocation instanceof NormalizeError) {
+        await this.#refuse(invocation, 'parse')
+        return false
+      }
+      if (judged?.kind === 'denied') {
+        this.#deny(judged.denial)
+        return false
+      }
+      prepared.allowed = true
+      reply.prepare = judged?.running ?? null
+    }
+    const released = this.#pending
+    this.#pending = []
+    for (const { bytes, reply } of released) this.#send(bytes, reply)
+    return true
+  }
+
+  /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
+  async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
+    const { prepared, resultFormats } = portal
+    const named = await this.#name(prepared.sql)
+    if (named instanceof NormalizeError) return named
+    const statement = named.statements[0]
+    if (statement === undefined) return null
+    return {
+      ...this.#simple(prepared.sql, named, 0),
+      parameters: portal.parameters.map((value, index) =>
+        parameterText(value, formatAt(portal.parameterFormats, index), prepared.parameterOids[index] ?? 0),
+      ),
+      resultFormats,
+      prepareOnly,
+    }
+  }
+
+  /** Takes the server's description of a prepared statement: parameter types, and the check against lineage. */
+  async #describedBy(prepared: PreparedStatement): Promise<(reply: DescribeReply) => void> {
+    const named = await this.#name(prepared.sql)
+    return (reply) => {
+      if (reply.parameterOids !== undefined) prepared.parameterOids = reply.parameterOids
+      if (reply.fields === undefined || named instanceof NormalizeError) return
+      const statement = named.statements[0]
+      if (statement !== undefined) this.#host.enforcer.check(statement, named.catalog, reply.fields)
+      prepared.checked = true
+    }
+  }
+
+  #send(bytes: Buffer, reply: ExpectedReply): void {
+    this.#wire.expected.push(reply)
+    this.#wire.sendUpstream(bytes)
+    this.#batchSent = true
+  }
+
+  async #refuse(error: CountersignError, kind: string): Promise<void> {
+    this.#deny(await this.#host.enforcer.refuse(error, kind))
+  }
+
+  /** An error in an extended batch: what waited is dropped, the rest is discarded up to Sync. */
+  #deny(denial: Denial): void {
+    for (const { reply } of this.#pending) if ('naming' in reply) reply.naming.abandon()
+    this.#pending = []
+    this.#skipping = true
+    this.#wire.answer(errorResponse(denial))
+  }
+
+  async #name(sql: string): Promise<Named | NormalizeError> {
+    try {
+      return await this.#host.normalize(sql)
+    } catch (error) {
+      if (error instanceof NormalizeError) return error
+      throw error
+    }
+  }
+
+  async #lookUp<T>(table: NameTable<T>, name: string): Promise<T | undefined> {
+    const found = table.lookUp(name, this.#batch)
+    if (found !== 'unsettled') return found
+    await this.#wire.expected.settled()
+    const settled = table.lookUp(name, this.#batch)
+    return settled === 'unsettled' ? undefined : settled
+  }
+
+  #transaction(): Invocation['transaction'] {
+    switch (this.#wire.transaction) {
+      case 'I':
+        return 'none'
+      case 'T':
+        return 'open'
+      case 'E':
+        return 'failed'
+    }
+  }
+
+  /** The server has done it: names that are gone now. */
+  #completed({ effect }: NormalizedStatement): void {
+    if (effect.kind === 'deallocate') this.#wire.statements.delete(effect.name)
+    if (effect.kind === 'deallocate_all' || effect.kind === 'discard_all') this.#wire.statements.clear()
+    if (effect.kind === 'discard_all') this.#wire.portals.clear()
+  }
+}
+
+function message(outgoing: FrontendMessage): Buffer {
+  const writer = new Writer(128)
+  encodeFrontend(writer, outgoing)
+  return writer.take()
+}
+
+function unsupported(text: string): NormalizeError {
+  return new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', text)
+}
+
+function unknown(what: 'prepared statement' | 'portal', name: string): Denial {
+  const code = what === 'portal' ? SQLSTATE.undefinedCursor : SQLSTATE.undefinedPreparedStatement
+  return { severity: 'ERROR', code, message: `${what} "${name}" does not exist` }
+}

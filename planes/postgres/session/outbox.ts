@@ -1,0 +1,119 @@
+/** The part of a socket that an outbox needs. */
+export interface Sink {
+  write(bytes: Uint8Array): boolean
+  cork(): void
+  uncork(): void
+  once(event: 'drain', listener: () => void): unknown
+}
+
+interface Batch {
+  readonly pieces: Buffer[]
+  bytes: number
+  gates: Promise<void>[] | null
+}
+
+/**
+ * What goes to the client, in order, a batch at a time. A batch leaves when its gates have settled (its intents,
+ * recording and outcomes are durable) and every batch before it has left. A gate that fails closes the outbox: not one
+ * byte of that batch or a later one leaves, and `onFailure` is told once.
+ */
+export class Outbox {
+  readonly #sink: Sink
+  readonly #onFailure: (error: unknown) => void
+  readonly #onRoom: () => void
+  readonly #highWaterMark: number
+  readonly #waiting: Batch[] = []
+  #open: Batch = { pieces: [], bytes: 0, gates: null }
+  #held = 0
+  #leaving: Promise<void> | null = null
+  #closed = false
+  #full = false
+
+  /** `onRoom` is called when the outbox has emptied after it was `full`. */
+  constructor(
+    sink: Sink,
+    options: { readonly highWaterMark: number; onFailure(error: unknown): void; onRoom(): void },
+  ) {
+    this.#sink = sink
+    this.#onFailure = (error) => options.onFailure(error)
+    this.#onRoom = () => options.onRoom()
+    this.#highWaterMark = options.highWaterMark
+  }
+
+  /** More bytes wait than the mark allows: stop reading from the upstream until `onRoom`. */
+  get full(): boolean {
+    return this.#full
+  }
+
+  /** Adds bytes to the open batch. They must not be changed afterwards. */
+  push(bytes: Buffer): void {
+    if (this.#closed || bytes.length === 0) return
+    this.#open.pieces.push(bytes)
+    this.#open.bytes += bytes.length
+    this.#held += bytes.length
+  }
+
+  /** Nothing of the open batch, and nothing after it, leaves before this settles. */
+  gate(durable: Promise<void>): void {
+    this.#open.gates ??= []
+    this.#open.gates.push(durable)
+  }
+
+  /** Closes the open batch; it leaves as soon as it may. */
+  flush(): void {
+    const batch = this.#open
+    if (batch.pieces.length === 0 && batch.gates === null) return
+    this.#open = { pieces: [], bytes: 0, gates: null }
+    if (batch.gates === null && this.#leaving === null) this.#write(batch)
+    else {
+      this.#waiting.push(batch)
+      this.#leaving ??= this.#leave()
+    }
+    if (this.#held > this.#highWaterMark) this.#full = true
+  }
+
+  /** Nothing more leaves. */
+  close(): void {
+    this.#closed = true
+    this.#waiting.length = 0
+    this.#open = { pieces: [], bytes: 0, gates: null }
+  }
+
+  /** Resolves when all that was flushed so far has been handed to the socket, or the outbox has closed. */
+  async drained(): Promise<void> {
+    await this.#leaving
+  }
+
+  async #leave(): Promise<void> {
+    try {
+      for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
+        if (batch.gates !== null) await Promise.all(batch.gates)
+        if (this.#closed) return
+        this.#write(batch)
+      }
+    } catch (error) {
+      this.close()
+      this.#onFailure(error)
+    } finally {
+      this.#leaving = null
+    }
+  }
+
+  #write(batch: Batch): void {
+    if (this.#closed) return
+    const { pieces } = batch
+    this.#sink.cork()
+    let room = true
+    for (const piece of pieces) room = this.#sink.write(piece)
+    this.#sink.uncork()
+    if (room) this.#released(batch.bytes)
+    else this.#sink.once('drain', () => this.#released(batch.bytes))
+  }
+
+  #released(bytes: number): void {
+    this.#held -= bytes
+    if (!this.#full || this.#held > this.#highWaterMark / 2) return
+    this.#full = false
+    this.#onRoom()
+  }
+}

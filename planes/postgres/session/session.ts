@@ -1,0 +1,282 @@
+import type { Socket } from 'node:net'
+import type { HoldNotice } from '../../../engine/index.ts'
+import { EvidenceError, UpstreamError } from '../../../engine/index.ts'
+import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
+import { FrameReader } from '../codec/frame.ts'
+import { fatalOf, SQLSTATE } from '../enforcer/denial.ts'
+import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
+import type { UpstreamConnection } from '../upstream.ts'
+import { Backend } from './backend.ts'
+import { Frontend, type Named } from './frontend.ts'
+import { Outbox } from './outbox.ts'
+import { errorResponse, noticeResponse } from './server-messages.ts'
+import { Wire } from './wire.ts'
+
+export interface SessionOptions {
+  /** Bytes: the largest message of a client, the largest of the server, and what may wait for a slow reader. */
+  readonly maxQueryBytes: number
+  readonly maxRowBytes: number
+  readonly outboxBytes: number
+  readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
+  /** How long a statement whose client has gone may take to tell how it ended. */
+  readonly graceMs: number
+}
+
+export interface SessionParts {
+  readonly client: Client
+  readonly socket: Socket
+  readonly upstream: UpstreamConnection
+  readonly enforcer: Enforcer
+  readonly options: SessionOptions
+  normalize(sql: string): Promise<Named>
+  catalogueChanged(): void
+  /** Cancels what runs upstream. */
+  cancelUpstream(): Promise<void>
+  log(event: string, fields: Record<string, string | number | null>): void
+}
+
+type State = 'open' | 'ending' | 'ended'
+
+/** One authenticated client connection with its one server connection, from first ReadyForQuery to the end. */
+export class PostgresSession {
+  readonly #parts: SessionParts
+  readonly #wire: Wire
+  readonly #frontend: Frontend
+  readonly #backend: Backend
+  readonly #fromClient: FrameReader
+  readonly #fromServer: FrameReader
+  #state: State = 'open'
+  #pumping = false
+  #judging = false
+  #corked = false
+  /** Aborted when the client cancels or goes; replaced after each cancel. */
+  #withdrawal = new AbortController()
+  readonly #ended = Promise.withResolvers<void>()
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+    const { options, socket, upstream } = parts
+    const outbox = new Outbox(socket, {
+      highWaterMark: options.outboxBytes,
+      onFailure: (error) => this.#fail(error),
+      onRoom: () => upstream.socket.resume(),
+    })
+    this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes))
+    this.#frontend = new Frontend(this.#wire, {
+      normalize: (sql) => parts.normalize(sql),
+      judge: (invocation) => this.#judge(invocation),
+      enforcer: parts.enforcer,
+    })
+    this.#backend = new Backend(this.#wire, { catalogueChanged: () => parts.catalogueChanged() })
+    const { maxQueryBytes, maxRowBytes } = options
+    this.#fromClient = new FrameReader({ maxFrameBytes: maxQueryBytes, limits: frontendLimits(maxQueryBytes) })
+    this.#fromServer = new FrameReader({ maxFrameBytes: maxRowBytes, limits: backendLimits(maxRowBytes) })
+  }
+
+  /** Resolves when the session has ended and its end is recorded. `early`: what the client sent behind its startup. */
+  run(early: Buffer): Promise<void> {
+    const { socket, upstream } = this.#parts
+    socket.on('data', (chunk: Buffer) => this.#clientSent(chunk))
+    socket.on('end', () => void this.#end('client closed'))
+    socket.on('close', () => void this.#end('client closed'))
+    socket.on('error', () => void this.#end('client connection failed'))
+    upstream.socket.on('data', (chunk: Buffer) => this.#serverSent(chunk))
+    upstream.socket.on('close', () => this.#serverGone())
+    upstream.socket.on('error', () => this.#serverGone())
+    if (upstream.leftover.length > 0) this.#serverSent(upstream.leftover)
+    if (early.length > 0) this.#clientSent(early)
+    upstream.socket.resume()
+    socket.resume()
+    return this.#ended.promise
+  }
+
+  /** A CancelRequest with this session's key: a hold is withdrawn, a running statement cancelled, an idle session left alone. */
+  cancel(): void {
+    if (this.#judging) this.#withdraw()
+    else if (this.#wire.expected.length > 0) void this.#parts.cancelUpstream().catch(() => undefined)
+  }
+
+  /** No statement waits or runs, and no transaction is open. */
+  get idle(): boolean {
+    return this.#wire.expected.length === 0 && !this.#pumping && this.#wire.transaction === 'I'
+  }
+
+  /** The gateway is going down. */
+  shutDown(): void {
+    this.#fail(new UpstreamError('ERR_UPSTREAM_CLOSED', 'the gateway is shutting down: connect again'))
+  }
+
+  #clientSent(chunk: Buffer): void {
+    if (this.#state !== 'open') return
+    this.#fromClient.push(chunk)
+    if (!this.#pumping) void this.#pump()
+    else if (this.#fromClient.bufferedBytes > this.#parts.options.outboxBytes) this.#parts.socket.pause()
+  }
+
+  /** Takes the client's messages one at a time; the next waits until this one has been decided. */
+  async #pump(): Promise<void> {
+    this.#pumping = true
+    const reader = this.#fromClient
+    try {
+      while (this.#state === 'open' && reader.advance()) {
+        const next = await this.#frontend.take(reader.type, reader.buffer, reader.start, reader.bodyStart, reader.end)
+        if (next === 'terminate') return void this.#end('client terminated')
+        if (this.#parts.upstream.socket.writableNeedDrain) await this.#upstreamDrained()
+      }
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#pumping = false
+      this.#parts.socket.resume()
+    }
+  }
+
+  #upstreamDrained(): Promise<void> {
+    const { socket } = this.#parts.upstream
+    return new Promise((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done)
+        socket.off('close', done)
+        resolve()
+      }
+      socket.once('drain', done)
+      socket.once('close', done)
+    })
+  }
+
+  #serverSent(chunk: Buffer): void {
+    if (this.#state === 'ended') return
+    this.#fromServer.push(chunk)
+    try {
+      this.#backend.take(this.#fromServer)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    if (this.#wire.outbox.full) this.#parts.upstream.socket.pause()
+  }
+
+  /** Everything sent in one turn goes up in one write. */
+  #sendUpstream(bytes: Buffer): void {
+    const { socket } = this.#parts.upstream
+    if (!this.#corked) {
+      this.#corked = true
+      socket.cork()
+      process.nextTick(() => {
+        this.#corked = false
+        socket.uncork()
+      })
+    }
+    socket.write(bytes)
+  }
+
+  async #judge(invocation: Invocation): Promise<Judged> {
+    const { signal } = this.#withdrawal
+    let heartbeat: NodeJS.Timeout | undefined
+    const { patienceMs, heartbeatMs } = this.#parts.options.hold
+    this.#judging = true
+    try {
+      const judged = await this.#parts.enforcer.judge(invocation, {
+        signal,
+        patienceMs,
+        onHold: (notice) => {
+          this.#tell(notice, 'held for approval')
+          heartbeat = setInterval(() => this.#tell(notice, 'still waiting for approval'), heartbeatMs)
+        },
+      })
+      return signal.aborted && judged.kind === 'run' ? await cancelled(judged) : judged
+    } finally {
+      clearInterval(heartbeat)
+      this.#judging = false
+    }
+  }
+
+  #tell(notice: HoldNotice, what: string): void {
+    const people = notice.quorum === 1 ? 'one person' : `${notice.quorum} people`
+    this.#wire.outbox.push(
+      noticeResponse(
+        `${what} ${notice.approval}: ${notice.message}`,
+        `Waits for ${people} of ${notice.approvers.join(', ')} until ${notice.expires}. Cancel the statement to withdraw it.`,
+      ),
+    )
+    this.#wire.outbox.flush()
+  }
+
+  #withdraw(): void {
+    this.#withdrawal.abort(new Error('withdrawn by the client'))
+    this.#withdrawal = new AbortController()
+  }
+
+  #serverGone(): void {
+    if (this.#state !== 'open') return
+    this.#fail(new UpstreamError('ERR_UPSTREAM_CLOSED', 'the server closed the connection'))
+  }
+
+  /** Ends the session at once: nothing that waits leaves, the client gets one FATAL error. */
+  #fail(error: unknown): void {
+    if (this.#state !== 'open') return
+    const denial = fatalOf(error)
+    this.#wire.outbox.close()
+    this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
+    this.#parts.socket.end(errorResponse(denial))
+    if (this.#wire.expected.length > 0) void this.#parts.cancelUpstream().catch(() => undefined)
+    void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
+  }
+
+  /**
+   * Ends once: the client's wait is withdrawn, a running statement is cancelled and gets a moment to tell how it ended,
+   * what then is still open is recorded as in doubt.
+   */
+  async #end(reason: string, graceful = true): Promise<void> {
+    if (this.#state !== 'open') return
+    this.#state = 'ending'
+    const { socket, upstream, client } = this.#parts
+    this.#withdraw()
+    if (graceful && this.#wire.expected.length > 0) {
+      if (reason !== 'client terminated') await this.#parts.cancelUpstream().catch(() => undefined)
+      await within(this.#wire.expected.settled(), this.#parts.options.graceMs)
+      await within(this.#wire.outbox.drained(), this.#parts.options.graceMs)
+    }
+    this.#state = 'ended'
+    upstream.socket.end(TERMINATE)
+    upstream.socket.destroySoon()
+    if (graceful) socket.end()
+    setTimeout(() => socket.destroy(), 1000).unref()
+    try {
+      await Promise.all(this.#openStatements().map((statement) => statement.doubt()))
+      await client.session.close(reason)
+    } catch (error) {
+      this.#parts.log('session_end_unrecorded', {
+        session: client.session.id,
+        code: error instanceof EvidenceError ? error.code : null,
+      })
+    }
+    this.#ended.resolve()
+  }
+
+  #openStatements(): { doubt(): Promise<void> }[] {
+    const open: { doubt(): Promise<void> }[] = []
+    for (let reply = this.#wire.expected.shift(); reply !== undefined; reply = this.#wire.expected.shift()) {
+      if (reply.kind === 'execute') open.push(reply.statement)
+      if (reply.kind === 'query') open.push(...reply.statements.slice(reply.next))
+      if (reply.kind === 'parse' && reply.prepare !== null) open.push(reply.prepare)
+    }
+    return open
+  }
+}
+
+const TERMINATE: Buffer = Buffer.from([0x58, 0, 0, 0, 4])
+
+async function cancelled({ running }: Extract<Judged, { kind: 'run' }>): Promise<Judged> {
+  await running.fail(SQLSTATE.queryCanceled)
+  const message = 'canceling statement due to user request'
+  return { kind: 'denied', denial: { severity: 'ERROR', code: SQLSTATE.queryCanceled, message } }
+}
+
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([promise, late])
+  clearTimeout(timer)
+}

@@ -1,0 +1,72 @@
+import type { Format } from '../codec/frontend-messages.ts'
+import type { Naming } from './expected-replies.ts'
+
+/** A prepared statement, wire-level. Its text is named anew at each Execute: the catalogue may have changed. */
+export interface PreparedStatement {
+  readonly name: string
+  readonly sql: string
+  /** From Parse, completed by the server's ParameterDescription; 0 is unknown. */
+  parameterOids: readonly number[]
+  /** A decision has let it be prepared or run. */
+  allowed: boolean
+  /** The server has described its result, and lineage agreed; from then on the server itself refuses a changed one. */
+  checked: boolean
+}
+
+export interface Portal {
+  readonly prepared: PreparedStatement
+  /** Views into the Bind frame, which they keep alive. */
+  readonly parameters: readonly (Buffer | null)[]
+  readonly parameterFormats: readonly Format[]
+  readonly resultFormats: readonly Format[]
+}
+
+interface Entry<T> {
+  readonly value: T | null
+  /** The batch (up to a Sync) that defined it. */
+  readonly batch: number
+}
+
+/**
+ * One name space, as the server has it and as the client's messages will leave it. Within one batch an unconfirmed name
+ * may be used: if its definition fails, the server skips the use as well. Across batches it must be confirmed first, else
+ * a skipped Parse would let a later Execute run an older statement under a decision made about the new one.
+ */
+export class NameTable<T> {
+  readonly #confirmed = new Map<string, T>()
+  readonly #tentative = new Map<string, Entry<T>>()
+
+  /** `unsettled`: wait until the server owes nothing, then look again. */
+  lookUp(name: string, batch: number): T | undefined | 'unsettled' {
+    const entry = this.#tentative.get(name)
+    if (entry === undefined) return this.#confirmed.get(name)
+    if (entry.batch !== batch) return 'unsettled'
+    return entry.value ?? undefined
+  }
+
+  /** Defines (or with null removes) a name in this batch; call what it returns when the server says yes, or that it won't. */
+  define(name: string, value: T | null, batch: number): Naming {
+    const entry: Entry<T> = { value, batch }
+    this.#tentative.set(name, entry)
+    const forget = (): void => {
+      if (this.#tentative.get(name) === entry) this.#tentative.delete(name)
+    }
+    return {
+      confirm: () => {
+        forget()
+        if (value === null) this.#confirmed.delete(name)
+        else this.#confirmed.set(name, value)
+      },
+      abandon: forget,
+    }
+  }
+
+  /** The server has dropped these itself: DISCARD ALL, DEALLOCATE ALL, end of transaction (portals). */
+  clear(): void {
+    this.#confirmed.clear()
+  }
+
+  delete(name: string): void {
+    this.#confirmed.delete(name)
+  }
+}
