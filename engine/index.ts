@@ -2,6 +2,7 @@
 export type * from './access-request.ts'
 export { sealRequest } from './access-request.ts'
 export { CONFIG_SCHEMA, type ConfigSchema } from './config/schema.ts'
+export { sectionReader } from './config/section.ts'
 export * from './errors.ts'
 export { activatePolicy, approvalJournal, type GatewayRooms, hostFor } from './gateway.ts'
 export { nearest } from './nearest.ts'

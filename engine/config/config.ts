@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseConfigDocument } from './document.ts'
 import type { ConfigDocument, ConfigPath } from './document.ts'
-import { formatPath, parsePath, validateConfig } from './validation.ts'
+import { formatPath, parsePath } from './complaint.ts'
+import { validateConfig } from './validation.ts'
 import type { IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
 import type { IssuerConfig } from '../identity/index.ts'
@@ -88,12 +89,15 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   return { config, file, locate: (path) => document.locate(parsePath(path)) }
 }
 
-/** Puts the line before what a plane or another room found wrong in its part of the file. */
+/** Puts its place in the file before each line of what a plane or another room found wrong in its section. */
 export function atLine(error: ConfigError, loaded: LoadedConfig, section: string): ConfigError {
-  const named = /^([\w-]+(?:\.[\w-]+|\[\d+\])*): /.exec(error.message)?.[1]
-  const path = named === undefined || named.startsWith(section) ? (named ?? section) : `${section}.${named}`
-  const text = named === undefined ? error.message : error.message.slice(named.length + 2)
-  return new ConfigError(error.code, `${loaded.locate(path)}: ${path}: ${text}`, { cause: error.cause })
+  const lines = error.message.split('\n').map((line) => {
+    const named = /^([\w-]+(?:\.[\w-]+|\[\d+\])*): /.exec(line)?.[1]
+    const path = named === undefined || named.startsWith(section) ? (named ?? section) : `${section}.${named}`
+    const text = named === undefined ? line : line.slice(named.length + 2)
+    return `${loaded.locate(path)}: ${path}: ${text}`
+  })
+  return new ConfigError(error.code, lines.join('\n'), { cause: error.cause })
 }
 
 function trusted(verify: { key: OutsideText; algorithm: string; key_id: string }, outside: OutsideTexts): BundleTrust {

@@ -1,10 +1,9 @@
 import { Ajv } from 'ajv'
-import type { ErrorObject, ValidateFunction } from 'ajv'
-import type { ConfigDocument, ConfigPath } from './document.ts'
+import type { ValidateFunction } from 'ajv'
+import { complaintsOf, formatPath } from './complaint.ts'
+import type { ConfigDocument } from './document.ts'
 import { CONFIG_SCHEMA } from './schema.ts'
-import type { ConfigSchema } from './schema.ts'
 import { ConfigError } from '../errors.ts'
-import { nearest } from '../nearest.ts'
 
 export type OutsideText = { readonly file: string } | { readonly env: string }
 
@@ -44,82 +43,13 @@ export function validateConfig(document: ConfigDocument): ConfigText {
   compiled ??= new Ajv({ allErrors: true, useDefaults: true, verbose: true, strictTypes: false }).compile(CONFIG_SCHEMA)
   const value = document.value
   if (compiled(value)) return value
-  throw new ConfigError('ERR_CONFIG_SHAPE', complaints(compiled.errors ?? [], document).join('\n'))
-}
-
-/** `identity.issuers[0].issuer`. */
-export function formatPath(path: ConfigPath): string {
-  const written = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('')
-  return written.replace(/^\./, '') || '(the whole file)'
-}
-
-/** The reverse of `formatPath`. */
-export function parsePath(text: string): ConfigPath {
-  const keys = text.match(/[^.[\]]+/g) ?? []
-  return keys.map((key) => (text.includes(`[${key}]`) ? Number(key) : key))
-}
-
-interface Complaint {
-  readonly path: ConfigPath
-  readonly where: string
-  readonly text: string
-}
-
-function complaints(errors: readonly ErrorObject[], document: ConfigDocument): readonly string[] {
-  const all = errors.filter(({ keyword }) => keyword !== 'if').map((error) => complaintOf(error, document))
-  const perPath = new Map(all.toReversed().map((complaint) => [formatPath(complaint.path), complaint]))
-  return [...perPath.values()]
+  const lines = complaintsOf(compiled.errors ?? [], value)
+    .map(({ path, ofKey, text }) => {
+      const where = ofKey ? document.locateKey(path) : document.locate(path)
+      return { where, text: `${where}: ${formatPath(path)}: ${text}` }
+    })
     .toSorted((one, other) => position(one.where) - position(other.where))
-    .map(({ path, where, text }) => `${where}: ${formatPath(path)}: ${text}`)
-}
-
-function complaintOf(error: ErrorObject, document: ConfigDocument): Complaint {
-  const around = pointerPath(error.instancePath, document.value)
-  const schema: ConfigSchema = error.parentSchema ?? {}
-  if (error.keyword === 'additionalProperties') {
-    const key = String(error.params['additionalProperty'])
-    const path = [...around, key]
-    return {
-      path,
-      where: document.locateKey(path),
-      text: unknownKey(key, around, Object.keys(schema.properties ?? {})),
-    }
-  }
-  if (error.keyword === 'required') {
-    const key = String(error.params['missingProperty'])
-    const expected = schema.properties?.[key]?.description ?? 'a value'
-    return { path: [...around, key], where: document.locate(around), text: `expected ${expected}; found nothing` }
-  }
-  const found = schema.writeOnly === true ? 'something else' : describe(error.data)
-  const text = `expected ${schema.description ?? error.message ?? 'something else'}; found ${found}`
-  return { path: around, where: document.locate(around), text }
-}
-
-function unknownKey(key: string, around: ConfigPath, known: readonly string[]): string {
-  const meant = nearest(key, known)
-  const candidate = meant === undefined ? '' : `; did you mean ${formatPath([...around, meant])}?`
-  return `unknown key${candidate || `; known here: ${known.join(', ')}`}`
-}
-
-/** What was found, briefly: enough to recognize it. */
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing'
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
-  if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty mapping' : 'a mapping'
-  const text = JSON.stringify(value)
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text
-}
-
-/** A JSON Pointer's numbers are indexes only where the value has a list. */
-function pointerPath(pointer: string, value: unknown): ConfigPath {
-  const path: (string | number)[] = []
-  let at = value
-  for (const token of pointer.split('/').slice(1)) {
-    const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    path.push(Array.isArray(at) ? Number(key) : key)
-    at = typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined
-  }
-  return path
+  throw new ConfigError('ERR_CONFIG_SHAPE', lines.map(({ text }) => text).join('\n'))
 }
 
 function position(where: string): number {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { CONFIG_SCHEMA } from '../../../engine/config/schema.ts'
 import { atLine, readConfig } from '../../../engine/config/config.ts'
 import type { ConfigSurroundings, LoadedConfig } from '../../../engine/config/config.ts'
+import { sectionReader } from '../../../engine/config/section.ts'
 import { ConfigError } from '../../../engine/errors.ts'
 import { Secret } from '../../../engine/secret.ts'
 
@@ -242,7 +243,52 @@ describe('where things stand', () => {
       `${FILE}:14:38: planes.postgres.listen.port: expected a port`,
     )
     expect(complaint('planes.postgres.listen: wrong')).toBe(`${FILE}:14:13: planes.postgres.listen: wrong`)
+    expect(complaint('listen.port: a\nupstream: b').split('\n')).toHaveLength(2)
     expect(complaint('nothing fits')).toBe(`${FILE}:14:5: planes.postgres: nothing fits`)
+  })
+})
+
+describe("a plane's section", () => {
+  interface Shape {
+    readonly port: number
+    readonly password?: Secret
+  }
+  const readSection = sectionReader<Shape>({
+    type: 'object',
+    description: 'a mapping',
+    properties: {
+      port: { type: 'integer', description: 'a port', default: 5432 },
+      password: { type: 'object', description: '{ file } or { env }', writeOnly: true },
+    },
+    required: [],
+    additionalProperties: false,
+  })
+  const complaint = (raw: unknown): string => {
+    try {
+      readSection(raw)
+    } catch (error) {
+      return error instanceof ConfigError ? `${error.code} ${error.message}` : String(error)
+    }
+    return 'accepted'
+  }
+
+  test.each([
+    ['hunter2', 'password: expected { file } or { env }; found something else'],
+    [{ text: 'hunter2' }, 'password: expected { file } or { env }; found something else'],
+  ])('a secret as %j, which is not from outside, is refused and not repeated', (password, expected) => {
+    expect(complaint({ password })).toBe(`ERR_CONFIG_PLANE ${expected}`)
+  })
+
+  test('several faults, a line each, with the likely key', () => {
+    expect(complaint({ prot: 1, port: 'x' })).toBe(
+      'ERR_CONFIG_PLANE prot: unknown key; did you mean port?\nport: expected a port; found "x"',
+    )
+  })
+
+  test('defaults go into a copy, a secret is shared', () => {
+    const raw = { password: new Secret('x', 'file y') }
+    expect(readSection(raw)).toEqual({ port: 5432, password: raw.password })
+    expect(raw).not.toHaveProperty('port')
   })
 })
 
