@@ -220,16 +220,17 @@ describe('a writer', () => {
   })
 })
 
-describe('a walk over a row’s fields', () => {
-  const walk = (body: string): (readonly number[])[] =>
-    within(body, (buffer, start, end) => {
-      const fields = new RowFields()
-      fields.open(buffer, start, end)
-      const seen = []
-      while (fields.next()) seen.push([fields.index, fields.start - start, fields.length])
-      return seen
-    })
+function walk(body: string): (readonly number[])[] {
+  return within(body, (buffer, start, end) => {
+    const fields = new RowFields()
+    fields.open(buffer, start, end)
+    const seen = []
+    while (fields.next()) seen.push([fields.index, fields.start - start, fields.length])
+    return seen
+  })
+}
 
+describe('a walk over a row’s fields', () => {
   test('gives index, place and length', () => {
     expect(walk('\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0')).toEqual([
       [0, 6, 2],
