@@ -84,6 +84,7 @@ values_known if {
 	}
 	count(amounts) > 0
 	every amount in amounts {
+		is_string(amount)
 		regex.match(`^[0-9]{1,12}(\.[0-9]{1,2})?$`, amount)
 	}
 }

@@ -96,7 +96,8 @@ func (p *pack) checkPlane(plane plane, found *findingsError) error {
 		owner := planeOf(m)
 		return owner != libraryPackage && owner != plane.ID
 	})
-	compiler := p.compiler().WithSchemas(schemas)
+	// Print statements are kept so that they are found; a build would drop them without a word.
+	compiler := p.compiler().WithSchemas(schemas).WithEnablePrintStatements(true)
 	if compiler.Compile(parsedModules(modules)); compiler.Failed() {
 		found.addOPA(compiler.Errors)
 		return nil

@@ -1,0 +1,89 @@
+package countersign.bank_test
+
+import data.countersign.postgres
+import data.countersign.requests_test as r
+
+verdict(request) := answer if {
+	answer := postgres.verdict with input as request
+}
+
+names(relation) := [r.column(relation, "id", ["output", "predicate"])]
+
+test_private_tables_are_refused_by_name if {
+	answer := verdict(r.select([r.table("private.customers", names("private.customers"))]))
+	answer.verdict == "reject"
+	r.rules(answer) == {"unlisted-relation"}
+	contains(answer.reasons[0].message, "private.customers")
+}
+
+test_one_refused_table_refuses_the_join if {
+	answer := verdict(r.select([
+		r.table("public.customers", [r.column("public.customers", "ssn", ["output"])]),
+		r.table("private.customers", names("private.customers")),
+	]))
+	answer.verdict == "reject"
+	r.rules(answer) == {"unlisted-relation"}
+}
+
+test_only_tables_are_read if {
+	answer := verdict(r.select([{"type": "sequence", "name": "public.transfers_id_seq", "labels": [], "parts": []}]))
+	r.rules(answer) == {"unlisted-relation"}
+}
+
+test_a_dot_in_a_name_opens_nothing if {
+	every name in ["public.evil.customers", "public", "", ".customers", "Public.customers", "pg_catalog.pg_class.x"] {
+		answer := verdict(r.select([r.table(name, [])]))
+		r.rules(answer) == {"unlisted-relation"}
+	}
+}
+
+test_secrets_of_the_catalogue_are_refused if {
+	every name in [
+		"pg_authid", "pg_shadow", "pg_statistic", "pg_stats", "pg_stats_ext", "pg_statistic_ext_data", "pg_largeobject",
+		"pg_user_mapping", "pg_user_mappings", "pg_hba_file_rules", "pg_file_settings", "pg_stat_activity",
+		"pg_prepared_statements", "pg_cursors", "pg_subscription", "pg_db_role_setting", "pg_invented_tomorrow",
+	] {
+		answer := verdict(r.request("select", "discover", [r.table(concat(".", ["pg_catalog", name]), [])], {}))
+		r.rules(answer) == {"unlisted-relation"}
+	}
+	r.rules(verdict(r.select([r.table("information_schema.user_mapping_options", [])]))) == {"unlisted-relation"}
+}
+
+test_the_ordinary_catalogue_is_open if {
+	every name in ["pg_catalog.pg_class", "pg_catalog.pg_attribute", "information_schema.columns"] {
+		verdict(r.request("select", "discover", [r.table(name, [])], {})).verdict == "forward"
+	}
+}
+
+test_functions_of_others_are_refused if {
+	every name in ["bank.close_account", "operator:bank.===", "public.f", "pg_catalogue.f"] {
+		answer := verdict(r.request("select", "read", [], {"functions": ["pg_catalog.count", name]}))
+		r.rules(answer) == {"unlisted-function"}
+		contains(answer.reasons[0].message, name)
+	}
+}
+
+test_copy_is_refused_with_the_way_out if {
+	answer := verdict(r.request("copy_to", "read", [r.table("public.customers", [])], {}))
+	answer.verdict == "reject"
+	r.rules(answer) == {"reject-copy"}
+	contains(answer.reasons[0].message, "SELECT")
+}
+
+test_unknown_kinds_have_no_rule if {
+	r.rules(verdict(r.request("fetch", "read", [], {}))) == {"no_rule"}
+}
+
+test_select_explain_and_show_are_forwarded if {
+	every kind in ["select", "explain", "show"] {
+		answer := verdict(r.request(kind, "read", [], {"functions": ["pg_catalog.count"]}))
+		answer.verdict == "forward"
+		r.rules(answer) == {"read-public"}
+		answer.fields == []
+	}
+}
+
+test_a_read_of_public_tables_is_forwarded if {
+	answer := verdict(r.select([r.table("public.customers", names("public.customers"))]))
+	answer.verdict == "forward"
+}

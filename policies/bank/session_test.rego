@@ -1,0 +1,55 @@
+package countersign.bank_test
+
+import data.countersign.requests_test as r
+
+control(kind, setting) := verdict(r.request(kind, "control", [], {"setting": setting}))
+
+set_setting(name, value) := control("set", {"name": name, "value": value})
+
+test_settings_that_move_the_ground_are_refused if {
+	every name in ["role", "search_path", "session_authorization", "transaction_read_only", "row_security", "xmloption", ""] {
+		answer := set_setting(name, "x")
+		answer.verdict == "reject"
+		r.rules(answer) == {"reject-session-control"}
+	}
+	r.rules(control("set", null)) == {"reject-session-control"}
+}
+
+test_dates_stay_iso if {
+	every value in ["SQL, DMY", "Postgres", "German", "", "ISOX"] {
+		set_setting("DateStyle", value).verdict == "reject"
+	}
+	every value in ["ISO", "ISO, MDY", "iso,dmy"] {
+		set_setting("DateStyle", value).verdict == "forward"
+	}
+}
+
+test_harmless_settings_are_forwarded if {
+	every name in ["application_name", "TimeZone", "extra_float_digits", "statement_timeout", "IntervalStyle"] {
+		answer := set_setting(name, "anything at all")
+		answer.verdict == "forward"
+		r.rules(answer) == {"harmless-settings"}
+	}
+}
+
+test_transactions_are_forwarded if {
+	every kind in ["begin", "commit", "rollback", "savepoint", "release", "rollback_to", "deallocate"] {
+		answer := control(kind, null)
+		answer.verdict == "forward"
+		r.rules(answer) == {"transaction-control"}
+	}
+}
+
+test_other_control_is_refused_and_told_what_is_open if {
+	every kind in ["discard", "grant", "listen", "load", "prepare", "do"] {
+		answer := control(kind, null)
+		answer.verdict == "reject"
+		r.rules(answer) == {"reject-session-control"}
+		contains(answer.reasons[0].message, "application_name")
+	}
+}
+
+test_control_that_names_a_relation_is_refused if {
+	answer := verdict(r.request("begin", "control", [r.table("public.customers", [])], {}))
+	r.rules(answer) == {"reject-session-control"}
+}
