@@ -1,0 +1,7 @@
+export { openBundle, signBundle } from './bundle.ts'
+export type { ActivePolicy, BundleTrust } from './bundle.ts'
+export type { PolicyAnswer } from './evaluator.ts'
+export { PolicyStore } from './reload.ts'
+export type { SelfTestLimits } from './self-test.ts'
+export { SIGNATURE_ALGORITHMS } from './signature.ts'
+export type { SignatureAlgorithm, SignatureTrust, SigningKey, VerificationKey } from './signature.ts'
