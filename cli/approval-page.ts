@@ -15,9 +15,7 @@ export function page(approval: ApprovalView, now: number): string {
   const lines = [
     `${visible(approval.id)}  ${standing(approval, now)}`,
     ...row('asks', [who(approval)]),
-    ...row('wants', [
-      `${wanted(summary)}  (${requester.kind === 'person' ? 'asked by a person' : 'asked by a program'})`,
-    ]),
+    ...row('wants', [`${wanted(summary)}  (${shown(objectOf(summary['action'])['class'])})`]),
     ...blockRows(summary),
     ...row('touches', listOf(summary['resources']).flatMap(resource)),
     ...row('hides', [listOf(summary['masks']).map(mask).join(', ')]),
