@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 type testReport struct {
@@ -60,7 +61,7 @@ func (p *pack) test(ctx context.Context, threshold float64) (*testReport, error)
 	}
 	defer store.Abort(ctx, txn)
 	all := parsedModules(slices.Concat(p.modules, p.tests))
-	results, err := tester.NewRunner().SetCompiler(compiler).SetStore(store).SetModules(all).
+	results, err := tester.NewRunner().SetCompiler(compiler).SetStore(store).SetModules(all).EnableTracing(true).
 		SetCoverageQueryTracer(coverage).RaiseBuiltinErrors(true).RunTests(ctx, txn)
 	if err != nil {
 		found := &findingsError{}
@@ -88,13 +89,23 @@ func (r *testReport) add(result *tester.Result) {
 		failure.Message = result.Error.Error()
 	case result.Skip:
 		failure.Message = "skipped: a test named todo_ shows nothing"
-	case result.FailedAt != nil:
-		failure.Line = result.FailedAt.Location.Row
-		failure.Message = fmt.Sprintf("not true: %s", result.FailedAt.Location.Text)
 	default:
-		failure.Message = "failed"
+		failure.Message = "not true"
+		if at := lastFailure(result); at != nil {
+			failure.Line, failure.Message = at.Row, fmt.Sprintf("not true: %s", at.Text)
+		}
 	}
 	r.Failed = append(r.Failed, failure)
+}
+
+// lastFailure is the last expression of the test's own file that did not hold.
+func lastFailure(result *tester.Result) *ast.Location {
+	for _, event := range slices.Backward(result.Trace) {
+		if event.Op == topdown.FailOp && event.Location != nil && event.Location.File == result.Location.File {
+			return event.Location
+		}
+	}
+	return nil
 }
 
 // coverable leaves out rules that only declare their set: no test can make them fire.

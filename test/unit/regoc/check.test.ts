@@ -151,11 +151,19 @@ describe('check refuses, with file, line and what to do:', () => {
   }
 
   test('two rules of one id, which no record could tell apart', async (context) => {
-    const pack = await scratchPack(context, { 'a.rego': policy(), 'b.rego': policy({ body: 'input.action.class == "write"' }) })
+    const pack = await scratchPack(context, {
+      'a.rego': policy(),
+      'b.rego': policy({ body: 'input.action.class == "write"' }),
+    })
     const { code, report } = await regoc(context, ['check', '--pack', pack])
     expect(code).toBe(1)
     expect(report?.findings).toEqual([
-      expect.objectContaining({ file: 'case/b.rego', line: 9, code: 'duplicate_rule', message: expect.stringContaining('case/a.rego:9') }),
+      expect.objectContaining({
+        file: 'case/b.rego',
+        line: 9,
+        code: 'duplicate_rule',
+        message: expect.stringContaining('case/a.rego:9'),
+      }),
     ])
   })
 })
@@ -183,5 +191,9 @@ describe('check cannot be done, exit 2, when', () => {
 
 test('check passes what is in order', async (context) => {
   const pack = await scratchPack(context, { 'case.rego': policy() })
-  expect(await regoc(context, ['check', '--pack', pack])).toEqual({ code: 0, report: { ok: true, findings: [] }, stderr: '' })
+  expect(await regoc(context, ['check', '--pack', pack])).toEqual({
+    code: 0,
+    report: { ok: true, findings: [] },
+    stderr: '',
+  })
 })

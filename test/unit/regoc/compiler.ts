@@ -18,7 +18,11 @@ export interface Finding {
 export interface Run {
   readonly code: number
   /** The one JSON document that every command prints; null when it could not do its work. */
-  readonly report: { readonly ok?: boolean; readonly findings?: readonly Finding[]; readonly [key: string]: unknown } | null
+  readonly report: {
+    readonly ok?: boolean
+    readonly findings?: readonly Finding[]
+    readonly [key: string]: unknown
+  } | null
   readonly stderr: string
 }
 
@@ -31,7 +35,11 @@ export async function regoc(context: TestContext, args: readonly string[], stdin
   return new Promise((resolve, reject) => {
     const child = execFile(binary, args, { cwd: ROOT, maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== 'number') return reject(error)
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, report: stdout === '' ? null : parse(stdout), stderr })
+      resolve({
+        code: typeof error?.code === 'number' ? error.code : 0,
+        report: stdout === '' ? null : parse(stdout),
+        stderr,
+      })
     })
     child.stdin?.end(stdin)
   })
@@ -51,7 +59,8 @@ export async function scratchPack(
 ): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'countersign-pack-'))
   context.onTestFinished(() => rm(home, { recursive: true, force: true }))
-  for (const source of ['lib', 'postgres']) await cp(join(ROOT, 'policies', source), join(home, source), { recursive: true })
+  for (const source of ['lib', 'postgres'])
+    await cp(join(ROOT, 'policies', source), join(home, source), { recursive: true })
   for (const [name, text] of Object.entries(files)) {
     const path = join(home, 'case', name)
     await mkdir(dirname(path), { recursive: true })
