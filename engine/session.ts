@@ -119,8 +119,9 @@ export class GatewaySession implements Session {
     try {
       return policy.evaluate(request.context.plane, sealed, this.#rooms.now())
     } catch (error) {
-      if (!(error instanceof PolicyError)) throw error
-      return rejection('policy_error', `${error.code}: policy gave no verdict, so the request is refused`)
+      // Whatever went wrong in there, a policy that gave no verdict has not allowed anything.
+      const code = error instanceof PolicyError ? error.code : 'ERR_POLICY_EVALUATION'
+      return rejection('policy_error', `${code}: policy gave no verdict, so the request is refused`)
     }
   }
 

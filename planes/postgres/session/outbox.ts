@@ -55,6 +55,7 @@ export class Outbox {
 
   /** Nothing of the open batch, and nothing after it, leaves before this settles. */
   gate(durable: Promise<void>): void {
+    durable.catch(() => undefined) // looked at when its batch's turn comes, which may be after it has failed
     this.#open.gates ??= []
     this.#open.gates.push(durable)
   }

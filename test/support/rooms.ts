@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openLedger, type ApprovalLedger } from '../../engine/approvals/index.ts'
+import type { AccessRequest, Principal, Resource } from '../../engine/access-request.ts'
+import { openEvidenceLog, type EvidenceLog, type FileSystem } from '../../engine/evidence/index.ts'
+import { activatePolicy, approvalJournal } from '../../engine/gateway.ts'
+import type { RecordingFrame } from '../../engine/plane.ts'
+import { openBundle, PolicyStore } from '../../engine/policy/index.ts'
+import { type Enforceable, GatewaySession } from '../../engine/session.ts'
+import { openDatabase } from '../../engine/state/index.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+/** The engine's rooms, all real, over a directory that goes with them; the clock is the test's. */
+export interface TestRooms extends AsyncDisposable {
+  readonly directory: string
+  readonly policy: PolicyStore
+  readonly evidence: EvidenceLog
+  readonly ledger: ApprovalLedger
+  clock: number
+  session(principal?: Principal, enforceable?: Enforceable): GatewaySession
+  /** Every record so far, as it lies on the disk. */
+  records(): Record<string, unknown>[]
+}
+
+export const AGENT: Principal = {
+  id: 'reconciler',
+  kind: 'agent',
+  groups: ['agents'],
+  roles: [],
+  issuer: 'https://idp.bank.example',
+  act: [],
+  owner: 'olivia',
+  token_id: 't1',
+  token_digest: 'a'.repeat(64),
+  expires_at: 4_000_000_000,
+}
+
+export const APPROVER: Principal = { ...AGENT, id: 'ann', kind: 'person', groups: ['payments'], owner: null, token_id: 't2' }
+
+const EVERYTHING: Enforceable = { maskMethods: ['null', 'redact', 'fixed', 'last4', 'email', 'date-year'], hold: true }
+
+export async function openRooms(options: { readonly bundle?: string; readonly files?: FileSystem } = {}): Promise<TestRooms> {
+  const temporary = temporaryDirectory()
+  const directory = join(temporary.path, 'evidence')
+  const clock = { now: Date.parse('2026-11-23T09:00:00.000Z') }
+  const now = (): number => clock.now
+  const evidence = await openEvidenceLog({
+    directory,
+    instance: 'test',
+    now,
+    monotonic: process.hrtime.bigint,
+    ...(options.files === undefined ? {} : { files: options.files }),
+  })
+  const policy = new PolicyStore()
+  await activatePolicy(await openBundle(options.bundle ?? 'policies/dist/starter.tar.gz', { kind: 'unsigned' }), { policy, evidence })
+  const database = await openDatabase(join(temporary.path, 'state.db'))
+  const ledger = await openLedger(database, { now, newId: randomUUID, journal: approvalJournal(evidence) })
+  return {
+    directory,
+    policy,
+    evidence,
+    ledger,
+    get clock() {
+      return clock.now
+    },
+    set clock(value: number) {
+      clock.now = value
+    },
+    session: (principal = AGENT, enforceable = EVERYTHING) =>
+      new GatewaySession(randomUUID(), principal, enforceable, { policy, ledger, evidence, now, newId: randomUUID }),
+    records: () =>
+      readFileSync(join(directory, 'records', `${evidence.writerId}.ndjson`), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line): Record<string, unknown> => JSON.parse(line).record),
+    [Symbol.asyncDispose]: async () => {
+      await ledger.close()
+      await evidence.close().catch(() => undefined) // a test may have broken its disk
+      await database.destroy()
+      temporary[Symbol.dispose]()
+    },
+  }
+}
+
+/** A request of the postgres plane against the starter pack's tables. */
+export function request(rooms: Pick<TestRooms, 'policy' | 'clock'>, draft: Partial<Pick<AccessRequest, 'action' | 'resources' | 'recorded' | 'labels_revision'>> & { readonly kind?: string; readonly parameters?: readonly (string | null)[] } = {}): AccessRequest {
+  const { kind = 'select', parameters = [] } = draft
+  const resources = draft.resources ?? []
+  const block = { kind, statement: 'SELECT 1', database: 'bank', user: 'reconciler', functions: [], parameters, setting: null }
+  return {
+    principal: AGENT,
+    action: draft.action ?? { name: `postgres.${kind}`, class: 'read' },
+    resources,
+    context: {
+      plane: 'postgres',
+      session: 's',
+      time: new Date(rooms.clock).toISOString(),
+      source: '127.0.0.1',
+      transaction: 'none',
+      approvals: [],
+    },
+    block,
+    recorded: draft.recorded ?? { resources, block },
+    labels_revision: draft.labels_revision ?? rooms.policy.current().reference.revision,
+  }
+}
+
+/** A transfer of so much between two accounts. */
+export function transfer(rooms: Pick<TestRooms, 'policy' | 'clock'>, amount: string): AccessRequest {
+  const written = (name: string, value: string): Resource['parts'][number] => ({ name, labels: [], uses: ['written'], values: [value] })
+  const parts = [written('from_account', '10'), written('to_account', '20'), written('amount', amount)]
+  return request(rooms, {
+    kind: 'insert',
+    action: { name: 'postgres.insert', class: 'write' },
+    resources: [{ type: 'table', name: 'public.transfers', labels: [], parts }],
+    parameters: ['10', '20', amount],
+  })
+}
+
+export const NOTE: RecordingFrame = { dir: 'client', kind: 'note', decision: null, body: 'x' }

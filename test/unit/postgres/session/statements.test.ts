@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest'
+import { NameTable } from '../../../../planes/postgres/session/statements.ts'
+
+describe('names that one batch defines', () => {
+  test('are for that batch until the server confirms them', () => {
+    const names = new NameTable<string>()
+    const naming = names.define('s1', 'SELECT 1', 0)
+    expect(names.lookUp('s1', 0)).toBe('SELECT 1')
+    expect(names.lookUp('s1', 1)).toBe('unsettled')
+    naming.confirm()
+    expect(names.lookUp('s1', 1)).toBe('SELECT 1')
+  })
+
+  test('a Parse that the server skipped leaves the older statement, and nothing may be decided about the newer', () => {
+    const names = new NameTable<string>()
+    names.define('s1', 'SELECT ssn FROM customers', 0).confirm()
+    const close = names.define('s1', null, 1)
+    const parse = names.define('s1', 'SELECT 1', 1)
+    expect(names.lookUp('s1', 2)).toBe('unsettled')
+    close.abandon()
+    parse.abandon()
+    expect(names.lookUp('s1', 2)).toBe('SELECT ssn FROM customers')
+  })
+
+  test('a Close that was confirmed removes the name, within its batch at once', () => {
+    const names = new NameTable<string>()
+    names.define('s1', 'SELECT 1', 0).confirm()
+    const close = names.define('s1', null, 1)
+    expect(names.lookUp('s1', 1)).toBeUndefined()
+    close.confirm()
+    expect(names.lookUp('s1', 2)).toBeUndefined()
+  })
+
+  test('the unnamed statement, defined twice in one batch, ends as the later one', () => {
+    const names = new NameTable<string>()
+    const first = names.define('', 'SELECT 1', 0)
+    const second = names.define('', 'SELECT 2', 0)
+    first.confirm()
+    expect(names.lookUp('', 0)).toBe('SELECT 2')
+    second.confirm()
+    expect(names.lookUp('', 1)).toBe('SELECT 2')
+  })
+})
