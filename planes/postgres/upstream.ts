@@ -117,7 +117,7 @@ export function sendCancel(config: UpstreamConfig, key: CancelKey): Promise<void
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve())
       socket.resume()
-      socket.end(writer.take())
+      socket.write(writer.take())
     })
     ended.throwIfAborted()
   })
