@@ -133,22 +133,20 @@ const refusals: readonly {
 ]
 
 describe('check refuses, with file, line and what to do:', () => {
-  for (const { title, rego, code, line, says, fix } of refusals) {
-    test(title, async (context) => {
-      const pack = await scratchPack(context, { 'case.rego': rego })
-      const { code: exit, report } = await regoc(context, ['check', '--pack', pack])
-      expect({ exit, ok: report?.ok }).toEqual({ exit: 1, ok: false })
-      expect(report?.findings).toContainEqual(
-        expect.objectContaining({
-          file: 'case/case.rego',
-          line,
-          code,
-          message: expect.stringMatching(says),
-          fix: expect.stringMatching(fix),
-        }),
-      )
-    })
-  }
+  test.for(refusals)('$title', async ({ rego, code, line, says, fix }, context) => {
+    const pack = await scratchPack(context, { 'case.rego': rego })
+    const { code: exit, report } = await regoc(context, ['check', '--pack', pack])
+    expect({ exit, ok: report?.ok }).toEqual({ exit: 1, ok: false })
+    expect(report?.findings).toContainEqual(
+      expect.objectContaining({
+        file: 'case/case.rego',
+        line,
+        code,
+        message: expect.stringMatching(says),
+        fix: expect.stringMatching(fix),
+      }),
+    )
+  })
 
   test('two rules of one id, which no record could tell apart', async (context) => {
     const pack = await scratchPack(context, {

@@ -45,19 +45,17 @@ const control = (more: object): object => ({
 })
 
 describe('the schema refuses', () => {
-  const refused: Readonly<Record<string, object>> = {
-    'a direct control without a metric': { strength: 'direct' },
-    'a current control that hides what is not shown': { not_shown: undefined },
-    'an event that is no event name': { events: ['decided'] },
-    'an unknown certainty': { certainty: 'sure' },
-    'a field of nobody’s': { verdict: 'complies' },
-  }
-  for (const [title, more] of Object.entries(refused)) {
-    test(title, () => {
-      const whole = JSON.parse(JSON.stringify({ framework: 'F', status: 'current', controls: [control(more)] }))
-      expect(valid(whole)).toBe(false)
-    })
-  }
+  const refused: readonly (readonly [title: string, more: object])[] = [
+    ['a direct control without a metric', { strength: 'direct' }],
+    ['a current control that hides what is not shown', { not_shown: undefined }],
+    ['an event that is no event name', { events: ['decided'] }],
+    ['an unknown certainty', { certainty: 'sure' }],
+    ['a field of nobody’s', { verdict: 'complies' }],
+  ]
+  test.for(refused)('%s', ([, more]) => {
+    const whole = JSON.parse(JSON.stringify({ framework: 'F', status: 'current', controls: [control(more)] }))
+    expect(valid(whole)).toBe(false)
+  })
 
   test('and takes what is in order', () => {
     expect(valid({ framework: 'F', status: 'current', controls: [control({})] })).toBe(true)

@@ -22,8 +22,7 @@ for (const name of ['starter', 'allow-all']) {
   })
 }
 
-describe('test says no to', () => {
-  const rule = `package countersign.postgres
+const RULE = `package countersign.postgres
 import data.countersign.lib
 
 # METADATA
@@ -36,11 +35,12 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	input.principal.kind == "agent"
 }
 `
-  const tests = (body: string): string => `package countersign.some_test\n\n${body}\n`
+const tests = (body: string): string => `package countersign.some_test\n\n${body}\n`
 
+describe('test says no to', () => {
   test('a failing test, with its place', async (context) => {
     const files = {
-      'a.rego': rule,
+      'a.rego': RULE,
       'a_test.rego': tests('test_it if {\n\tcount(data.countersign.postgres.forward) == 1\n}'),
     }
     const { code, report } = await regoc(context, [
@@ -68,7 +68,7 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
     const { code, report } = await regoc(context, [
       'test',
       '--pack',
-      await scratchPack(context, { 'a.rego': rule, 'a_test.rego': tests(body) }),
+      await scratchPack(context, { 'a.rego': RULE, 'a_test.rego': tests(body) }),
     ])
     expect(code).toBe(1)
     expect(report).toMatchObject({
@@ -79,13 +79,13 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
   })
 
   test('a skipped test', async (context) => {
-    const files = { 'a.rego': rule, 'a_test.rego': tests('todo_test_it if true') }
+    const files = { 'a.rego': RULE, 'a_test.rego': tests('todo_test_it if true') }
     const { report } = await regoc(context, ['test', '--pack', await scratchPack(context, files), '--threshold', '0'])
     expect(report).toMatchObject({ ok: false, failed: [{ message: expect.stringContaining('shows nothing') }] })
   })
 
   test('a test that calls a builtin wrongly, rather than taking it for false', async (context) => {
-    const files = { 'a.rego': rule, 'a_test.rego': tests('test_it if {\n\tnot to_number("x")\n}') }
+    const files = { 'a.rego': RULE, 'a_test.rego': tests('test_it if {\n\tnot to_number("x")\n}') }
     const { report } = await regoc(context, ['test', '--pack', await scratchPack(context, files), '--threshold', '0'])
     expect(report).toMatchObject({ ok: false, failed: [{ message: expect.stringContaining('to_number') }] })
   })

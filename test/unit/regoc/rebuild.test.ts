@@ -5,18 +5,16 @@ import { describe, expect, test } from 'vitest'
 import { regoc, ROOT } from './compiler.ts'
 
 describe('policies/dist is what policies/ compiles to, byte for byte:', () => {
-  for (const name of ['starter', 'allow-all']) {
-    test(name, async (context) => {
-      const home = await mkdtemp(join(tmpdir(), 'countersign-rebuild-'))
-      context.onTestFinished(() => rm(home, { recursive: true, force: true }))
-      const built = join(home, 'bundle.tar.gz')
-      const { code, stderr } = await regoc(context, ['build', '--pack', `policies/${name}.json`, '--out', built])
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-      const committed = await readFile(join(ROOT, 'policies', 'dist', `${name}.tar.gz`))
-      expect(
-        committed.equals(await readFile(built)),
-        `policies/dist/${name}.tar.gz is stale: node tools/regoc.ts build --pack policies/${name}.json --out policies/dist/${name}.tar.gz`,
-      ).toBe(true)
-    })
-  }
+  test.for(['starter', 'allow-all'])('%s', async (name, context) => {
+    const home = await mkdtemp(join(tmpdir(), 'countersign-rebuild-'))
+    context.onTestFinished(() => rm(home, { recursive: true, force: true }))
+    const built = join(home, 'bundle.tar.gz')
+    const { code, stderr } = await regoc(context, ['build', '--pack', `policies/${name}.json`, '--out', built])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const committed = await readFile(join(ROOT, 'policies', 'dist', `${name}.tar.gz`))
+    expect(
+      committed.equals(await readFile(built)),
+      `policies/dist/${name}.tar.gz is stale: node tools/regoc.ts build --pack policies/${name}.json --out policies/dist/${name}.tar.gz`,
+    ).toBe(true)
+  })
 })
