@@ -12,3 +12,4 @@ export const postgres: Plane<PostgresConfig> = {
   configure,
   open: openListener,
 }
+export { reachUpstream } from './probe.ts'

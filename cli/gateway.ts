@@ -1,0 +1,150 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { openApi } from '../console/index.ts'
+import type { RunningApi } from '../console/index.ts'
+import { openLedger, rebuild } from '../engine/approvals/index.ts'
+import { atLine } from '../engine/config/index.ts'
+import type { LoadedConfig } from '../engine/config/index.ts'
+import { openEvidenceLog } from '../engine/evidence/index.ts'
+import type { EvidenceLog } from '../engine/evidence/index.ts'
+import { createTokenVerifier } from '../engine/identity/index.ts'
+import type { TokenVerifier } from '../engine/identity/index.ts'
+import { activatePolicy, approvalJournal, ConfigError, EvidenceError, hostFor, StateError } from '../engine/index.ts'
+import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
+import { openBundle, PolicyStore } from '../engine/policy/index.ts'
+import { openDatabase } from '../engine/state/index.ts'
+import { approvalHistory } from './approval-history.ts'
+import type { Log } from './log.ts'
+import { configurePlanes } from './planes.ts'
+import type { ConfiguredPlane } from './planes.ts'
+import { uuidv7 } from './uuid.ts'
+
+export interface Gateway {
+  /** Where each plane listens, and the API. */
+  readonly planes: Readonly<Record<string, RunningPlane['address']>>
+  readonly api: string
+  /** Takes no new connection; resolves when the open ones have ended or the deadline (ms from now) has passed. */
+  drain(deadlineMs: number): Promise<void>
+  /** Ends everything, evidence last. */
+  close(): Promise<void>
+}
+
+export interface GatewaySurroundings {
+  readonly log: Log
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Evidence can't be written any more: nothing is let through from here on, and the process must end. */
+  readonly onFatal: (error: EvidenceError) => void
+}
+
+/**
+ * Opens every room in the order of trust: what is checked without effect first (planes' settings, the bundle), then
+ * evidence, then state brought up to evidence, then the policy put in force, and the doors last. What was opened when a
+ * later room fails is closed again.
+ */
+export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundings): Promise<Gateway> {
+  const { config } = loaded
+  const planes = await configurePlanes(loaded)
+  const bundle = await openBundle(config.policy.bundle, config.policy.trust)
+  const verifier = tokenVerifier(loaded, around)
+  await using opened = new AsyncDisposableStack()
+  const evidence = await openEvidence(loaded, around)
+  opened.defer(() => evidence.close())
+  const database = await openState(loaded)
+  opened.defer(() => database.destroy())
+  const replayed = await rebuild(database, approvalHistory(config.evidence.directory, config.instance))
+  if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
+  const newId = (): string => uuidv7(around.now())
+  const journal = approvalJournal(evidence)
+  const ledger = await openLedger(database, { now: around.now, newId, journal })
+  opened.defer(() => ledger.close())
+  const policy = new PolicyStore()
+  await activatePolicy(bundle, { policy, evidence })
+  const rooms: GatewayRooms = { policy, verifier, ledger, evidence, now: around.now, newId, log: around.log.info }
+  const running = await openPlanes(planes, rooms, opened)
+  const api = await openConsole(loaded, rooms, around)
+  opened.defer(() => api.close())
+  const rest = opened.move()
+  return {
+    planes: Object.fromEntries([...running].map(([id, plane]) => [id, plane.address])),
+    api: api.url,
+    drain: async (deadlineMs) => {
+      await Promise.all([...running.values()].map((plane) => plane.drain(deadlineMs)))
+    },
+    close: () => rest.disposeAsync(),
+  }
+}
+
+function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings): TokenVerifier {
+  try {
+    const verifier = createTokenVerifier(loaded.config.identity.issuers, { now })
+    // A provider that is away just now is no reason not to start: nobody gets in until it answers, and probes say so.
+    verifier.ready().catch(() => log.warn('identity.unreachable'))
+    return verifier
+  } catch (error) {
+    throw error instanceof ConfigError ? atLine(error, loaded, 'identity') : error
+  }
+}
+
+async function openEvidence({ config }: LoadedConfig, around: GatewaySurroundings): Promise<EvidenceLog> {
+  const evidence = await openEvidenceLog({
+    directory: config.evidence.directory,
+    instance: config.instance,
+    now: around.now,
+    monotonic: () => process.hrtime.bigint(),
+    onFailure: around.onFatal,
+  })
+  if (evidence.inDoubt.length > 0) {
+    around.log.warn('evidence.in_doubt', { decisions: evidence.inDoubt.map(({ decision }) => decision) })
+  }
+  return evidence
+}
+
+async function openState({ config }: LoadedConfig): ReturnType<typeof openDatabase> {
+  const { file } = config.state
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new StateError('ERR_STATE_OPEN', `state.file: the directory of ${file} can't be made`, { cause })
+  })
+  return openDatabase(file)
+}
+
+async function openPlanes(
+  planes: readonly ConfiguredPlane[],
+  rooms: GatewayRooms,
+  opened: AsyncDisposableStack,
+): Promise<ReadonlyMap<string, RunningPlane>> {
+  const running = new Map<string, RunningPlane>()
+  for (const plane of planes) {
+    const open = await plane.open(hostFor(plane, rooms))
+    opened.defer(() => open.close())
+    running.set(plane.id, open)
+  }
+  return running
+}
+
+async function openConsole(
+  loaded: LoadedConfig,
+  rooms: GatewayRooms,
+  { log }: GatewaySurroundings,
+): Promise<RunningApi> {
+  const { host, port, tls, auditors } = loaded.config.api
+  const { verifier, ledger } = rooms
+  const ready = async (): Promise<void> => verifier.ready()
+  try {
+    return await openApi({
+      host,
+      port,
+      ...(tls === null ? {} : { tls }),
+      verifier,
+      ledger,
+      auditors,
+      ready,
+      log: log.error,
+    })
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw atLine(cause, loaded, 'api')
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown cause'
+    const message = `${loaded.locate('api')}: api: expected to listen on ${host}:${port}; found that it can't be done (${code})`
+    throw new ConfigError('ERR_CONFIG_SHAPE', message, { cause })
+  }
+}

@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+import { readFile } from 'node:fs/promises'
+import { nearest } from '../engine/index.ts'
+import type { Command, CommandIo } from './command.ts'
+import { EXIT, exitCodeOf, explain } from './exit.ts'
+import { usage } from './usage.ts'
+import type { Listed } from './usage.ts'
+
+interface Entry extends Listed {
+  /** Loads a command only when it is asked for: `--help` needs no policy engine. */
+  load(): Promise<Command>
+}
+
+const COMMANDS: readonly Entry[] = [
+  {
+    name: 'serve',
+    summary: 'run the gateway',
+    load: async () => (await import('./serve.ts')).serveCommand,
+  },
+  {
+    name: 'check',
+    summary: 'try a configuration and all that it points to, without serving',
+    load: async () => (await import('./check.ts')).checkCommand,
+  },
+  {
+    name: 'approvals',
+    summary: 'list what waits for an answer, and answer it',
+    load: async () => (await import('./approvals.ts')).approvalsCommand,
+  },
+  {
+    name: 'evidence',
+    summary: 'verify a directory of evidence, offline',
+    load: async () => (await import('./evidence.ts')).evidenceCommand,
+  },
+]
+
+/** Runs one command line; resolves with the exit code and throws nothing. */
+export async function main(argv: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const to = name === undefined ? io.stderr : io.stdout
+    to.write(usage(COMMANDS))
+    return name === undefined ? EXIT.usage : EXIT.ok
+  }
+  if (name === '--version') {
+    io.stdout.write(`${await version()}\n`)
+    return EXIT.ok
+  }
+  const entry = COMMANDS.find((command) => command.name === name)
+  if (entry === undefined) return unknown(name, io)
+  try {
+    const command = await entry.load()
+    return await command(rest, io)
+  } catch (error) {
+    io.stderr.write(`countersign ${name}: ${explain(error)}\n`)
+    return exitCodeOf(error)
+  }
+}
+
+function unknown(name: string, io: CommandIo): number {
+  const meant = nearest(
+    name,
+    COMMANDS.map((command) => command.name),
+  )
+  const suggestion = meant === undefined ? '`countersign --help` lists them' : `did you mean ${meant}?`
+  io.stderr.write(`countersign: there is no command ${JSON.stringify(name)}; ${suggestion}\n`)
+  return EXIT.usage
+}
+
+async function version(): Promise<string> {
+  const manifest: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
+  return String(Reflect.get(Object(manifest), 'version'))
+}
+
+if (import.meta.main) {
+  const { stdout, stderr, env } = process
+  stdout.on('error', () => process.exit(EXIT.ok)) // `| head` has seen enough
+  process.exit(await main(process.argv.slice(2), { stdout, stderr, env }))
+}
