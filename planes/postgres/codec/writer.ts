@@ -3,6 +3,9 @@ import { ProtocolError } from '../../../engine/index.ts'
 const DEFAULT_CAPACITY = 8 * 1024
 /** Below this, what is left of a buffer after `take()` is not worth keeping. */
 const WORTH_KEEPING = 1024
+/** The most that is allocated ahead because the last batch took as much. */
+const MAX_AHEAD = 256 * 1024
+const EMPTY = Buffer.alloc(0)
 
 /**
  * One growable output buffer for many frames. `begin` and `end` put the length around a body. What `take` hands out
@@ -16,6 +19,8 @@ export class Writer {
   /** Where the unfinished frame's length goes; -1 between frames. */
   #lengthAt = -1
   #frameAt = 0
+  /** Bytes of the last batch that was taken: the next is likely as large. */
+  #lastTaken = 0
 
   constructor(capacity: number = DEFAULT_CAPACITY) {
     this.#buffer = Buffer.allocUnsafe(capacity)
@@ -97,9 +102,10 @@ export class Writer {
     if (this.#lengthAt >= 0)
       throw new ProtocolError('ERR_PROTOCOL_STATE', 'output was taken within an unfinished message')
     const taken = this.#buffer.subarray(this.#from, this.#at)
+    this.#lastTaken = taken.length
     this.#from = this.#at
     if (this.#buffer.length - this.#at < WORTH_KEEPING) {
-      this.#buffer = Buffer.allocUnsafe(DEFAULT_CAPACITY)
+      this.#buffer = EMPTY // allocated when something is written, so that idle sessions hold nothing
       this.#from = 0
       this.#at = 0
     }
@@ -128,7 +134,8 @@ export class Writer {
 
   #grow(count: number): void {
     const length = this.length
-    const grown = Buffer.allocUnsafe(Math.max((length + count) * 2, DEFAULT_CAPACITY))
+    const ahead = Math.min(this.#lastTaken * 2, MAX_AHEAD)
+    const grown = Buffer.allocUnsafe(Math.max((length + count) * 2, ahead, DEFAULT_CAPACITY))
     this.#buffer.copy(grown, 0, this.#from, this.#at)
     if (this.#lengthAt >= 0) this.#lengthAt -= this.#from
     this.#frameAt -= this.#from

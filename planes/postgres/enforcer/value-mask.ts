@@ -131,18 +131,21 @@ function isContinuation(byte: number | undefined): boolean {
 const AT_SIGN = 0x40
 const HIDDEN_ADDRESS = Buffer.from('***@***')
 const HIDDEN_TEXT = Buffer.from('***')
+/** What an address that begins with this ASCII character becomes: made once, not for each row. */
+const HIDDEN_AFTER = Array.from({ length: 128 }, (_, byte) => Buffer.concat([Buffer.of(byte), HIDDEN_ADDRESS]))
 
 /**
  * `alice@bank.example` becomes `a***@***`: neither the local part's length nor anything of the domain is told. What has
  * no character in front of the @ to spare becomes `***@***`, and what is no address `***`.
  */
 const email: ValueMask = (buffer, start, end) => {
-  const at = buffer.subarray(start, end).indexOf(AT_SIGN)
-  if (at < 0) return HIDDEN_TEXT
-  let first = 1
-  while (first < at && isContinuation(buffer[start + first])) first += 1
-  if (first >= at) return HIDDEN_ADDRESS
-  return Buffer.concat([buffer.subarray(start, start + first), HIDDEN_ADDRESS])
+  let at = start
+  while (at < end && buffer[at] !== AT_SIGN) at += 1
+  if (at === end) return HIDDEN_TEXT
+  let second = start + 1
+  while (second < at && isContinuation(buffer[second])) second += 1
+  if (second >= at) return HIDDEN_ADDRESS
+  return HIDDEN_AFTER[buffer[start] ?? 0] ?? Buffer.concat([buffer.subarray(start, second), HIDDEN_ADDRESS])
 }
 
 function dateYear(typeOid: number, format: 0 | 1): ValueMask {
@@ -167,9 +170,25 @@ const LONGEST_ISO_DATE = 45
 /** The first instant of the year. The offset goes too: summer time would tell the half of the year. */
 const yearOfText: ValueMask = (buffer, start, end) => {
   if (end - start > LONGEST_ISO_DATE) return null
+  if (overwriteShortDate(buffer, start, end)) return 'in-place'
   const [, year, time, offset, era = ''] = ISO_DATE.exec(buffer.toString('latin1', start, end)) ?? []
   if (year === undefined) return null
   return Buffer.from(`${year}-01-01${time === undefined ? '' : ' 00:00:00'}${offset === undefined ? '' : '+00'}${era}`)
+}
+
+const SHORT_DATE = 'YYYY-MM-DD'
+const HYPHEN = 0x2d
+
+/** The same for the form that nearly all dates have, without a string or a copy. */
+function overwriteShortDate(buffer: Buffer, start: number, end: number): boolean {
+  if (end - start !== SHORT_DATE.length) return false
+  for (let offset = 0; offset < SHORT_DATE.length; offset += 1) {
+    const byte = buffer[start + offset] ?? 0
+    const fits = offset === 4 || offset === 7 ? byte === HYPHEN : byte >= 0x30 && byte <= 0x39
+    if (!fits) return false
+  }
+  buffer.write('01-01', start + 5, 'latin1')
+  return true
 }
 
 const DAY_MS = 86_400_000
