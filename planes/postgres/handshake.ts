@@ -45,9 +45,11 @@ export class Handshake {
       const message = decodeStartup(this.#reader.buffer, this.#reader.bodyStart, this.#reader.end)
       switch (message.kind) {
         case 'sslRequest':
+          this.#nothingAhead('SSLRequest')
           await this.#answerTls()
           break
         case 'gssEncRequest':
+          this.#nothingAhead('GSSENCRequest')
           this.#socket.write('N')
           break
         case 'cancelRequest':
@@ -76,16 +78,18 @@ export class Handshake {
     return this.#reader.takeRest()
   }
 
+  /** CVE-2021-23214: what is already here came in plain text and must not be read as if it had come through TLS. */
+  #nothingAhead(request: string): void {
+    if (this.#reader.bufferedBytes === 0 && this.#socket.readableLength === 0) return
+    throw new ProtocolError('ERR_PROTOCOL_TLS', `data came behind ${request} without waiting for the answer`)
+  }
+
   async #answerTls(): Promise<void> {
     if (this.#tls === null) {
       this.#socket.write('N')
       return
     }
     if (this.#socket instanceof TLSSocket) throw new ProtocolError('ERR_PROTOCOL_TLS', 'TLS is on already')
-    // CVE-2021-23214: what is already here came in plain text and must not be read as if it had come through TLS.
-    if (this.#reader.bufferedBytes > 0 || this.#socket.readableLength > 0) {
-      throw new ProtocolError('ERR_PROTOCOL_TLS', 'data came behind SSLRequest without waiting for the answer')
-    }
     this.#socket.write('S')
     const secure = new TLSSocket(this.#socket, {
       isServer: true,

@@ -1,0 +1,145 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { BackendMessage } from '../../../planes/postgres/codec/backend-messages.ts'
+import type { FrontendMessage } from '../../../planes/postgres/codec/frontend-messages.ts'
+import { canariesIn } from '../../support/canaries.ts'
+import { type Stack, startStack } from '../../support/stack.ts'
+import { brief, WireClient } from '../../support/wire-client.ts'
+
+/** A statement that tries to get past the gateway, and what it may come to. */
+interface Evasion {
+  readonly id: string
+  readonly sql: string
+  readonly setup?: readonly string[]
+  readonly params?: readonly unknown[]
+  readonly proto?: { readonly name: string }
+  readonly expect: { readonly ok: readonly ('allow' | 'mask' | 'deny' | 'hold')[]; readonly leakForms?: readonly string[] }
+}
+
+const evasions = readFileSync('test/fixtures/evasions.jsonl', 'utf8')
+  .trimEnd()
+  .split('\n')
+  .map((line): Evasion => JSON.parse(line))
+
+let stack: Stack
+let bankBefore: unknown
+
+beforeAll(async () => {
+  stack = await startStack({ plane: 'postgres' })
+  bankBefore = await bank()
+})
+afterAll(() => stack?.close())
+
+/** Everything that an agent could have changed. */
+async function bank(): Promise<unknown> {
+  const tables = ['customers', 'accounts', 'transfers', 'audit_log', 'customers_archive', 'events', 'private.customers']
+  const rows = await Promise.all(tables.map((table) => stack.direct(`SELECT * FROM ${table} t ORDER BY t::text`)))
+  const objects = await stack.direct(
+    `SELECT c.oid::text, relname, relacl::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+     WHERE nspname IN ('public', 'private', 'bank') OR nspname LIKE 'pg_temp%' ORDER BY 1`,
+  )
+  return [rows, objects]
+}
+
+const open = () => WireClient.open(stack.gateway, { token: stack.principals.agent.token, database: 'bank' })
+
+const parse = (sql: string, name = ''): FrontendMessage => ({ kind: 'parse', name, sql, parameterTypes: [] })
+const bind = (statement: string, parameters: readonly unknown[], resultFormats: readonly (0 | 1)[] = []): FrontendMessage => ({
+  kind: 'bind',
+  portal: '',
+  statement,
+  formats: [],
+  parameters: parameters.map((value) => Buffer.from(String(value))),
+  resultFormats,
+})
+const describePortal: FrontendMessage = { kind: 'describe', target: 'portal', name: '' }
+const execute: FrontendMessage = { kind: 'execute', portal: '', maxRows: 0 }
+const sync: FrontendMessage = { kind: 'sync' }
+
+/** The message sequences that the corpus names; each ends with as many ReadyForQuery as it has entries. */
+function sequences({ sql, params = [1], proto }: Evasion): readonly (readonly FrontendMessage[])[] {
+  switch (proto?.name) {
+    case 'binary-result':
+      return [[parse(sql), bind('', params, [1]), describePortal, execute, sync]]
+    case 'date-binary-result':
+      return [[parse(sql), bind('', params, [1]), execute, sync]]
+    case 'describe-statement-only':
+      return [
+        [parse(sql, 's1'), { kind: 'describe', target: 'statement', name: 's1' }, sync],
+        [bind('s1', params), execute, sync],
+        [bind('s1', params), execute, sync],
+      ]
+    case 'reparse-unnamed':
+      return [[parse('SELECT 1'), parse(sql), bind('', []), execute, sync]]
+    case 'wire-parse-sql-execute':
+      return [[parse('SELECT ssn FROM customers', 'wq'), sync], [{ kind: 'query', sql }]]
+    case 'pipeline-after-deny':
+      return [
+        [parse("SELECT ssn || '' FROM customers", 'older'), sync],
+        [parse('DELETE FROM transfers', 'denied'), bind('older', []), execute, sync],
+        [{ kind: 'query', sql: 'SELECT 1' }],
+      ]
+    case 'function-call':
+      return [[{ kind: 'functionCall', functionOid: 2930, rest: Buffer.from([0, 0, 0, 0, 0, 0]) }]]
+    default:
+      return [[{ kind: 'query', sql }]]
+  }
+}
+
+async function run(client: WireClient, messages: readonly FrontendMessage[]): Promise<BackendMessage[]> {
+  client.send(...messages)
+  return client.until('readyForQuery')
+}
+
+function came(messages: readonly BackendMessage[]): 'data' | 'denied' {
+  return messages.some((message) => message.kind === 'errorResponse') ? 'denied' : 'data'
+}
+
+describe('statements that try to get past', () => {
+  test.each(evasions.filter(({ proto }) => proto?.name !== 'early-data'))('$id: $sql', async (evasion) => {
+    const client = await open()
+    for (const sql of evasion.setup ?? []) await client.query(sql)
+    let last: BackendMessage[] = []
+    for (const messages of sequences(evasion)) last = await run(client, messages)
+    client.destroy()
+    const { ok, leakForms = [] } = evasion.expect
+    expect(canariesIn(Buffer.concat(client.bytes), leakForms)).toEqual([])
+    const allowed = ok.includes('allow') || ok.includes('mask') || evasion.proto?.name === 'pipeline-after-deny'
+    const wanted: string[] = [...(allowed ? ['data'] : []), ...(ok.includes('deny') || ok.includes('hold') ? ['denied'] : [])]
+    expect(wanted, last.map(brief).join('; ')).toContain(came(last))
+  })
+
+  test('SSLRequest and a startup message in one segment', async () => {
+    const client = await WireClient.connect(stack.gateway)
+    const startup = Buffer.from('\0\0\0\x1e\0\x03\0\0user\0x\0database\0bank\0\0', 'latin1')
+    client.raw(Buffer.concat([Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]), startup]))
+    const messages = await client.untilClosed().catch(() => [])
+    expect(messages.map((message) => message.kind)).not.toContain('authenticationCleartextPassword')
+  })
+
+  test.each(evasions.filter(({ id }) => id.startsWith('control')))('$id is answered byte for byte as by the server', async ({ sql, expect: { ok } }) => {
+    if (!ok.includes('allow')) return
+    const [through, direct] = await Promise.all([open(), stack.openDirect()])
+    const [ours, theirs] = await Promise.all([through.query(sql), direct.query(sql)])
+    expect(ours).toEqual(theirs)
+    through.end()
+    direct.end()
+  })
+})
+
+describe('afterwards', () => {
+  test('nothing in the bank has changed', async () => {
+    expect(await bank()).toEqual(bankBefore)
+  })
+
+  test('no canary is in the evidence, nor in the gateway’s log', () => {
+    const files = readdirSync(stack.dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    const found = files
+      .map((file) => join(file.parentPath, file.name))
+      .filter((path) => !path.includes('/postgres/'))
+      .flatMap((path) => canariesIn(readFileSync(path)).map((canary) => `${path}: ${canary}`))
+    expect(found).toEqual([])
+    expect(canariesIn(Buffer.from(stack.gateway.log()))).toEqual([])
+  })
+})
