@@ -201,16 +201,28 @@ describe('a writer', () => {
     }
   })
 
-  test('keeps a frame whole when it outgrows its buffer', () => {
-    const writer = new Writer(16)
+  test.each([16, 4096])('of %i bytes keeps a frame whole when it outgrows its buffer', (capacity) => {
+    const writer = new Writer(capacity)
     encodeBackend(writer, { kind: 'commandComplete', tag: 'SELECT 1' })
     writer.take()
-    const value = Buffer.alloc(100_000, 'v')
+    const value = Buffer.alloc(10_000, 'v')
     encodeBackend(writer, { kind: 'dataRow', values: [null, value, value] })
-    expect(writer.peek(0).length).toBe(200_019)
+    expect(writer.peek(0).length).toBe(20_019)
     const frame = writer.take()
     expect(frame.readInt32BE(1)).toBe(frame.length - 1)
     expect(server('D', frame.subarray(5))).toEqual({ kind: 'dataRow', values: [null, value, value] })
+  })
+
+  test('forgets an unfinished frame where it has grown in the middle of it', () => {
+    const writer = new Writer(4096)
+    encodeFrontend(writer, { kind: 'sync' })
+    writer.take()
+    encodeFrontend(writer, { kind: 'flush' })
+    expect(() =>
+      encodeFrontend(writer, { kind: 'parse', name: 'n'.repeat(9000), sql: '\0', parameterTypes: [] }),
+    ).toThrowError(malformed(/contains a NUL$/))
+    writer.abandon()
+    expect(writer.take().toString('latin1')).toBe('H\0\0\0\x04')
   })
 
   test('writes startup frames without a type', () => {
