@@ -2,7 +2,7 @@ import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { PlaneHost, Principal, RunningPlane } from '../../engine/index.ts'
-import { ConfigError, CountersignError, ProtocolError } from '../../engine/index.ts'
+import { ConfigError, CountersignError, ProtocolError, UpstreamError } from '../../engine/index.ts'
 import { CatalogSource } from './catalog-source.ts'
 import type { PostgresConfig } from './config.ts'
 import { type Denial, fatalOf, SQLSTATE } from './enforcer/denial.ts'
@@ -12,7 +12,7 @@ import { SqlParser } from './normalizer/index.ts'
 import { encoded, errorResponse } from './session/server-messages.ts'
 import { PostgresSession } from './session/session.ts'
 import { readStartup, type Startup } from './session/startup-parameters.ts'
-import { connectUpstream, sendCancel, type UpstreamConfig, type UpstreamConnection } from './upstream.ts'
+import { connectUpstream, sendCancel, ServerRefusal, type UpstreamConfig, type UpstreamConnection } from './upstream.ts'
 
 /** How long a statement whose client has gone may take to tell how it ended. */
 const GRACE_MS = 5000
@@ -201,7 +201,7 @@ class Listener implements RunningPlane {
   }
 
   #refuse(socket: Socket, error: unknown, source: string | null): void {
-    const denial = error instanceof UnavailableError ? error.denial : fatalOf(error)
+    const denial = error instanceof UnavailableError ? error.denial : (refusedByServer(error) ?? fatalOf(error))
     const code = error instanceof CountersignError ? error.code : denial.code
     this.#host.log('connection_refused', { source, code })
     if (
@@ -233,6 +233,13 @@ class UnavailableError extends Error {
     super(message)
     this.denial = { severity: 'FATAL', code, message }
   }
+}
+
+/** The server's own SQLSTATE (no such database, too many connections); its text names roles that are ours. */
+function refusedByServer(error: unknown): Denial | null {
+  if (!(error instanceof UpstreamError) || !(error.cause instanceof ServerRefusal)) return null
+  if (error.code === 'ERR_UPSTREAM_AUTH') return null
+  return { severity: 'FATAL', code: error.cause.sqlstate, message: 'the server refused the session', hint: error.code }
 }
 
 /** A newer minor version or an option we don't know: said once, then the session goes on as 3.0. */

@@ -36,11 +36,20 @@ export const AGENT: Principal = {
   expires_at: 4_000_000_000,
 }
 
-export const APPROVER: Principal = { ...AGENT, id: 'ann', kind: 'person', groups: ['payments'], owner: null, token_id: 't2' }
+export const APPROVER: Principal = {
+  ...AGENT,
+  id: 'ann',
+  kind: 'person',
+  groups: ['payments'],
+  owner: null,
+  token_id: 't2',
+}
 
 const EVERYTHING: Enforceable = { maskMethods: ['null', 'redact', 'fixed', 'last4', 'email', 'date-year'], hold: true }
 
-export async function openRooms(options: { readonly bundle?: string; readonly files?: FileSystem } = {}): Promise<TestRooms> {
+export async function openRooms(
+  options: { readonly bundle?: string; readonly files?: FileSystem } = {},
+): Promise<TestRooms> {
   const temporary = temporaryDirectory()
   const directory = join(temporary.path, 'evidence')
   const clock = { now: Date.parse('2026-11-23T09:00:00.000Z') }
@@ -53,7 +62,10 @@ export async function openRooms(options: { readonly bundle?: string; readonly fi
     ...(options.files === undefined ? {} : { files: options.files }),
   })
   const policy = new PolicyStore()
-  await activatePolicy(await openBundle(options.bundle ?? 'policies/dist/starter.tar.gz', { kind: 'unsigned' }), { policy, evidence })
+  await activatePolicy(await openBundle(options.bundle ?? 'policies/dist/starter.tar.gz', { kind: 'unsigned' }), {
+    policy,
+    evidence,
+  })
   const database = await openDatabase(join(temporary.path, 'state.db'))
   const ledger = await openLedger(database, { now, newId: randomUUID, journal: approvalJournal(evidence) })
   return {
@@ -84,10 +96,24 @@ export async function openRooms(options: { readonly bundle?: string; readonly fi
 }
 
 /** A request of the postgres plane against the starter pack's tables. */
-export function request(rooms: Pick<TestRooms, 'policy' | 'clock'>, draft: Partial<Pick<AccessRequest, 'action' | 'resources' | 'recorded' | 'labels_revision'>> & { readonly kind?: string; readonly parameters?: readonly (string | null)[] } = {}): AccessRequest {
+export function request(
+  rooms: Pick<TestRooms, 'policy' | 'clock'>,
+  draft: Partial<Pick<AccessRequest, 'action' | 'resources' | 'recorded' | 'labels_revision'>> & {
+    readonly kind?: string
+    readonly parameters?: readonly (string | null)[]
+  } = {},
+): AccessRequest {
   const { kind = 'select', parameters = [] } = draft
   const resources = draft.resources ?? []
-  const block = { kind, statement: 'SELECT 1', database: 'bank', user: 'reconciler', functions: [], parameters, setting: null }
+  const block = {
+    kind,
+    statement: 'SELECT 1',
+    database: 'bank',
+    user: 'reconciler',
+    functions: [],
+    parameters,
+    setting: null,
+  }
   return {
     principal: AGENT,
     action: draft.action ?? { name: `postgres.${kind}`, class: 'read' },
@@ -108,7 +134,12 @@ export function request(rooms: Pick<TestRooms, 'policy' | 'clock'>, draft: Parti
 
 /** A transfer of so much between two accounts. */
 export function transfer(rooms: Pick<TestRooms, 'policy' | 'clock'>, amount: string): AccessRequest {
-  const written = (name: string, value: string): Resource['parts'][number] => ({ name, labels: [], uses: ['written'], values: [value] })
+  const written = (name: string, value: string): Resource['parts'][number] => ({
+    name,
+    labels: [],
+    uses: ['written'],
+    values: [value],
+  })
   const parts = [written('from_account', '10'), written('to_account', '20'), written('amount', amount)]
   return request(rooms, {
     kind: 'insert',

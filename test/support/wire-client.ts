@@ -36,6 +36,13 @@ export class WireClient {
     })
   }
 
+  /** Goes on where somebody else has logged in. */
+  static over(socket: Socket): WireClient {
+    const client = new WireClient(socket)
+    socket.resume()
+    return client
+  }
+
   static async connect({ host, port }: Address): Promise<WireClient> {
     const socket = connect({ host, port, noDelay: true })
     await once(socket, 'connect')
@@ -43,9 +50,15 @@ export class WireClient {
   }
 
   /** Connects, says who it is, and waits until it may ask. */
-  static async open(address: Address, options: { readonly token: string; readonly database: string; readonly parameters?: Record<string, string> }): Promise<WireClient> {
+  static async open(
+    address: Address,
+    options: { readonly token: string; readonly database: string; readonly user?: string },
+  ): Promise<WireClient> {
     const client = await WireClient.connect(address)
-    const parameters = new Map(Object.entries({ user: 'reconciler', database: options.database, ...options.parameters }))
+    const parameters = new Map([
+      ['user', options.user ?? 'reconciler'],
+      ['database', options.database],
+    ])
     client.startup({ kind: 'startup', minor: 0, parameters })
     await client.until('authenticationCleartextPassword')
     client.send({ kind: 'password', body: passwordBody(options.token) })

@@ -5,6 +5,7 @@ import type { BackendMessage } from '../../../planes/postgres/codec/backend-mess
 import type { FrontendMessage } from '../../../planes/postgres/codec/frontend-messages.ts'
 import { canariesIn } from '../../support/canaries.ts'
 import { type Stack, startStack } from '../../support/stack.ts'
+import { direct, openDirect } from '../../support/direct.ts'
 import { brief, WireClient } from '../../support/wire-client.ts'
 
 /** A statement that tries to get past the gateway, and what it may come to. */
@@ -14,7 +15,10 @@ interface Evasion {
   readonly setup?: readonly string[]
   readonly params?: readonly unknown[]
   readonly proto?: { readonly name: string }
-  readonly expect: { readonly ok: readonly ('allow' | 'mask' | 'deny' | 'hold')[]; readonly leakForms?: readonly string[] }
+  readonly expect: {
+    readonly ok: readonly ('allow' | 'mask' | 'deny' | 'hold')[]
+    readonly leakForms?: readonly string[]
+  }
 }
 
 const evasions = readFileSync('test/fixtures/evasions.jsonl', 'utf8')
@@ -26,26 +30,31 @@ let stack: Stack
 let bankBefore: unknown
 
 beforeAll(async () => {
-  stack = await startStack({ plane: 'postgres' })
+  stack = await startStack()
   bankBefore = await bank()
 })
-afterAll(() => stack?.close())
+afterAll(() => stack?.stop())
 
 /** Everything that an agent could have changed. */
 async function bank(): Promise<unknown> {
   const tables = ['customers', 'accounts', 'transfers', 'audit_log', 'customers_archive', 'events', 'private.customers']
-  const rows = await Promise.all(tables.map((table) => stack.direct(`SELECT * FROM ${table} t ORDER BY t::text`)))
-  const objects = await stack.direct(
+  const rows = await Promise.all(tables.map((table) => direct(stack, `SELECT * FROM ${table} t ORDER BY t::text`)))
+  const objects = await direct(
+    stack,
     `SELECT c.oid::text, relname, relacl::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
      WHERE nspname IN ('public', 'private', 'bank') OR nspname LIKE 'pg_temp%' ORDER BY 1`,
   )
   return [rows, objects]
 }
 
-const open = () => WireClient.open(stack.gateway, { token: stack.principals.agent.token, database: 'bank' })
+const open = () => WireClient.open(stack.line.gateway, { token: stack.line.principals.agent.token, database: 'bank' })
 
 const parse = (sql: string, name = ''): FrontendMessage => ({ kind: 'parse', name, sql, parameterTypes: [] })
-const bind = (statement: string, parameters: readonly unknown[], resultFormats: readonly (0 | 1)[] = []): FrontendMessage => ({
+const bind = (
+  statement: string,
+  parameters: readonly unknown[],
+  resultFormats: readonly (0 | 1)[] = [],
+): FrontendMessage => ({
   kind: 'bind',
   portal: '',
   statement,
@@ -106,26 +115,32 @@ describe('statements that try to get past', () => {
     const { ok, leakForms = [] } = evasion.expect
     expect(canariesIn(Buffer.concat(client.bytes), leakForms)).toEqual([])
     const allowed = ok.includes('allow') || ok.includes('mask') || evasion.proto?.name === 'pipeline-after-deny'
-    const wanted: string[] = [...(allowed ? ['data'] : []), ...(ok.includes('deny') || ok.includes('hold') ? ['denied'] : [])]
+    const wanted: string[] = [
+      ...(allowed ? ['data'] : []),
+      ...(ok.includes('deny') || ok.includes('hold') ? ['denied'] : []),
+    ]
     expect(wanted, last.map(brief).join('; ')).toContain(came(last))
   })
 
   test('SSLRequest and a startup message in one segment', async () => {
-    const client = await WireClient.connect(stack.gateway)
+    const client = await WireClient.connect(stack.line.gateway)
     const startup = Buffer.from('\0\0\0\x1e\0\x03\0\0user\0x\0database\0bank\0\0', 'latin1')
     client.raw(Buffer.concat([Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]), startup]))
     const messages = await client.untilClosed().catch(() => [])
     expect(messages.map((message) => message.kind)).not.toContain('authenticationCleartextPassword')
   })
 
-  test.each(evasions.filter(({ id }) => id.startsWith('control')))('$id is answered byte for byte as by the server', async ({ sql, expect: { ok } }) => {
-    if (!ok.includes('allow')) return
-    const [through, direct] = await Promise.all([open(), stack.openDirect()])
-    const [ours, theirs] = await Promise.all([through.query(sql), direct.query(sql)])
-    expect(ours).toEqual(theirs)
-    through.end()
-    direct.end()
-  })
+  test.each(evasions.filter(({ id }) => id.startsWith('control')))(
+    '$id is answered byte for byte as by the server',
+    async ({ sql, expect: { ok } }) => {
+      if (!ok.includes('allow')) return
+      const [through, direct] = await Promise.all([open(), openDirect(stack)])
+      const [ours, theirs] = await Promise.all([through.query(sql), direct.query(sql)])
+      expect(ours).toEqual(theirs)
+      through.end()
+      direct.end()
+    },
+  )
 })
 
 describe('afterwards', () => {
@@ -134,12 +149,14 @@ describe('afterwards', () => {
   })
 
   test('no canary is in the evidence, nor in the gateway’s log', () => {
-    const files = readdirSync(stack.dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    const files = readdirSync(stack.line.dataDir, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    )
     const found = files
       .map((file) => join(file.parentPath, file.name))
       .filter((path) => !path.includes('/postgres/'))
       .flatMap((path) => canariesIn(readFileSync(path)).map((canary) => `${path}: ${canary}`))
     expect(found).toEqual([])
-    expect(canariesIn(Buffer.from(stack.gateway.log()))).toEqual([])
+    expect(canariesIn(Buffer.from(stack.gateway.log))).toEqual([])
   })
 })

@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FrontendMessage } from '../../../planes/postgres/codec/frontend-messages.ts'
 import { type Stack, startStack } from '../../support/stack.ts'
+import { direct } from '../../support/direct.ts'
 import { brief, WireClient } from '../../support/wire-client.ts'
 
 let stack: Stack
 
 beforeAll(async () => {
-  stack = await startStack({ plane: 'postgres' })
+  stack = await startStack()
 })
-afterAll(() => stack?.close())
+afterAll(() => stack?.stop())
 
-const open = () => WireClient.open(stack.gateway, { token: stack.principals.agent.token, database: 'bank' })
+const open = () => WireClient.open(stack.line.gateway, { token: stack.line.principals.agent.token, database: 'bank' })
 
 const parse = (sql: string, name = ''): FrontendMessage => ({ kind: 'parse', name, sql, parameterTypes: [] })
 const bind = (statement = '', portal = ''): FrontendMessage => ({
@@ -105,14 +106,16 @@ describe('simple query', () => {
 describe('extended query', () => {
   test('describes, binds and executes as the server does', async () => {
     const client = await open()
-    expect(await answers(client, parse('SELECT id, ssn FROM customers WHERE id = 1'), bind(), describePortal, execute(), sync)).toEqual([
-      'parseComplete',
-      'bindComplete',
-      'T id,ssn',
-      'D 1,*******1111',
-      'C SELECT 1',
-      'Z I',
-    ])
+    expect(
+      await answers(
+        client,
+        parse('SELECT id, ssn FROM customers WHERE id = 1'),
+        bind(),
+        describePortal,
+        execute(),
+        sync,
+      ),
+    ).toEqual(['parseComplete', 'bindComplete', 'T id,ssn', 'D 1,*******1111', 'C SELECT 1', 'Z I'])
     client.end()
   })
 
@@ -130,7 +133,14 @@ describe('extended query', () => {
 
   test('binary results are masked in their own format', async () => {
     const client = await open()
-    const binary: FrontendMessage = { kind: 'bind', portal: '', statement: '', formats: [], parameters: [], resultFormats: [1] }
+    const binary: FrontendMessage = {
+      kind: 'bind',
+      portal: '',
+      statement: '',
+      formats: [],
+      parameters: [],
+      resultFormats: [1],
+    }
     client.send(parse('SELECT id, ssn, dob FROM customers WHERE id = 1'), binary, execute(), sync)
     const row = (await client.until('readyForQuery')).find((message) => message.kind === 'dataRow')
     expect(row?.values[0]).toEqual(Buffer.from([0, 0, 0, 1]))
@@ -142,24 +152,40 @@ describe('extended query', () => {
 
   test('after a denial everything is discarded up to Sync, and the denied Parse is not there', async () => {
     const client = await open()
-    expect(await answers(client, parse('DELETE FROM transfers', 'd'), bind('d'), execute(), parse('SELECT 1'), sync)).toEqual(['E 42501', 'Z I'])
+    expect(
+      await answers(client, parse('DELETE FROM transfers', 'd'), bind('d'), execute(), parse('SELECT 1'), sync),
+    ).toEqual(['E 42501', 'Z I'])
     expect(await answers(client, bind('d'), execute(), sync)).toEqual(['E 26000', 'Z I'])
     client.end()
   })
 
   test('a denial behind a write of the same batch takes that write back', async () => {
     const client = await open()
-    const before = await stack.direct('SELECT count(*) FROM audit_log')
-    const batch = [parse('BEGIN'), bind(), execute(), parse('SELECT 1'), bind(), execute(), parse('DELETE FROM transfers'), bind(), execute(), sync]
+    const before = await direct(stack, 'SELECT count(*) FROM audit_log')
+    const batch = [
+      parse('BEGIN'),
+      bind(),
+      execute(),
+      parse('SELECT 1'),
+      bind(),
+      execute(),
+      parse('DELETE FROM transfers'),
+      bind(),
+      execute(),
+      sync,
+    ]
     const got = await answers(client, ...batch)
     expect(got.slice(-2)).toEqual(['E 42501', 'Z E'])
-    expect(await stack.direct('SELECT count(*) FROM audit_log')).toEqual(before)
+    expect(await direct(stack, 'SELECT count(*) FROM audit_log')).toEqual(before)
     client.end()
   })
 
   test('a Parse that the server skipped does not lend its harmless text to an older statement', async () => {
     const client = await open()
-    expect(await answers(client, parse('SELECT ssn FROM customers WHERE id = 1', 's1'), sync)).toEqual(['parseComplete', 'Z I'])
+    expect(await answers(client, parse('SELECT ssn FROM customers WHERE id = 1', 's1'), sync)).toEqual([
+      'parseComplete',
+      'Z I',
+    ])
     // The server fails at the division, skips Close and Parse, and keeps s1 as it was.
     const failing = [parse('SELECT 1/0'), bind(), execute(), close('s1'), parse("SELECT 'harmless'", 's1'), sync]
     const using = [bind('s1'), execute(), sync]
@@ -178,13 +204,15 @@ describe('extended query', () => {
 
   test('prepare alone, then use it: names outlive the batch', async () => {
     const client = await open()
-    expect(await answers(client, parse('SELECT name FROM customers WHERE id = 1', 'n'), describeStatement('n'), sync)).toEqual([
-      'parseComplete',
-      'parameterDescription',
-      'T name',
+    expect(
+      await answers(client, parse('SELECT name FROM customers WHERE id = 1', 'n'), describeStatement('n'), sync),
+    ).toEqual(['parseComplete', 'parameterDescription', 'T name', 'Z I'])
+    expect(await answers(client, bind('n'), execute(), sync)).toEqual([
+      'bindComplete',
+      'D Alice Archer',
+      'C SELECT 1',
       'Z I',
     ])
-    expect(await answers(client, bind('n'), execute(), sync)).toEqual(['bindComplete', 'D Alice Archer', 'C SELECT 1', 'Z I'])
     client.end()
   })
 
@@ -200,7 +228,14 @@ describe('extended query', () => {
 
   test('a portal is suspended and goes on, masked all the way', async () => {
     const client = await open()
-    const got = await answers(client, parse('SELECT ssn FROM customers ORDER BY id'), bind(), execute('', 2), execute('', 2), sync)
+    const got = await answers(
+      client,
+      parse('SELECT ssn FROM customers ORDER BY id'),
+      bind(),
+      execute('', 2),
+      execute('', 2),
+      sync,
+    )
     expect(got).toEqual([
       'parseComplete',
       'bindComplete',
@@ -228,17 +263,25 @@ describe('what is refused', () => {
     ['a search_path in options', { options: '-c search_path=private' }],
     ['replication', { replication: 'database' }],
   ])('%s', async (_, parameters) => {
-    const client = await WireClient.connect(stack.gateway)
-    client.startup({ kind: 'startup', minor: 0, parameters: new Map(Object.entries({ user: 'x', database: 'bank', ...parameters })) })
+    const client = await WireClient.connect(stack.line.gateway)
+    client.startup({
+      kind: 'startup',
+      minor: 0,
+      parameters: new Map(Object.entries({ user: 'x', database: 'bank', ...parameters })),
+    })
     expect((await client.untilClosed()).map(brief)).toEqual(['E 08P01'])
   })
 
   test('a wrong token, before the server hears of it', async () => {
-    await expect(WireClient.open(stack.gateway, { token: 'nonsense', database: 'bank' })).rejects.toThrow(/E 28P01/)
+    await expect(WireClient.open(stack.line.gateway, { token: 'nonsense', database: 'bank' })).rejects.toThrow(
+      /E 28P01/,
+    )
   })
 
   test('a database that is not offered', async () => {
-    await expect(WireClient.open(stack.gateway, { token: stack.principals.agent.token, database: 'postgres' })).rejects.toThrow(/E 3D000/)
+    await expect(
+      WireClient.open(stack.line.gateway, { token: stack.line.principals.agent.token, database: 'postgres' }),
+    ).rejects.toThrow(/E 3D000/)
   })
 
   test('FunctionCall, with the session usable after it', async () => {
@@ -259,7 +302,11 @@ describe('what is refused', () => {
   })
 
   test('a frame of an unknown type, or of an impossible length, ends the connection', async () => {
-    for (const bytes of [Buffer.from('?\0\0\0\x04', 'latin1'), Buffer.from('Q\0\0\0\x03', 'latin1'), Buffer.from('Q\x7f\xff\xff\xff', 'latin1')]) {
+    for (const bytes of [
+      Buffer.from('?\0\0\0\x04', 'latin1'),
+      Buffer.from('Q\0\0\0\x03', 'latin1'),
+      Buffer.from('Q\x7f\xff\xff\xff', 'latin1'),
+    ]) {
       const client = await open()
       client.raw(bytes)
       expect((await client.untilClosed()).map(brief)).toEqual(['E 08P01'])
@@ -267,7 +314,7 @@ describe('what is refused', () => {
   })
 
   test('more bytes behind SSLRequest are dropped with the connection', async () => {
-    const client = await WireClient.connect(stack.gateway)
+    const client = await WireClient.connect(stack.line.gateway)
     client.raw(Buffer.concat([Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]), Buffer.alloc(64, 0x16)]))
     const came = await client.untilClosed().catch(() => [])
     expect(came.filter((message) => message.kind === 'readyForQuery')).toEqual([])
