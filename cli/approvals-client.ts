@@ -1,4 +1,5 @@
 import { isApprovalView, type ApprovalView } from '../console/approval-view.ts'
+import { EXIT } from './exit.ts'
 
 /** What the API refused, or that it could not be asked. `exit` is the command's exit code. */
 export class ApiError extends Error {
@@ -14,9 +15,7 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 30_000
 
-export const EXIT_REFUSED = 1
-export const EXIT_UNAVAILABLE = 69 // sysexits.h, EX_UNAVAILABLE
-export const EXIT_NOT_ALLOWED = 77 // EX_NOPERM
+const EXIT_NOT_ALLOWED = 77 // sysexits.h, EX_NOPERM
 
 /** The approvals API of one gateway, asked as whoever the token names. Every failure is an ApiError. */
 export class ApprovalsClient {
@@ -64,13 +63,13 @@ export class ApprovalsClient {
       return await fetch(new URL(path, this.#api), body === undefined ? init : { ...init, body: JSON.stringify(body) })
     } catch {
       const message = `no answer from ${this.#api.href}; is the gateway running, and is --api (or COUNTERSIGN_API) its address?`
-      throw new ApiError(EXIT_UNAVAILABLE, 'ERR_API_UNREACHABLE', message)
+      throw new ApiError(EXIT.unavailable, 'ERR_API_UNREACHABLE', message)
     }
   }
 
   #strange(): ApiError {
     const message = `${this.#api.href} does not answer as a Countersign API does: check --api (or COUNTERSIGN_API)`
-    return new ApiError(EXIT_UNAVAILABLE, 'ERR_API_ANSWER', message)
+    return new ApiError(EXIT.unavailable, 'ERR_API_ANSWER', message)
   }
 }
 
@@ -83,7 +82,7 @@ function refusal(status: number, answer: object): ApiError {
 
 function exitOf(status: number): number {
   if (status === 401 || status === 403) return EXIT_NOT_ALLOWED
-  return status >= 500 ? EXIT_UNAVAILABLE : EXIT_REFUSED
+  return status >= 500 ? EXIT.unavailable : EXIT.failed
 }
 
 /** What to do next, where the API's own words don't say it. */

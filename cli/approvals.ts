@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { outcome, page, table, visible } from './approval-page.ts'
 import { ApiError, ApprovalsClient } from './approvals-client.ts'
+import type { CommandIo } from './command.ts'
+import { EXIT, isParseError, UsageError } from './exit.ts'
 
 const USAGE = `usage: countersign approvals list [--state STATE]
        countersign approvals show ID
@@ -17,28 +19,20 @@ const USAGE = `usage: countersign approvals list [--state STATE]
 exit: 0 done, 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
 `
 const DEFAULT_API = 'http://127.0.0.1:7420'
-const EXIT_USAGE = 64 // sysexits.h, EX_USAGE
 const STATES = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used', 'all']
 
-export interface CommandIo {
-  readonly stdout: { write(text: string): unknown }
-  readonly stderr: { write(text: string): unknown }
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Milliseconds since 1970; default the clock. */
-  now?(): number
-}
-
-class UsageError extends Error {}
+/** With a clock for tests: milliseconds since 1970. */
+type Io = CommandIo & { now?(): number }
 
 type Options = ReturnType<typeof parse>['values']
 
 /** `countersign approvals …`: what waits, and yes or no to it. Resolves with the exit code. */
-export async function approvalsCommand(argv: readonly string[], io: CommandIo): Promise<number> {
+export async function approvalsCommand(argv: readonly string[], io: Io): Promise<number> {
   try {
     const { values, positionals } = parse(argv)
     if (values.help) io.stdout.write(USAGE)
     else io.stdout.write(await run(positionals, values, io))
-    return 0
+    return EXIT.ok
   } catch (error) {
     return tell(error, io)
   }
@@ -59,7 +53,7 @@ function parse(argv: readonly string[]) {
   })
 }
 
-async function run(positionals: readonly string[], options: Options, io: CommandIo): Promise<string> {
+async function run(positionals: readonly string[], options: Options, io: Io): Promise<string> {
   const [verb = '', id, ...more] = positionals
   const now = io.now?.() ?? Date.now()
   switch (verb) {
@@ -134,14 +128,14 @@ function nothing(state: string): string {
   return state === 'all' ? 'No approvals yet.\n' : `No approval is ${state}.\n`
 }
 
-/** For programs; still printed to terminals, so no raw control character in it either. */
+/** For programs; still printed to terminals, so no raw control or format character in it either. */
 function json(value: object): string {
-  const escaped = JSON.stringify(value, null, 2).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, unicodeEscape)
-  return `${escaped}\n`
+  return `${JSON.stringify(value, null, 2).replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, unicodeEscape)}\n`
 }
 
+/** As JSON spells it: a code unit each. */
 function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return character.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function tell(error: unknown, io: CommandIo): number {
@@ -151,12 +145,7 @@ function tell(error: unknown, io: CommandIo): number {
   }
   if (error instanceof UsageError || isParseError(error)) {
     io.stderr.write(`countersign: ${visible(error.message)}\n\n${USAGE}`)
-    return EXIT_USAGE
+    return EXIT.usage
   }
   throw error
-}
-
-/** node:util's own, for an option that it doesn't know. */
-function isParseError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
 }

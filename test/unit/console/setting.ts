@@ -1,0 +1,74 @@
+import { onTestFinished } from 'vitest'
+import { openApi, type ApiOptions } from '../../../console/index.ts'
+import type { ApprovalLedger } from '../../../engine/approvals/index.ts'
+import type { JsonObject, Principal } from '../../../engine/index.ts'
+import type { IdentityProvider } from '../../support/identity-provider.ts'
+import { draft, setUp, type Setting } from '../approvals/setting.ts'
+import { verifierFor } from '../identity/setting.ts'
+
+export interface Gateway extends Setting {
+  readonly url: string
+  close(): Promise<void>
+  /** What was logged. */
+  readonly logged: { readonly event: string; readonly fields: JsonObject }[]
+}
+
+/** The API over a real ledger and real tokens, for one test. */
+export async function openGateway(provider: IdentityProvider, overrides: Partial<ApiOptions> = {}): Promise<Gateway> {
+  const setting = await setUp(':memory:', Date.now())
+  const logged: Gateway['logged'] = []
+  const api = await openApi({
+    host: '127.0.0.1',
+    port: 0,
+    verifier: verifierFor(provider.issuer).verifier,
+    ledger: setting.ledger,
+    auditors: { groups: ['auditors'], roles: ['examiner'] },
+    ready: () => Promise.resolve(),
+    log: (event, fields) => logged.push({ event, fields }),
+    ...overrides,
+  })
+  onTestFinished(() => api.close())
+  return { ...setting, url: api.url, close: () => api.close(), logged }
+}
+
+/** A hold such as the starter policy asks for. */
+export function hold(
+  ledger: ApprovalLedger,
+  requester: Principal,
+  summary: JsonObject = transfer,
+): Promise<{ id: string }> {
+  return ledger.request(draft({ requester, summary }))
+}
+
+export const transfer: JsonObject = {
+  principal: { id: 'reconciler' },
+  action: { name: 'postgres.insert', class: 'write' },
+  resources: [
+    {
+      type: 'table',
+      name: 'public.transfers',
+      labels: [],
+      parts: [
+        { name: 'amount', labels: [], uses: ['written'], values: ['250000.00'] },
+        { name: 'to_account', labels: ['account'], uses: ['written'], values: null },
+      ],
+    },
+    {
+      type: 'table',
+      name: 'public.accounts',
+      labels: [],
+      parts: [{ name: 'account_number', labels: ['pii', 'account'], uses: ['predicate'] }],
+    },
+  ],
+  postgres: {
+    kind: 'insert',
+    statement: 'INSERT INTO transfers (amount, to_account)\n\tSELECT $1, id FROM accounts WHERE account_number = $2',
+    database: 'bank',
+    user: 'reconciler',
+    functions: [],
+    parameters: ['250000.00', null],
+    setting: null,
+  },
+  context: { plane: 'postgres', transaction: 'open' },
+  masks: [{ field: 'public.accounts.account_number', method: 'last4' }],
+}
