@@ -13,8 +13,20 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	input.action.class in {"read", "discover"}
 	input.postgres.kind in {"select", "explain", "show"}
 	all_readable
-	nothing_written
-	count(foreign_functions) == 0
+	count(changed) == 0
+	builtin_functions_only
+}
+
+# METADATA
+# title: Agents have statements prepared; each execution is decided by itself
+# custom:
+#   id: prepare-only
+#   controls: [IS.II.C.18, IS.II.C.7(b)]
+forward contains lib.tagged(rego.metadata.rule(), {}) if {
+	known_agent
+	preparing
+	all_readable
+	builtin_functions_only
 }
 
 # METADATA
@@ -26,7 +38,7 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	known_agent
 	unlisted := {resource.name | some resource in input.resources; not readable(resource)}
 	count(unlisted) > 0
-	message := sprintf("agents may not use %s; read tables of the public schema or the ordinary catalogue, or ask the policy's owners to list it", [concat(", ", sort(unlisted))])
+	message := sprintf("agents may not use %s; read tables of the public schema or the ordinary catalogue, or ask the policy's owners to list it", [lib.some_of(unlisted)])
 }
 
 # METADATA
@@ -37,7 +49,7 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	known_agent
 	count(foreign_functions) > 0
-	message := sprintf("what %s does inside can't be seen from here; write the query over tables instead", [concat(", ", sort(foreign_functions))])
+	message := sprintf("what %s does inside can't be seen from here; write the query over tables instead", [lib.some_of(foreign_functions)])
 }
 
 # METADATA
@@ -51,6 +63,12 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	message := "COPY is closed to agents; read rows with SELECT, which masks what is protected"
 }
 
+builtin_functions_only if {
+	every name in input.postgres.functions {
+		startswith(name, "pg_catalog.")
+	}
+}
+
 foreign_functions := {name | some name in input.postgres.functions; not startswith(name, "pg_catalog.")}
 
 all_readable if {
@@ -59,23 +77,26 @@ all_readable if {
 	}
 }
 
-nothing_written if {
-	every resource in input.resources {
-		not written(resource)
-	}
+# The plane asks so when a client wants a statement parsed and described, and nothing run.
+preparing if {
+	input.action.class == "discover"
+	input.postgres.kind == "prepare"
 }
 
 written(resource) if "written" in resource.parts[_].uses
 
+# Not among them: sequences, and foreign tables, which read another server.
+relation_types := {"table", "view", "materialized-view"}
+
 # A name with a third word could have its dot in the schema or in the relation: it isn't readable.
 readable(resource) if {
-	resource.type == "table"
+	resource.type in relation_types
 	[schema, _] := split(resource.name, ".")
 	schema in data.readable_schemas
 }
 
 readable(resource) if {
-	resource.type == "table"
+	resource.type in relation_types
 	[schema, name] := split(resource.name, ".")
 	name in data.readable_catalogue[schema]
 }

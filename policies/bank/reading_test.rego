@@ -25,9 +25,40 @@ test_one_refused_table_refuses_the_join if {
 	r.rules(answer) == {"unlisted-relation"}
 }
 
-test_only_tables_are_read if {
-	answer := verdict(r.select([{"type": "sequence", "name": "public.transfers_id_seq", "labels": [], "parts": []}]))
-	r.rules(answer) == {"unlisted-relation"}
+test_only_stored_rows_of_this_server_are_read if {
+	every type in ["sequence", "foreign-table", "composite", ""] {
+		r.rules(verdict(r.select([of_type(type)]))) == {"unlisted-relation"}
+	}
+	every type in ["table", "view", "materialized-view"] {
+		verdict(r.select([of_type(type)])).verdict == "forward"
+	}
+}
+
+of_type(type) := {"type": type, "name": "public.thing", "labels": [], "parts": []}
+
+prepare(resources, more) := verdict(r.request("prepare", "discover", resources, more))
+
+test_preparing_is_judged_by_what_it_names if {
+	r.rules(prepare([r.table("private.customers", [])], {})) == {"unlisted-relation"}
+	r.rules(prepare([], {"functions": ["bank.run"]})) == {"unlisted-function"}
+	r.rules(prepare([r.table("public.accounts", [r.set_to("balance", null)])], {})) == {"reject-writes"}
+	ssn := r.table("public.customers", [r.column("public.customers", "ssn", ["predicate"])])
+	r.rules(prepare([ssn], {})) == {"predicate-on-labelled"}
+}
+
+test_a_transfer_is_prepared_with_its_values_open if {
+	answer := prepare([r.table("public.transfers", [r.set_to("amount", null)])], {})
+	answer.verdict == "forward"
+	r.rules(answer) == {"prepare-only"}
+}
+
+test_a_masked_read_is_prepared if {
+	ssn := r.table("public.customers", [r.column("public.customers", "ssn", ["output"])])
+	prepare([ssn], {}).verdict == "mask"
+}
+
+test_prepare_as_a_statement_of_its_own_is_refused if {
+	r.rules(verdict(r.request("prepare", "control", [], {}))) == {"reject-session-control"}
 }
 
 test_a_dot_in_a_name_opens_nothing if {
@@ -60,6 +91,13 @@ test_functions_of_others_are_refused if {
 		answer := verdict(r.request("select", "read", [], {"functions": ["pg_catalog.count", name]}))
 		r.rules(answer) == {"unlisted-function"}
 		contains(answer.reasons[0].message, name)
+	}
+}
+
+test_a_request_that_leaves_something_out_is_not_forwarded if {
+	request := r.select([])
+	every path in ["/postgres/functions", "/postgres/kind", "/resources", "/action/class", "/principal/groups", "/principal/kind"] {
+		verdict(json.remove(request, [path])).verdict == "reject"
 	}
 }
 

@@ -37,14 +37,12 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 }
 
 transaction_control if {
-	input.action.class == "control"
 	count(input.resources) == 0
 	input.postgres.kind in {"begin", "commit", "rollback", "savepoint", "release", "rollback_to", "deallocate"}
 }
 
 harmless_setting if {
-	input.action.class == "control"
-	input.postgres.kind == "set"
+	input.postgres.kind in {"set", "reset"}
 	count(input.resources) == 0
 	setting := input.postgres.setting
 	allowed := data.harmless_settings[lower(setting.name)]

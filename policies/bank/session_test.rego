@@ -32,6 +32,12 @@ test_harmless_settings_are_forwarded if {
 	}
 }
 
+test_a_reset_counts_as_the_value_it_leads_to if {
+	control("reset", {"name": "application_name", "value": ""}).verdict == "forward"
+	control("reset", {"name": "datestyle", "value": ""}).verdict == "reject"
+	control("reset", {"name": "all", "value": ""}).verdict == "reject"
+}
+
 test_transactions_are_forwarded if {
 	every kind in ["begin", "commit", "rollback", "savepoint", "release", "rollback_to", "deallocate"] {
 		answer := control(kind, null)
@@ -50,6 +56,8 @@ test_other_control_is_refused_and_told_what_is_open if {
 }
 
 test_control_that_names_a_relation_is_refused if {
-	answer := verdict(r.request("begin", "control", [r.table("public.customers", [])], {}))
-	r.rules(answer) == {"reject-session-control"}
+	every kind in ["begin", "set"] {
+		answer := verdict(r.request(kind, "control", [r.table("public.customers", [])], {}))
+		r.rules(answer) == {"reject-session-control"}
+	}
 }

@@ -19,7 +19,7 @@ hold contains lib.tagged(rego.metadata.rule(), {
 	transfer
 	values_known
 	all_readable
-	count(foreign_functions) == 0
+	builtin_functions_only
 	quorum := transfer_quorum
 	message := sprintf("a transfer waits for %d yes from %s, with a reason; keep the connection open, or repeat the statement once it is approved", [quorum, concat(" or ", data.transfers.approvers)])
 }
@@ -56,19 +56,33 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	known_agent
 	writes
 	not transfer
+	not prepared_transfer
 	message := sprintf("agents may read, and may insert into %s, which a person approves; ask the agent's owner for any other change", [data.transfers.relation])
 }
 
 writes if input.action.class == "write"
 
-writes if not nothing_written
+writes if count(changed) > 0
 
 # A transfer is an INSERT that changes nothing but the one relation.
 transfer if {
 	input.action.class == "write"
 	input.postgres.kind == "insert"
-	{resource.name | some resource in input.resources; written(resource)} == {data.transfers.relation}
+	changes_transfers_only
 }
+
+# Its values aren't known yet; they are when it is run.
+prepared_transfer if {
+	preparing
+	changes_transfers_only
+}
+
+changes_transfers_only if {
+	count(changed) == 1
+	data.transfers.relation in changed
+}
+
+changed := {resource.name | some resource in input.resources; written(resource)}
 
 transfer_parts := {part |
 	some resource in input.resources

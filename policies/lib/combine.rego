@@ -19,6 +19,8 @@ combine(sets) := answer("reject", sets.reject, set(), null) if {
 } else := answer("reject", {conflicting_holds}, set(), null) if {
 	count(sets.hold) > 0
 	count(common_approvers(sets.hold)) == 0
+} else := answer("reject", {too_many_masks}, set(), null) if {
+	count(sets.mask) > most_masks
 } else := answer("hold", sets.hold | sets.mask, sets.mask, hold_terms(sets.hold)) if {
 	count(sets.hold) > 0
 } else := answer("reject", {mask_alone}, set(), null) if {
@@ -42,6 +44,15 @@ mask_alone := {
 	"controls": ["IS.II.C.7(b)", "IS.II.C.15"],
 }
 
+# Sorting in WebAssembly takes the square of what is sorted; no honest statement comes near this.
+most_masks := 256
+
+too_many_masks := {
+	"rule": "too_many_masks",
+	"message": sprintf("this request hands out more than %d protected fields; ask for fewer at a time", [most_masks]),
+	"controls": ["AIO.V.C.2(c)"],
+}
+
 conflicting_holds := {
 	"rule": "conflicting_holds",
 	"message": "several rules hold this request and no group may answer all of them; split the request so that each part has one approver",
@@ -56,24 +67,27 @@ answer(verdict, entries, masks, terms) := {
 }
 
 # Sets come in no order of their own; records must not differ from one evaluation to the next.
-reasons(entries) := [{"rule": key[0], "message": key[1], "controls": key[2]} |
-	some key in sort({[entry.rule, entry.message, sort(entry.controls)] | some entry in entries})
+reasons(entries) := [{"rule": key[0], "message": key[1], "controls": sort(key[2])} |
+	some key in sort({[entry.rule, entry.message, entry.controls] | some entry in entries})
 ]
 
-# fields names each masked field once.
-fields(masks) := [{"field": field, "method": strictest(methods)} |
-	some field in sort({mask.field | some mask in masks})
-	methods := {mask.method | some mask in masks; mask.field == field}
+# fields names each masked field once, with the strictest of its methods: of its sorted pairs, the first.
+fields(masks) := [{"field": pair[0], "method": methods_by_strictness[pair[1]]} |
+	pairs := sort({[mask.field, strictness(mask.method)] | some mask in masks})
+	some i, pair in pairs
+	not same_field(pairs, i - 1, pair[0])
 ]
+
+same_field(pairs, i, field) if pairs[i][0] == field
 
 # From what reveals nothing to what reveals most.
 methods_by_strictness := ["null", "redact", "fixed", "hash", "pseudonym", "date-year", "last4", "email"]
 
-# strictest is "null" also when a method is none that we know: then nothing is revealed.
-strictest(methods) := methods_by_strictness[min(known)] if {
-	known := {rank | some rank, method in methods_by_strictness; method in methods}
-	count(known) == count(methods)
-} else := "null"
+# A method that is none of ours reveals nothing either.
+strictness(method) := rank if {
+	some rank, known in methods_by_strictness
+	known == method
+} else := 0
 
 # hold_terms are at least as strict as those of each rule that holds.
 hold_terms(holds) := {

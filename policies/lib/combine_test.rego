@@ -103,6 +103,16 @@ test_of_two_methods_the_stricter_covers_the_field if {
 	}
 }
 
+test_more_masks_than_can_be_sorted_in_time_are_rejected if {
+	masks := {mask(sprintf("t.c%d", [i]), "last4") | some i in numbers.range(1, 257)}
+	answer := lib.combine(sets({"forward": {forward}, "mask": masks}))
+	answer.verdict == "reject"
+	rules(answer) == ["too_many_masks"]
+	answer.fields == []
+	fewer := masks - {mask("t.c1", "last4")}
+	count(lib.combine(sets({"forward": {forward}, "mask": fewer})).fields) == 256
+}
+
 test_an_unknown_method_hides_all if {
 	lib.fields({mask("t.a", "rot13")}) == [{"field": "t.a", "method": "null"}]
 	lib.fields({mask("t.a", "rot13"), mask("t.a", "email")}) == [{"field": "t.a", "method": "null"}]

@@ -15,5 +15,10 @@ labelled(resources, use) := {[resource.name, part.name] |
 	protected(label)
 }
 
-# listing names columns for a message, in one order.
-listing(pairs) := concat(", ", sort({concat(".", pair) | some pair in pairs}))
+# listing names columns for a message.
+listing(pairs) := some_of({concat(".", pair) | some pair in pairs})
+
+# some_of writes names into a message, in one order; of many only the first, and how many there are besides.
+some_of(names) := concat(", ", sort(names)) if {
+	count(names) <= 5
+} else := sprintf("%s and %d more", [min(names), count(names) - 1])

@@ -46,3 +46,8 @@ test_unlabelled_parts_may_be_used_as_they_please if {
 test_columns_are_listed_in_order if {
 	lib.listing({["t", "b"], ["t", "a"]}) == "t.a, t.b"
 }
+
+test_a_message_lists_few_names_and_counts_many if {
+	lib.some_of({"e", "d", "c", "b", "a"}) == "a, b, c, d, e"
+	lib.some_of({"g", "f", "e", "d", "c", "b", "a"}) == "a and 6 more"
+}
