@@ -57,7 +57,9 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
   checkBuiltins(module)
   const evaluator = new Evaluator(module, JSON.stringify(data))
   const metadata = isObject(manifest.metadata) ? manifest.metadata : {}
-  runSelfTest(evaluator, module.entrypoints.keys(), metadata.self_test, limits)
+  const entrypoints = [...module.entrypoints.keys()]
+  const blank = new Evaluator(module, '{}')
+  runSelfTest({ evaluator, blank, data, entrypoints, vectors: metadata.self_test }, limits)
   return Object.freeze({
     reference: Object.freeze({ revision: revisionOf(manifest), digest: digestOf(files) }),
     data,

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { runInNewContext } from 'node:vm'
-import { MAX_REQUEST_BYTES } from '../access-request.ts'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 import type { Evaluation } from '../verdict.ts'
 import type { Evaluator } from './evaluator.ts'
 import { isObject } from './json-document.ts'
+import { largestRequests } from './largest-request.ts'
 import { readEvaluation } from './result.ts'
 
 export interface SelfTestLimits {
@@ -27,45 +27,72 @@ interface Vector {
 const TRIES = 3
 /** A decision is cut off after this many times the bound. */
 const PATIENCE = 20
-const ROOM_FOR_THE_REST = 1024
+
+/** What is put to the test: a bundle's module with its data, and the same module without any. */
+export interface Candidate {
+  readonly evaluator: Evaluator
+  readonly blank: Evaluator
+  readonly data: JsonObject
+  readonly entrypoints: readonly string[]
+  /** `metadata.self_test` of the manifest. */
+  readonly vectors: JsonValue | undefined
+}
 
 /**
  * Asks the compiled policy what its own test vectors ask, and times each entrypoint on requests as large as they get. In
  * force, a decision runs on the gateway's one thread with no deadline: a policy that can be made slow is refused here.
- * Throws PolicyError ERR_POLICY_SELF_TEST; the evaluator is then of no more use.
+ * Throws PolicyError ERR_POLICY_SELF_TEST; the candidate is then of no more use.
  */
-export function runSelfTest(
-  evaluator: Evaluator,
-  entrypoints: Iterable<string>,
-  metadata: JsonValue | undefined,
-  limits: SelfTestLimits = DEFAULT_SELF_TEST_LIMITS,
-): void {
-  const vectors = readVectors(metadata)
-  for (const vector of vectors) underDeadline(vector.name, limits, () => checkVector(evaluator, vector))
-  for (const entrypoint of entrypoints) {
-    const sample = vectors.find((vector) => vector.entrypoint === entrypoint)?.input ?? {}
-    for (const input of largestRequests(sample)) {
-      underDeadline(entrypoint, limits, () => checkSpeed(evaluator, entrypoint, input, limits))
+export function runSelfTest(candidate: Candidate, limits: SelfTestLimits = DEFAULT_SELF_TEST_LIMITS): void {
+  const vectors = readVectors(candidate.vectors)
+  for (const vector of vectors) {
+    const met = underDeadline(vector.name, limits, () => meets(candidate.evaluator, vector))
+    if (!met)
+      throw failed(`${vector.name}: the module answers otherwise than the interpreter did; build the bundle again`)
+  }
+  if (vectors.length > 0 && Object.keys(candidate.data).length > 0) checkDataMatters(candidate.blank, vectors, limits)
+  for (const entrypoint of candidate.entrypoints) {
+    const samples = vectors.filter((vector) => vector.entrypoint === entrypoint).map(({ input }) => input)
+    const labels = labelsOf(candidate.data, entrypoint)
+    for (const input of (samples.length > 0 ? samples : [{}]).flatMap((sample) => largestRequests(sample, labels))) {
+      underDeadline(entrypoint, limits, () => checkSpeed(candidate.evaluator, entrypoint, input, limits))
     }
   }
 }
 
-function checkVector(evaluator: Evaluator, { name, entrypoint, input, wanted }: Vector): void {
+/** OPA's -O1 and -O2 copy data into the code, which then answers by what data.json said when it was compiled. */
+function checkDataMatters(blank: Evaluator, vectors: readonly Vector[], limits: SelfTestLimits): void {
+  const deaf = vectors.every((vector) => underDeadline(vector.name, limits, () => meetsOrFails(blank, vector)))
+  if (deaf) {
+    throw failed('no vector needs data.json: compile without -O1 and -O2, or add a vector that depends on the data')
+  }
+}
+
+function meets(evaluator: Evaluator, { entrypoint, input, wanted }: Vector): boolean {
   const { verdict, reasons } = evaluator.evaluateDocument(entrypoint, JSON.stringify(input), timeOf(input))
-  if (isDeepStrictEqual({ verdict, reasons }, wanted)) return
-  throw failed(
-    `${name}: the compiled policy answers ${verdict.kind} otherwise than the interpreter did; build the bundle again`,
-  )
+  return isDeepStrictEqual({ verdict, reasons }, wanted)
+}
+
+/** Without data a policy may well end in no verdict at all: that too is an answer other than the wanted one. */
+function meetsOrFails(evaluator: Evaluator, vector: Vector): boolean {
+  try {
+    return meets(evaluator, vector)
+  } catch (error) {
+    if (error instanceof PolicyError) return false
+    throw error
+  }
 }
 
 /** Only time is measured: a request too large for this policy's memory is rejected in force as well. */
 function checkSpeed(evaluator: Evaluator, entrypoint: string, input: string, { slowestMs }: SelfTestLimits): void {
-  const times = Array.from({ length: TRIES }, () => timed(evaluator, entrypoint, input))
-  const best = Math.min(...times)
+  let best = Infinity
+  for (let tries = 0; tries < TRIES && best > slowestMs; tries += 1) {
+    best = Math.min(best, timed(evaluator, entrypoint, input))
+  }
   if (best <= slowestMs) return
   throw failed(
-    `${entrypoint} takes ${best.toFixed(0)} ms over a request of ${input.length} bytes, more than ${slowestMs} ms allowed; ` +
-      'give it fewer rules or fewer nested loops',
+    `${entrypoint} takes ${best.toFixed(0)} ms over a request of ${input.length} bytes, more than the ${slowestMs} ms ` +
+      'allowed; give it fewer rules or fewer nested loops',
   )
 }
 
@@ -80,52 +107,17 @@ function timed(evaluator: Evaluator, entrypoint: string, input: string): number 
 }
 
 /** A vm's timeout stops WebAssembly too, without unwinding it; it costs too much for use on every decision. */
-function underDeadline(what: string, { slowestMs }: SelfTestLimits, check: () => void): void {
+function underDeadline<Result>(what: string, { slowestMs }: SelfTestLimits, check: () => Result): Result {
   const timeout = Math.ceil(slowestMs * TRIES * PATIENCE)
   try {
-    runInNewContext('check()', { check }, { timeout })
+    const result: Result = runInNewContext('check()', { check }, { timeout })
+    return result
   } catch (cause) {
     if (cause instanceof PolicyError) throw cause
     throw new PolicyError('ERR_POLICY_SELF_TEST', `the policy's self-test did not end within ${timeout} ms: ${what}`, {
       cause,
     })
   }
-}
-
-/** The sample grown to the size limit in two ways: many resources, and many parts of one. */
-function largestRequests(sample: JsonObject): string[] {
-  const resource = firstOf(sample.resources, { type: 'table', name: 'self.test', labels: [] })
-  const part = firstOf(resource.parts, { name: 'part', labels: [], uses: ['output'] })
-  const partAt = (at: number): JsonValue => ({ ...part, name: `${nameOf(part)}_${at}` })
-  return [
-    grown(
-      sample,
-      (at) => ({ ...resource, name: `${nameOf(resource)}_${at}`, parts: [partAt(0)] }),
-      (resources) => resources,
-    ),
-    grown(sample, partAt, (parts) => [{ ...resource, parts }]),
-  ]
-}
-
-function grown(
-  sample: JsonObject,
-  item: (at: number) => JsonValue,
-  resources: (items: readonly JsonValue[]) => readonly JsonValue[],
-): string {
-  const room = MAX_REQUEST_BYTES - ROOM_FOR_THE_REST - Buffer.byteLength(JSON.stringify({ ...sample, resources: [] }))
-  // Later items are the longest: their numbers have more digits.
-  const most = JSON.stringify(item(MAX_REQUEST_BYTES)).length + 1
-  const items = Array.from({ length: Math.max(Math.floor(room / most), 0) }, (_item, at) => item(at))
-  return JSON.stringify({ ...sample, resources: resources(items) })
-}
-
-function firstOf(value: JsonValue | undefined, otherwise: JsonObject): JsonObject {
-  const first: JsonValue | undefined = Array.isArray(value) ? value[0] : undefined
-  return isObject(first) ? first : otherwise
-}
-
-function nameOf({ name }: JsonObject): string {
-  return typeof name === 'string' ? name : 'self.test'
 }
 
 function readVectors(value: JsonValue | undefined): Vector[] {
@@ -142,6 +134,13 @@ function readVector(value: JsonValue): Vector {
     }
   }
   throw failed("the manifest's self_test: expected vectors of name, entrypoint, input and result")
+}
+
+/** `data.labels.<plane>` for the plane of `countersign/<plane>/verdict`. */
+function labelsOf(data: JsonObject, entrypoint: string): JsonObject {
+  const plane = entrypoint.split('/')[1] ?? ''
+  const labels = isObject(data.labels) ? data.labels[plane] : undefined
+  return isObject(labels) ? labels : {}
 }
 
 /** The vector's own `context.time`, as if the request were made then. */

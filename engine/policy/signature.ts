@@ -25,6 +25,7 @@ export interface SignatureTrust {
 }
 
 export const SIGNATURES_FILE = '.signatures.json'
+const DEFAULT_PLUGIN = '_default'
 
 interface FileHash {
   readonly name: string
@@ -88,10 +89,10 @@ async function signedHashes(files: readonly ArchiveFile[], trust: SignatureTrust
 function soleToken(files: readonly ArchiveFile[]): string {
   const file = files.find(({ name }) => name === SIGNATURES_FILE)
   if (file === undefined) throw refused('the bundle is not signed')
-  const { signatures, ...rest } = parseDocument(SIGNATURES_FILE, file.content).value
+  const { signatures, plugin = DEFAULT_PLUGIN, ...rest } = parseDocument(SIGNATURES_FILE, file.content).value
   const [token, ...more] = Array.isArray(signatures) ? signatures : []
-  if (typeof token !== 'string' || more.length > 0 || Object.keys(rest).length > 0) {
-    throw refused(`${SIGNATURES_FILE} has to hold exactly one token in \`signatures\` and nothing else`)
+  if (typeof token !== 'string' || more.length > 0 || plugin !== DEFAULT_PLUGIN || Object.keys(rest).length > 0) {
+    throw refused(`${SIGNATURES_FILE} has to hold exactly one token in \`signatures\`, made by OPA's default signer`)
   }
   return token
 }
