@@ -3,28 +3,7 @@ import { Kysely, SqliteDialect } from 'kysely'
 import { StateError } from '../errors.ts'
 import { migrate } from './migrate.ts'
 import { openSqlite } from './sqlite.ts'
-
-/**
- * One row an approval. What queries ask for stands in columns, the rest in `document`: JSON as text, written whole by
- * engine/approvals. Times are milliseconds since 1970.
- */
-export interface ApprovalRow {
-  readonly id: string
-  readonly state: string
-  readonly digest: string
-  readonly policy_digest: string
-  readonly requester_id: string
-  readonly requester_issuer: string
-  readonly requested_at: number
-  readonly expires_at: number
-  /** Counts changes from 1; a writer names the one it read, so that of two writers one wins. */
-  readonly version: number
-  readonly document: string
-}
-
-export interface Tables {
-  readonly approvals: ApprovalRow
-}
+import type { Tables } from './tables.ts'
 
 /**
  * What the gateway keeps besides evidence. It holds nothing that could not be rebuilt from the evidence log. Queries and

@@ -1,2 +1,3 @@
 /** Where the gateway keeps what is not evidence. */
-export { openDatabase, type ApprovalRow, type Database } from './database.ts'
+export { openDatabase, type Database } from './database.ts'
+export type { ApprovalRow } from './tables.ts'

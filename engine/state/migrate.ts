@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { StateError } from '../errors.ts'
 import { migrations } from './migrations/index.ts'
-import type { Tables } from './database.ts'
+import type { Tables } from './tables.ts'
 
 interface MigrationTables extends Tables {
   readonly schema_migrations: { readonly number: number }

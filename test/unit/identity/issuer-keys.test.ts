@@ -1,9 +1,10 @@
 import type { RequestListener } from 'node:http'
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createTokenVerifier, type IssuerConfig } from '../../../engine/identity/index.ts'
 import { startIdentityProvider } from '../../support/identity-provider.ts'
 import { freePort } from '../../support/free-port.ts'
-import { issuerConfig, listen, verifierFor } from './setting.ts'
+import { encoded, issuerConfig, listen, verifierFor } from './setting.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -112,14 +113,31 @@ describe('a provider that misbehaves', () => {
     await expect(verifierFor(origin).verifier.ready()).rejects.toEqual(unavailable(why))
   })
 
-  it('publishes its private or a shared key: refused', async () => {
-    const provider = await startIdentityProvider()
-    onTestFinished(() => provider.close())
-    const shared = { kty: 'oct', k: 'c2VjcmV0', kid: 'one', alg: 'HS256' }
-    const { origin } = await misbehaving((request, response) =>
-      json({ issuer: origin, jwks_uri: origin, keys: [shared] })(request, response),
-    )
-    const token = await provider.tokenWith({ claims: { iss: origin }, header: { kid: 'one' } })
+  it('publishes a shared secret: refused', async () => {
+    const secret = new TextEncoder().encode('a secret that everybody can read')
+    const key = { kty: 'oct', k: encoded('a secret that everybody can read'), kid: 'one' }
+    const { origin } = await publishing(key)
+    const token = await signed(origin, 'HS256', secret)
+    await expect(verifierFor(origin).verifier.verify(token)).rejects.toMatchObject({ code: 'ERR_IDENTITY_ALGORITHM' })
+    const renamed = `${encoded({ alg: 'RS256', typ: 'at+jwt', kid: 'one' })}.${token.split('.').slice(1).join('.')}`
+    await expect(verifierFor(origin).verifier.verify(renamed)).rejects.toMatchObject({ code: 'ERR_IDENTITY_KEY' })
+  })
+
+  it('publishes its private key: refused, and without it the same token is taken', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+    const leaked = await publishing({ ...(await exportJWK(privateKey)), kid: 'one' })
+    const token = await signed(leaked.origin, 'ES256', privateKey)
+    await expect(verifierFor(leaked.origin).verifier.verify(token)).rejects.toMatchObject({ code: 'ERR_IDENTITY_KEY' })
+    const proper = await publishing({ ...(await exportJWK(publicKey)), kid: 'one' })
+    const good = await signed(proper.origin, 'ES256', privateKey)
+    await expect(verifierFor(proper.origin).verifier.verify(good)).resolves.toMatchObject({ id: 'ann' })
+  })
+
+  it('publishes two keys that fit: refused, for who would say which one', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256')
+    const key = { ...(await exportJWK(publicKey)), kid: 'one' }
+    const { origin } = await publishing(key, key)
+    const token = await signed(origin, 'ES256', privateKey)
     await expect(verifierFor(origin).verifier.verify(token)).rejects.toMatchObject({ code: 'ERR_IDENTITY_KEY' })
   })
 })
@@ -153,6 +171,21 @@ describe('configuration', () => {
     expect(() => createTokenVerifier([one, { ...one, audience: 'b' }], { now: Date.now })).toThrow(/each issuer once/)
   })
 })
+
+function publishing(...keys: readonly JWK[]): Promise<{ origin: string }> {
+  return misbehaving((request, response) => {
+    const issuer = `http://${request.headers.host ?? ''}`
+    json({ issuer, jwks_uri: issuer, keys })(request, response)
+  })
+}
+
+function signed(issuer: string, alg: string, key: CryptoKey | Uint8Array): Promise<string> {
+  return new SignJWT({ sub: 'ann', aud: 'countersign', iss: issuer })
+    .setProtectedHeader({ alg, typ: 'at+jwt', kid: 'one' })
+    .setIssuedAt()
+    .setExpirationTime('1h')
+    .sign(key)
+}
 
 async function misbehaving(answer: RequestListener): Promise<{ origin: string; asked: () => number }> {
   let count = 0

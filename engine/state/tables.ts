@@ -1,0 +1,21 @@
+/**
+ * One row an approval. What queries ask for stands in columns, the rest in `document`: JSON as text, written whole by
+ * engine/approvals. Times are milliseconds since 1970.
+ */
+export interface ApprovalRow {
+  readonly id: string
+  readonly state: string
+  readonly digest: string
+  readonly policy_digest: string
+  readonly requester_id: string
+  readonly requester_issuer: string
+  readonly requested_at: number
+  readonly expires_at: number
+  /** Counts changes from 1; a writer names the one it read, so that of two writers one wins. */
+  readonly version: number
+  readonly document: string
+}
+
+export interface Tables {
+  readonly approvals: ApprovalRow
+}
