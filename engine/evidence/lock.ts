@@ -6,7 +6,7 @@ import { locksIn } from './file-store.ts'
 
 const SQLITE_BUSY = 5
 /** A verifier that asks who is running holds a shared lock for an instant; that must not look like a second writer. */
-const READER_PATIENCE_MS = 500
+const READER_PATIENCE_MS = 200
 
 export interface InstanceLock {
   release(): void
