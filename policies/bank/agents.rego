@@ -3,11 +3,13 @@ package countersign.postgres
 
 import data.countersign.lib
 
-# An agent is known when its identity provider says it is one and the register has its owner and purpose.
+# An agent is known when its identity provider says it is one, and the register has its purpose and the very owner that
+# the token names: approvals keep the owner from answering for the agent by what the token says.
 known_agent if {
 	input.principal.kind == "agent"
 	"agents" in input.principal.groups
 	entry := data.agents[input.principal.id]
+	entry.owner == input.principal.owner
 	entry.owner != ""
 	entry.purpose != ""
 }
@@ -20,5 +22,5 @@ known_agent if {
 reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	input.principal.kind == "agent"
 	not known_agent
-	message := "this agent is not registered, or is not in the group agents; ask the policy's owners to add it to the register with its owner and purpose"
+	message := "this agent is not registered with the owner that its token names, or is not in the group agents; ask the policy's owners to add it to the register with its owner and purpose"
 }
