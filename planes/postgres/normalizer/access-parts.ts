@@ -1,0 +1,55 @@
+import type { Labels, Resource, ResourcePart } from '../../../engine/index.ts'
+import type { WrittenValue } from './findings.ts'
+import type { NormalizedPart, NormalizedStatement } from './normalized.ts'
+import { isPlainDecimal } from './written-value.ts'
+
+/**
+ * A statement's resources as policy sees them: with the labels in force and with what was bound in place of parameters.
+ * `parameters`: as text, `$1` first; undefined where a binary value's text isn't known.
+ */
+export function accessParts(
+  statement: NormalizedStatement,
+  labels: Labels,
+  parameters: readonly (string | null | undefined)[],
+): { readonly resources: readonly Resource[] } {
+  const resources = statement.resources.map(({ name, parts }): Resource => {
+    const labelled = labels.resources[name]
+    return {
+      type: 'table',
+      name,
+      labels: [],
+      parts: parts.map((part) => accessPart(part, labelled?.[part.name], parameters)),
+    }
+  })
+  return { resources }
+}
+
+function accessPart(
+  { name, uses, written }: NormalizedPart,
+  labels: readonly string[] | undefined,
+  parameters: readonly (string | null | undefined)[],
+): ResourcePart {
+  const part = { name, labels: labels ?? [], uses }
+  return written === undefined ? part : { ...part, values: valuesOf(written, parameters) }
+}
+
+/** Every value, or null where one of them can't be told. */
+function valuesOf(
+  written: readonly WrittenValue[] | null,
+  parameters: readonly (string | null | undefined)[],
+): readonly (string | null)[] | null {
+  if (written === null) return null
+  const values = written.map((value) => valueOf(value, parameters))
+  return values.includes(undefined) ? null : values.filter((value) => value !== undefined)
+}
+
+function valueOf(value: WrittenValue, parameters: readonly (string | null | undefined)[]): string | null | undefined {
+  switch (value.kind) {
+    case 'constant':
+      return value.value
+    case 'parameter': {
+      const bound = parameters[value.index - 1]
+      return typeof bound === 'string' && value.decimal && !isPlainDecimal(bound) ? undefined : bound
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import type { ActionClass, PartUse } from '../../../engine/index.ts'
+import type { ColumnSource, Relation } from './catalog.ts'
+import type { Value } from './value.ts'
+
+/**
+ * A value that a column gets. `parameter`: counted from 1, known once it is bound; where the column holds numbers
+ * (`decimal`), known only if it is a plain decimal.
+ */
+export type WrittenValue =
+  | { readonly kind: 'constant'; readonly value: string | null }
+  | { readonly kind: 'parameter'; readonly index: number; readonly decimal: boolean }
+
+const SEVERITY: readonly ActionClass[] = ['discover', 'read', 'write', 'destroy', 'control']
+
+/** All that the analysis of one statement brought to light, in the order it did. */
+export class Findings {
+  readonly relations: Set<Relation> = new Set()
+  readonly uses: Map<ColumnSource, Set<PartUse>> = new Map()
+  /** Null: what the column gets can't be known beforehand. */
+  readonly written: Map<ColumnSource, readonly WrittenValue[] | null> = new Map()
+  /** Schema-qualified. */
+  readonly functions: Set<string> = new Set()
+  readonly triggers: Set<string> = new Set()
+  /** Parameter → columns that it meets in a comparison or is written to. */
+  readonly meetings: Map<number, Map<ColumnSource, Set<PartUse>>> = new Map()
+  /** It may change something, if only a lock. */
+  effects = false
+  /** What it does at its worst, and as what kind of statement. */
+  worst: { readonly class: ActionClass; readonly kind: string } = { class: 'read', kind: 'select' }
+
+  /** A part of the statement that does `kind`; its outermost part comes first and wins a tie. */
+  does(kind: string, actionClass: ActionClass): void {
+    if (SEVERITY.indexOf(actionClass) > SEVERITY.indexOf(this.worst.class)) this.worst = { class: actionClass, kind }
+    if (SEVERITY.indexOf(actionClass) > SEVERITY.indexOf('read')) this.effects = true
+  }
+
+  use(value: Value, use: PartUse): void {
+    for (const source of value.sources) this.useOf(source, use)
+  }
+
+  useOf(source: ColumnSource, use: PartUse): void {
+    const uses = this.uses.get(source)
+    if (uses === undefined) this.uses.set(source, new Set([use]))
+    else uses.add(use)
+  }
+
+  write(source: ColumnSource, values: readonly WrittenValue[] | null): void {
+    this.useOf(source, 'written')
+    const before = this.written.get(source)
+    this.written.set(source, before === null || values === null ? null : [...(before ?? []), ...values])
+  }
+
+  /** A parameter stands in the statement, whatever it meets. */
+  hold(parameter: number): void {
+    if (!this.meetings.has(parameter)) this.meetings.set(parameter, new Map())
+  }
+
+  /** Parameters and columns met within one expression. */
+  meet(value: Value, use: PartUse): void {
+    if (value.parameters.size === 0) return
+    for (const source of value.sources) this.meetAt(value.parameters, source, use)
+  }
+
+  meetAt(parameters: ReadonlySet<number>, source: ColumnSource, use: PartUse): void {
+    for (const parameter of parameters) {
+      const met = this.meetings.get(parameter) ?? new Map<ColumnSource, Set<PartUse>>()
+      this.meetings.set(parameter, met.set(source, (met.get(source) ?? new Set()).add(use)))
+    }
+  }
+
+  /** Takes over what a definition, analysed apart, does whenever it is used. */
+  include(inner: Findings): void {
+    for (const relation of inner.relations) this.relations.add(relation)
+    for (const name of inner.functions) this.functions.add(name)
+    for (const [source, uses] of inner.uses) for (const use of uses) this.useOf(source, use)
+    this.effects ||= inner.effects
+  }
+}

@@ -1,0 +1,108 @@
+import type { Analysis } from './analysis.ts'
+import { all, bodyOf } from './ast.ts'
+import type { CatalogColumn, ColumnSource, Relation } from './catalog.ts'
+import type { Findings } from './findings.ts'
+import { opaque, Refusal, unsupported } from './refusal.ts'
+import { family } from './relations.ts'
+import { EMPTY_SCOPE, Scope, type ScopeItem } from './scope.ts'
+import { checkShape } from './shape.ts'
+import { type Column, copyOf, made, NOTHING, type Value } from './value.ts'
+
+/** Names a relation as read, with all that stands behind it, and gives its columns with what they are made of. */
+export function readRelation(analysis: Analysis, relation: Relation, only: boolean): readonly Column[] {
+  if (relation.kind === 'sequence' || relation.kind === 'composite') {
+    throw unsupported(`reading the ${relation.kind} ${relation.qualified} is not covered`)
+  }
+  const members = family(relation, only)
+  for (const member of members) admit(analysis, member)
+  if (relation.kind === 'view' && !relation.system) return viewColumns(analysis, relation)
+  return relation.columns.map((column) => ({
+    name: column.name,
+    value: columnValue(analysis, relation, column, members),
+  }))
+}
+
+function admit(analysis: Analysis, relation: Relation): void {
+  analysis.findings.relations.add(relation)
+  // A policy's expression may call anything; whoever wrote it, a read is then no proven read.
+  if (relation.rowSecurity) analysis.findings.effects = true
+  const risky = relation.columns.find(({ declaredTypeOid }) => analysis.catalog.hasRiskyCasts(declaredTypeOid))
+  if (risky !== undefined) {
+    throw opaque(`column ${relation.qualified}.${risky.name} has a type whose casts may run a user's function`)
+  }
+}
+
+function columnValue(
+  analysis: Analysis,
+  relation: Relation,
+  column: CatalogColumn,
+  members: ReadonlySet<Relation>,
+): Value {
+  const sources = new Set<ColumnSource>([column.source])
+  for (const member of members) {
+    const same = member.columns.find(({ name }) => name === column.name)
+    if (same !== undefined) sources.add(same.source)
+  }
+  const own = copyOf(sources, column.typeOid)
+  return column.generated === null
+    ? own
+    : { ...made([own, generated(analysis, relation, column)]), typeOid: column.typeOid }
+}
+
+/** A generated column holds what its expression makes of the others. */
+function generated(analysis: Analysis, relation: Relation, column: CatalogColumn): Value {
+  const what = `the generated column ${relation.qualified}.${column.name}`
+  if (column.generated === null || column.generated === 'unreadable') throw opaque(`${what} can't be read`)
+  const plain: ScopeItem = {
+    alias: relation.name,
+    relation,
+    hidden: [],
+    columns: relation.columns.map(({ name, source, typeOid }) => ({ name, value: copyOf(new Set([source]), typeOid) })),
+    bare: true,
+  }
+  const target = all('ResTarget', bodyOf('SelectStmt', column.generated)?.targetList)[0]?.val
+  if (target === undefined) throw opaque(`${what} can't be read`)
+  const definition = column.generated
+  return inDefinition(what, () => {
+    checkShape(definition)
+    return analysis.forDefinition().value(target, new Scope(null, [plain]))
+  })
+}
+
+interface ViewLineage {
+  readonly columns: readonly Column[]
+  readonly findings: Findings
+}
+
+/** A view's lineage depends on its catalogue alone, and lives as long as that does. */
+const LINEAGES = new WeakMap<Relation, ViewLineage>()
+
+function viewColumns(analysis: Analysis, view: Relation): readonly Column[] {
+  const known = LINEAGES.get(view) ?? inDefinition(`the view ${view.qualified}`, () => viewLineage(analysis, view))
+  LINEAGES.set(view, known)
+  analysis.findings.include(known.findings)
+  return known.columns
+}
+
+function viewLineage(analysis: Analysis, view: Relation): ViewLineage {
+  if (view.definition === null || view.definition === 'unreadable') throw opaque('its definition can’t be read')
+  checkShape(view.definition)
+  const inner = analysis.forDefinition()
+  const columns = inner.query(view.definition, EMPTY_SCOPE)
+  if (columns.length !== view.columns.length) throw opaque('its definition has another number of columns')
+  return {
+    findings: inner.findings,
+    columns: view.columns.map(({ name, source, typeOid }, index) => {
+      const value = columns[index]?.value ?? NOTHING
+      return { name, value: { ...value, sources: new Set([source, ...value.sources]), typeOid, fields: null } }
+    }),
+  }
+}
+
+function inDefinition<T>(what: string, analyse: () => T): T {
+  try {
+    return analyse()
+  } catch (error) {
+    throw error instanceof Refusal ? error.within(what) : error
+  }
+}
