@@ -7,7 +7,7 @@ control(kind, setting) := verdict(r.request(kind, "control", [], {"setting": set
 set_setting(name, value) := control("set", {"name": name, "value": value})
 
 test_settings_that_move_the_ground_are_refused if {
-	every name in ["role", "search_path", "session_authorization", "transaction_read_only", "row_security", "xmloption", ""] {
+	every name in ["role", "search_path", "session_authorization", "transaction_read_only", "row_security", "xmloption", "transaction", "default_transaction_read_only", ""] {
 		answer := set_setting(name, "x")
 		answer.verdict == "reject"
 		r.rules(answer) == {"reject-session-control"}
@@ -22,6 +22,11 @@ test_dates_stay_iso if {
 	every value in ["ISO", "ISO, MDY", "iso,dmy"] {
 		set_setting("DateStyle", value).verdict == "forward"
 	}
+}
+
+test_text_stays_utf8 if {
+	set_setting("client_encoding", "UTF8").verdict == "forward"
+	set_setting("client_encoding", "GBK").verdict == "reject"
 }
 
 test_harmless_settings_are_forwarded if {
