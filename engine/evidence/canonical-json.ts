@@ -51,7 +51,7 @@ function writeObject(object: object, depth: number): string {
   if (!isPlain(object)) throw refused('an object that is not plain')
   let text = ''
   // Array.prototype.toSorted without a comparator orders by UTF-16 code units: RFC 8785, 3.2.3.
-  for (const name of Object.keys(object).sort()) {
+  for (const name of Object.keys(object).toSorted()) {
     const value = object[name]
     if (value === undefined) continue
     text += `${text === '' ? '' : ','}${writeString(name)}:${write(value, depth)}`

@@ -1,6 +1,9 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
 import type { PolicyReference, Reason } from '../verdict.ts'
 
+/** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
+export const FORMAT = 1
+
 /** Everything that is ever recorded, by name. A verifier refuses a name that is not here: it can't know what it means. */
 export const EVENT_NAMES = [
   'identity.verified',

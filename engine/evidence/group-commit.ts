@@ -73,17 +73,21 @@ export class GroupCommit {
   /** Lets the batch in flight end, then closes the files. */
   async stop(): Promise<void> {
     await this.idle()
-    await Promise.all(Object.values(this.#files).map(({ file }) => file.close()))
+    // What closing could still report, fdatasync has answered for.
+    await Promise.allSettled(Object.values(this.#files).map(({ file }) => file.close()))
   }
 
   async #run(): Promise<void> {
     await Promise.resolve() // Appends of the same turn share the first batch.
-    while (this.#failure === null && !isEmpty(this.#filling)) {
-      const batch = this.#filling
-      this.#filling = emptyBatch(batch.number + 1)
-      await this.#commit(batch)
+    try {
+      while (this.#failure === null && !isEmpty(this.#filling)) {
+        const batch = this.#filling
+        this.#filling = emptyBatch(batch.number + 1)
+        await this.#commit(batch)
+      }
+    } finally {
+      this.#running = null
     }
-    this.#running = null
   }
 
   async #commit(batch: Batch): Promise<void> {
@@ -99,9 +103,12 @@ export class GroupCommit {
 
   #fail(failure: EvidenceError, batch: Batch): void {
     this.#failure = failure
-    batch.settled.reject(failure)
-    this.#filling.settled.reject(failure)
-    this.#onFailure(failure)
+    try {
+      this.#onFailure(failure)
+    } finally {
+      batch.settled.reject(failure)
+      this.#filling.settled.reject(failure)
+    }
   }
 }
 

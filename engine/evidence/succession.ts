@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../access-request.ts'
-import { asObject, asText, type EvidenceRecord } from './decision-record.ts'
+import { asObject, asText, FORMAT, type EvidenceRecord } from './decision-record.ts'
 import type { Finding, Place, Report } from './finding.ts'
 import type { Tail } from './lines.ts'
 import { closesItself, tampered, type FramesScan, type RecordsScan } from './scan.ts'
@@ -56,8 +56,16 @@ export class Succession {
   }
 
   #first(record: EvidenceRecord, statement: Statement): void {
-    if (record.event === 'writer.opened') this.#opened.set(record.writerId, statement)
-    else this.#report(tampered(statement.place, 'does not begin as a writer does', 'writer.opened', record.event))
+    const { detail, place } = statement
+    if (record.event !== 'writer.opened') {
+      this.#report(tampered(place, 'does not begin as a writer does', 'writer.opened', record.event))
+      return
+    }
+    this.#opened.set(record.writerId, statement)
+    if (detail.format === FORMAT) return
+    const message = 'written in a format that this version does not know'
+    const found = `format ${asNumber(detail.format)}`
+    this.#report({ severity: 'cannot', ...place, message, expected: `format ${FORMAT}`, found })
   }
 
   #judgePrevious({ name }: ScannedWriter, before: ScannedWriter | undefined): void {
@@ -92,10 +100,15 @@ export class Succession {
       return 'clean'
     }
     for (const scan of [writer.records, writer.frames]) if (scan !== null) this.#judgeOversized(scan)
-    if (this.#closed.has(writer.name.id)) return 'crash'
+    if (this.#closed.has(writer.name.id) && this.#isAccounted(writer.name.id)) return 'crash'
     if (writer.running) return 'running'
     this.#report(unclosed(writer.records))
     return 'open'
+  }
+
+  // A crash's end counts only with the account that pins it.
+  #isAccounted(writerId: string): boolean {
+    return this.#recovered.some(({ detail }) => detail.writer_id === writerId)
   }
 
   #judgeClosing({ name, records, frames }: ScannedWriter, closing: JsonObject): void {

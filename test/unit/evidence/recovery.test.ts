@@ -202,3 +202,15 @@ it('does not take an intent for lost whose outcome a later writer has told', asy
   await third.close()
   expect(await verifyEvidence(copy)).toMatchObject({ status: 'ok' })
 })
+
+it('closes a writer that left 5,000 intents, one outcome.unknown each', async () => {
+  const directory = scratch()
+  const log = await openLog(directory)
+  await Promise.all(Array.from({ length: 5000 }, (_, index) => log.append(intent(`d-${index}`)).durable))
+  const copy = crashCopy(directory)
+  await log.close()
+  const next = await openLog(copy)
+  expect(next.inDoubt).toHaveLength(5000)
+  await next.close()
+  expect(await verifyEvidence(copy)).toMatchObject({ status: 'ok', events: { 'outcome.unknown': 5000 } })
+})

@@ -369,3 +369,31 @@ it('does not take a renamed file for another writer', async () => {
   const report = await verifyEvidence(directory)
   expect(report.status).toBe('tampered')
 })
+
+it('says that it can’t, of a format that it doesn’t know', async () => {
+  const directory = scratch()
+  await (await openLog(directory)).close()
+  const file = fileOf(directory, 'records')
+  const [first, ...rest] = linesOf(file)
+  writeLines(file, [resigned(first, '"format":1', '"format":2'), ...rest])
+  const report = await verifyEvidence(directory)
+  expect(report.findings).toContainEqual(
+    expect.objectContaining({ severity: 'cannot', expected: 'format 1', found: 'format 2' }),
+  )
+})
+
+it('does not believe the end of a dead writer that nobody accounts for', async () => {
+  const directory = scratch()
+  const dead = await openLog(directory)
+  await dead.append({ event: 'config.changed' }).durable
+  const copy = crashCopy(directory)
+  await dead.close()
+  const forger = await openLog(copy, { instance: 'gw-2' })
+  await forger.append({ event: 'writer.closed', detail: { writer_id: dead.writerId, last_seq: 2, how: 'crash' } })
+    .durable
+  await forger.close()
+  expect(await verifyEvidence(copy)).toMatchObject({
+    status: 'incomplete',
+    writers: [{ state: 'open' }, { state: 'clean' }],
+  })
+})
