@@ -32,6 +32,8 @@ export interface FrontendHost {
   /** Decides; while held, keeps the client's connection alive and listens for a cancel. */
   judge(invocation: Invocation): Promise<Judged>
   readonly enforcer: Enforcer
+  /** A statement has changed the schema. */
+  catalogueChanged(): void
 }
 
 /** A message of an extended batch that waits for the decision that lets it go up. */
@@ -367,9 +369,11 @@ export class Frontend {
 
   /** The server has done it: names that are gone now. */
   #completed({ effect }: NormalizedStatement): void {
-    if (effect.kind === 'deallocate') this.#wire.statements.delete(effect.name)
-    if (effect.kind === 'deallocate_all' || effect.kind === 'discard_all') this.#wire.statements.clear()
-    if (effect.kind === 'discard_all') this.#wire.portals.clear()
+    const { statements, portals } = this.#wire
+    if (effect.kind === 'deallocate' && effect.name !== null) statements.delete(effect.name)
+    else if (effect.kind === 'deallocate' || effect.kind === 'discard_all') statements.clear()
+    if (effect.kind === 'discard_all') portals.clear()
+    if (effect.kind === 'catalog') this.#host.catalogueChanged()
   }
 }
 
