@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Other people's clients that tests drive, at the versions that were tried. */
+const PACKAGES = ['psycopg[binary]==3.3.9'] as const
+const CACHE = fileURLToPath(new URL('../../.cache/', import.meta.url))
+
+/**
+ * A Python with psycopg in it, installed once from PyPI into .cache and found there again; null, with a word of why,
+ * where there is no Python. With CI=true that is a failure: the image needs python3 and its venv module.
+ */
+export function findPython(): string | null {
+  const version = spawnSync('python3', ['-c', 'import sys, venv; print(sys.version)'], { encoding: 'utf8' })
+  if (version.status === 0) return installed(version.stdout)
+  if (process.env['CI'] === 'true') throw new Error('CI needs python3 with venv: apt-get install python3-venv')
+  process.stderr.write('python3 with venv is not here, so the tests of psycopg are skipped\n')
+  return null
+}
+
+/** Made beside its place and moved there when whole, so that one that was interrupted is never used. */
+function installed(version: string): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([version, PACKAGES]))
+    .digest('hex')
+    .slice(0, 16)
+  const directory = join(CACHE, `python-${hash}`)
+  const python = join(directory, 'bin', 'python')
+  if (existsSync(python)) return python
+  mkdirSync(CACHE, { recursive: true })
+  const unfinished = `${directory}.${process.pid}`
+  run('python3', ['-m', 'venv', unfinished])
+  run(join(unfinished, 'bin', 'python'), [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    ...PACKAGES,
+  ])
+  rmSync(directory, { recursive: true, force: true })
+  renameSync(unfinished, directory) // bin/python is a link to the system's own: it doesn't mind being moved
+  return python
+}
+
+function run(command: string, args: readonly string[]): void {
+  const { status, stderr } = spawnSync(command, [...args], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}`)
+}
