@@ -1,16 +1,5 @@
-import type { PartUse } from './access-request.ts'
-
-/** How a value is hidden. A plane declares which of these it can carry out; any other rejects. */
-export const MASK_METHODS = [
-  'null',
-  'redact',
-  'fixed',
-  'last4',
-  'email',
-  'date-year',
-  'hash',
-  'pseudonym',
-] as const
+/** How a value is hidden, strictest first. A plane declares which of these it can carry out; any other rejects. */
+export const MASK_METHODS = ['null', 'redact', 'fixed', 'hash', 'pseudonym', 'date-year', 'last4', 'email'] as const
 export type MaskMethod = (typeof MASK_METHODS)[number]
 
 /** One field to hide: `<resource name>.<part name>`, as the request named them. */
@@ -83,12 +72,7 @@ export interface Outcome {
   readonly error: string | null
 }
 
-/** Uses that hand the part's value, or something made of it, to the client. */
-export const REVEALING_USES: readonly PartUse[] = ['output', 'derived', 'predicate']
-
-const STRICTNESS: Readonly<Record<Verdict['kind'], number>> = { reject: 3, hold: 2, mask: 1, forward: 0 }
-
-/** The stricter kind of two, for what is decided apart but stands or falls together: reject > hold > mask > forward. */
-export function stricter(one: Verdict['kind'], other: Verdict['kind']): Verdict['kind'] {
-  return STRICTNESS[one] >= STRICTNESS[other] ? one : other
+/** The stricter of two methods for one value. */
+export function stricterMask(one: MaskMethod, other: MaskMethod): MaskMethod {
+  return MASK_METHODS.indexOf(one) <= MASK_METHODS.indexOf(other) ? one : other
 }

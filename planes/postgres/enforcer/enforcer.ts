@@ -11,7 +11,7 @@ import type {
   Resource,
   Session,
 } from '../../../engine/index.ts'
-import { CountersignError, NormalizeError, ObligationError } from '../../../engine/index.ts'
+import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
 import { accessParts } from '../normalizer/index.ts'
@@ -181,17 +181,19 @@ function maskPlan(
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
   for (const [index, output] of (statement.outputs ?? []).entries()) {
-    for (const { resource, part } of output.sources) {
-      const field = `${resource}.${part}`
-      const method = methods.get(field)
-      if (method === undefined) continue
-      if (!output.copy || output.typeOid === null) {
-        const message = `${field} must be masked, but it is handed out within an expression: select the column itself`
-        return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
-      }
-      if (plan.at(-1)?.index === index) continue
-      plan.push({ index, method, typeOid: output.typeOid, format: formatOf(resultFormats, index), field })
+    const masked = output.sources
+      .map(({ resource, part }) => `${resource}.${part}`)
+      .flatMap((field) => ({ field, method: methods.get(field) }))
+      .filter((mask): mask is FieldMask => mask.method !== undefined)
+    const [first, ...others] = masked
+    if (first === undefined) continue
+    const { field } = first
+    if (!output.copy || output.typeOid === null) {
+      const message = `${field} must be masked, but it is handed out within an expression: select the column itself`
+      return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
     }
+    const method = others.reduce((strictest, other) => stricterMask(strictest, other.method), first.method)
+    plan.push({ index, method, typeOid: output.typeOid, format: formatOf(resultFormats, index), field })
   }
   return plan
 }

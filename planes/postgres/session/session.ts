@@ -66,6 +66,7 @@ export class PostgresSession {
       normalize: (sql) => parts.normalize(sql),
       judge: (invocation) => this.#judge(invocation),
       enforcer: parts.enforcer,
+      catalogueChanged: () => parts.catalogueChanged(),
     })
     this.#backend = new Backend(this.#wire, { catalogueChanged: () => parts.catalogueChanged() })
     const { maxQueryBytes, maxRowBytes } = options

@@ -98,7 +98,7 @@ describe('simple query', () => {
     const [error] = await client.query('SELECT * FRM customers')
     expect(error).toMatchObject({ kind: 'errorResponse' })
     if (error?.kind !== 'errorResponse') throw new Error('no error')
-    expect(Object.fromEntries(error.fields)).toMatchObject({ S: 'ERROR', V: 'ERROR', C: '42601', P: '14' })
+    expect(Object.fromEntries(error.fields)).toMatchObject({ S: 'ERROR', V: 'ERROR', C: '42601', P: '10' })
     client.end()
   })
 })
