@@ -1,0 +1,222 @@
+/**
+ * A whole bank in one command: PostgreSQL with the bank in it, an identity provider, and the gateway in front with the
+ * reference policy. Tests, the demo, benchmarks and other people's client suites stand on it.
+ *
+ *   npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { GatewayProcess } from './gateway-process.ts'
+import { startIdentityProvider } from './identity-provider.ts'
+import type { IdentityProvider } from './identity-provider.ts'
+import { startKeeper } from './keeper.ts'
+import { startPostgres } from './postgres.ts'
+import type { PostgresServer } from './postgres.ts'
+import { writeStackConfig, writeStackFiles } from './stack-config.ts'
+import type { StackConfigOptions, StackFiles } from './stack-config.ts'
+
+export interface StackOptions {
+  /** `starter` (default), `allow-all`, or the path of another bundle. */
+  readonly policy?: string
+  /** The gateway's port; any free one by default. */
+  readonly port?: number
+  readonly tls?: boolean
+  /** Load the bank. Default true. */
+  readonly bank?: boolean
+  readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
+  /** Merged over the plane's own section of the configuration. */
+  readonly plane?: Readonly<Record<string, unknown>>
+  /** Options for the gateway's node, such as `--cpu-prof`. */
+  readonly nodeOptions?: readonly string[]
+  readonly onLog?: (line: string) => void
+}
+
+export interface PrincipalLine {
+  readonly user: string
+  readonly token: string
+}
+
+/** The one line that `npm run stack` prints. It is how others test us: fields are added, none is changed. */
+export interface StackLine {
+  readonly plane: 'postgres'
+  readonly gateway: { readonly host: string; readonly port: number; readonly database: string }
+  readonly upstream: {
+    readonly host: string
+    readonly port: number
+    readonly database: string
+    readonly user: string
+    readonly password: string
+  }
+  readonly principals: Readonly<Record<'agent' | 'owner' | 'approver' | 'approver2' | 'auditor', PrincipalLine>>
+  /** What a client of this plane sets. */
+  readonly env: Readonly<Record<string, string>>
+  readonly api: string
+  readonly dataDir: string
+  readonly config: string
+  readonly ca?: string
+}
+
+export interface Stack {
+  readonly line: StackLine
+  readonly postgres: PostgresServer
+  readonly identity: IdentityProvider
+  readonly gateway: GatewayProcess
+  /** Where evidence is written. */
+  readonly evidence: string
+  /** Ends everything and removes every file. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/** Starts the whole stack; resolves when the gateway takes connections. What was started is ended when it doesn't come up. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  await using opened = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-stack-'))
+  const keeper = startKeeper(directory)
+  opened.defer(() => keeper.dismiss())
+  opened.defer(() => rm(directory, { recursive: true, force: true }))
+  const [postgres, identity] = await startBoth(options, opened)
+  const written: StackConfigOptions = {
+    directory,
+    identity,
+    postgres,
+    policy: options.policy ?? 'starter',
+    tls: options.tls ?? false,
+    port: options.port ?? 0,
+    apiPort: 0,
+    logLevel: options.logLevel ?? 'info',
+    ...(options.plane === undefined ? {} : { plane: options.plane }),
+  }
+  const files = await writeStackFiles(written)
+  const { nodeOptions, onLog } = options
+  const gateway = await GatewayProcess.start({
+    config: files.config,
+    onSpawn: (pid) => keeper.watch(pid),
+    ...(nodeOptions === undefined ? {} : { nodeOptions }),
+    ...(onLog === undefined ? {} : { onLog }),
+  })
+  opened.defer(async () => void (await gateway.stop()))
+  const { planes, api } = gateway.listening
+  const port = planes['postgres']?.port ?? 0
+  await writeStackConfig({ ...written, port, apiPort: Number(new URL(api).port) })
+  const line = await describe({ port, api, postgres, identity, files })
+  const rest = opened.move()
+  return {
+    line,
+    postgres,
+    identity,
+    gateway,
+    evidence: join(files.dataDir, 'evidence'),
+    stop: () => rest.disposeAsync(),
+  }
+}
+
+/** Side by side; when one fails, the other is still ended. */
+async function startBoth(
+  options: StackOptions,
+  opened: AsyncDisposableStack,
+): Promise<readonly [PostgresServer, IdentityProvider]> {
+  const postgres = startPostgres({ bank: options.bank ?? true }).then((server) => {
+    opened.defer(() => server.stop())
+    return server
+  })
+  const identity = startIdentityProvider().then((provider) => {
+    opened.defer(() => provider.close())
+    return provider
+  })
+  await Promise.allSettled([postgres, identity])
+  return Promise.all([postgres, identity])
+}
+
+interface Described {
+  readonly port: number
+  readonly api: string
+  readonly postgres: PostgresServer
+  readonly identity: IdentityProvider
+  readonly files: StackFiles
+}
+
+async function describe({ port, api, postgres, identity, files }: Described): Promise<StackLine> {
+  const { host, database, user, password } = postgres
+  const person = async (id: string): Promise<PrincipalLine> => ({ user: id, token: await identity.personToken(id) })
+  const agent = { user: 'reconciler', token: await identity.agentToken() }
+  const tls = files.ca === null ? { PGSSLMODE: 'disable' } : { PGSSLMODE: 'verify-full', PGSSLROOTCERT: files.ca }
+  return {
+    plane: 'postgres',
+    gateway: { host: '127.0.0.1', port, database },
+    upstream: { host, port: postgres.port, database, user, password },
+    principals: {
+      agent,
+      owner: await person('olivia'),
+      approver: await person('ann'),
+      approver2: await person('ben'),
+      auditor: await person('axel'),
+    },
+    env: {
+      PGHOST: '127.0.0.1',
+      PGPORT: String(port),
+      PGDATABASE: database,
+      PGUSER: agent.user,
+      PGPASSWORD: agent.token,
+      ...tls,
+    },
+    api,
+    dataDir: files.dataDir,
+    config: files.config,
+    ...(files.ca === null ? {} : { ca: files.ca }),
+  }
+}
+
+const USAGE = `usage: npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
+
+Starts PostgreSQL with the bank in it, an identity provider and the gateway, prints one JSON line when all is ready, and
+stays until its standard input ends or it gets SIGTERM. Leaves nothing running and nothing behind.
+`
+
+const EXIT_USAGE = 64
+const EXIT_INTERRUPTED = 130
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parse(argv)
+  if (options === null) {
+    process.stderr.write(USAGE)
+    return EXIT_USAGE
+  }
+  const ended = Promise.withResolvers<string>()
+  let up = false
+  const end = (why: string): void => {
+    if (!up) process.exit(EXIT_INTERRUPTED) // whatever runs already has a keeper, who sees us go
+    ended.resolve(why)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end(signal))
+  const stack = await startStack({ ...options, onLog: (line) => process.stderr.write(`${line}\n`) })
+  up = true
+  process.stdin.on('end', () => end('end of input'))
+  process.stdin.on('error', () => end('end of input'))
+  process.stdin.resume()
+  process.stdout.write(`${JSON.stringify(stack.line)}\n`)
+  const died = stack.gateway.exited.then((how) => `the gateway ended by itself: ${how}`)
+  const why = await Promise.race([ended.promise, died])
+  await stack.stop()
+  if (!why.startsWith('the gateway')) return 0
+  process.stderr.write(`stack: ${why}\n`)
+  return 1
+}
+
+function parse(argv: readonly string[]): StackOptions | null {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { policy: { type: 'string' }, port: { type: 'string' }, tls: { type: 'boolean', default: false } },
+    })
+    const port = Number(values.port ?? '0')
+    if (positionals.join(' ') !== 'postgres' || !Number.isInteger(port) || port < 0 || port > 65_535) return null
+    return { port, tls: values.tls, ...(values.policy === undefined ? {} : { policy: values.policy }) }
+  } catch {
+    return null
+  }
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)))
