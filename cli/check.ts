@@ -2,7 +2,7 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../engine/config/index.ts'
-import type { LoadedConfig } from '../engine/config/index.ts'
+import type { GatewayConfig, LoadedConfig } from '../engine/config/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import { openBundle } from '../engine/policy/index.ts'
 import type { CommandIo } from './command.ts'
@@ -30,7 +30,7 @@ export async function checkCommand(argv: readonly string[], io: CommandIo): Prom
   if (loaded === undefined) return EXIT.failed
   const { policy, identity, evidence, state } = loaded.config
   const planes = await report.line('planes', () => configured(loaded))
-  await report.line('policy', () => bundle(policy.bundle, policy.trust))
+  await report.line('policy', () => bundle(policy))
   for (const issuer of identity.issuers) {
     await report.line('identity', async () => {
       await createTokenVerifier([issuer], { now: Date.now }).ready()
@@ -90,8 +90,8 @@ async function configured(loaded: LoadedConfig): Promise<Checked<readonly Config
   return { shown: planes.map(({ id }) => id).join(', '), value: planes }
 }
 
-async function bundle(path: string, trust: Parameters<typeof openBundle>[1]): Promise<Checked<never>> {
-  const { reference } = await openBundle(path, trust)
+async function bundle({ bundle, trust, limits }: GatewayConfig['policy']): Promise<Checked<never>> {
+  const { reference } = await openBundle(bundle, trust, limits)
   const by = trust.kind === 'signed' ? `signed by ${trust.keyId ?? 'the configured key'}` : 'UNSIGNED (verify: none)'
   return { shown: `revision ${reference.revision}, ${by}` }
 }

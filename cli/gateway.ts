@@ -45,7 +45,7 @@ export interface GatewaySurroundings {
 export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundings): Promise<Gateway> {
   const { config } = loaded
   const planes = await configurePlanes(loaded)
-  const bundle = await openBundle(config.policy.bundle, config.policy.trust)
+  const bundle = await openBundle(config.policy.bundle, config.policy.trust, config.policy.limits)
   const verifier = tokenVerifier(loaded, around)
   await using opened = new AsyncDisposableStack()
   const evidence = await openEvidence(loaded, around)

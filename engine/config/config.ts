@@ -11,7 +11,7 @@ import { validateConfig } from './validation.ts'
 import type { IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
 import type { IssuerConfig } from '../identity/index.ts'
-import type { BundleTrust } from '../policy/index.ts'
+import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import { Secret } from '../secret.ts'
 import { parseDuration } from '../units.ts'
 
@@ -20,7 +20,12 @@ export interface GatewayConfig {
   readonly instance: string
   readonly evidence: { readonly directory: string }
   readonly state: { readonly file: string }
-  readonly policy: { readonly bundle: string; readonly trust: BundleTrust }
+  readonly policy: {
+    readonly bundle: string
+    readonly trust: BundleTrust
+    /** A bundle that can be made slower than this, by the largest request there is, isn't taken. */
+    readonly limits: SelfTestLimits
+  }
   readonly identity: { readonly issuers: readonly IssuerConfig[] }
   readonly api: {
     readonly host: string
@@ -79,6 +84,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
     policy: {
       bundle: resolve(from, policy.bundle),
       trust: policy.verify === 'none' ? { kind: 'unsigned' } : trusted(policy.verify, outside),
+      limits: { slowestMs: parseDuration(policy.slowest_decision) ?? 0 },
     },
     identity: { issuers: identity.issuers.map((issuer, index) => configuredIssuer(issuer, index, document)) },
     api: { ...api, tls: api.tls === undefined ? null : apiTls(api.tls, outside) },

@@ -122,7 +122,9 @@ export const CONFIG_SCHEMA: ConfigSchema = {
       },
       evidence: section('a mapping with directory', { directory: path }),
       state: section('a mapping with file', { file: path }),
-      policy: section('a mapping of bundle and verify', { bundle: path, verify }),
+      policy: section('a mapping of bundle and verify', { bundle: path, verify, slowest_decision: duration('250ms') }, [
+        'slowest_decision',
+      ]),
       identity: section('a mapping with issuers', {
         issuers: { type: 'array', minItems: 1, items: issuer, description: 'a list of at least one identity provider' },
       }),

@@ -15,6 +15,7 @@ export interface ConfigText {
   readonly policy: {
     readonly bundle: string
     readonly verify: 'none' | { readonly key: OutsideText; readonly algorithm: string; readonly key_id: string }
+    readonly slowest_decision: string
   }
   readonly identity: { readonly issuers: readonly IssuerText[] }
   readonly api: {
