@@ -39,7 +39,10 @@ module.exports = {
       comment: 'cli and console come in by a room’s index.ts.',
       severity: 'error',
       from: { path: '^(cli|console)/' },
-      to: { path: '^(engine|planes)/', pathNot: '^(engine/index\\.ts|engine/[^/]+/index\\.ts|planes/[^/]+/index\\.ts)$' },
+      to: {
+        path: '^(engine|planes)/',
+        pathNot: '^(engine/index\\.ts|engine/[^/]+/index\\.ts|planes/[^/]+/index\\.ts)$',
+      },
     },
     {
       name: 'evidence-stands-alone',

@@ -14,7 +14,10 @@ export interface Principal {
   readonly groups: readonly string[]
   readonly roles: readonly string[]
   readonly issuer: string
-  /** The person or agent that this principal acts for, nearest first (RFC 8693 `act`, flattened). */
+  /**
+   * Through whom it speaks: the actors of RFC 8693's `act`, flattened, the current one first. With actors the principal
+   * itself is on whose behalf they act.
+   */
   readonly act: readonly string[]
   /** The agent's owner, where the directory knows one: may never approve for it. */
   readonly owner: string | null

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, SealedRequest } from './access-request.ts'
 import { sealRequest } from './access-request.ts'
-import { ObligationError, PolicyError } from './errors.ts'
+import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, RecordingFrame, Refusal, Session } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
@@ -248,12 +248,26 @@ export class GatewaySession implements Session {
         'policy now asks for another approval',
       )
     }
-    await this.#rooms.ledger.use(approval.id, judgement.sealed.digest)
+    const unusable = await this.#use(approval, judgement.sealed.digest)
+    if (unusable !== null) return this.#rejectHeld(decision, judgement, approval, unusable.rule, unusable.message)
     const fields = verdict.kind === 'forward' ? [] : verdict.fields
     const released: Verdict = fields.length > 0 ? { kind: 'mask', fields } : { kind: 'forward' }
     const used = ref(approval, 'used')
     await this.#recordIntent(decision, judgement, released, used).durable
     return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)
+  }
+
+  /** Spends the approval; why it can't be spent, where another client was first or its time has just run out. */
+  async #use(approval: Approval, digest: string): Promise<{ readonly rule: string; readonly message: string } | null> {
+    try {
+      await this.#rooms.ledger.use(approval.id, digest)
+      return null
+    } catch (error) {
+      if (!(error instanceof ApprovalError)) throw error
+      if (error.code === 'ERR_APPROVAL_EXPIRED')
+        return { rule: 'approval_expired', message: 'the approval has expired' }
+      return { rule: 'approval_used', message: 'this approval was used already' }
+    }
   }
 
   async #rejectHeld(

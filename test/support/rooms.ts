@@ -5,7 +5,6 @@ import { openLedger, type ApprovalLedger } from '../../engine/approvals/index.ts
 import type { AccessRequest, Principal, Resource } from '../../engine/access-request.ts'
 import { openEvidenceLog, type EvidenceLog, type FileSystem } from '../../engine/evidence/index.ts'
 import { activatePolicy, approvalJournal } from '../../engine/gateway.ts'
-import type { RecordingFrame } from '../../engine/plane.ts'
 import { openBundle, PolicyStore } from '../../engine/policy/index.ts'
 import { type Enforceable, GatewaySession } from '../../engine/session.ts'
 import { openDatabase } from '../../engine/state/index.ts'
@@ -58,7 +57,7 @@ export async function openRooms(
     directory,
     instance: 'test',
     now,
-    monotonic: process.hrtime.bigint,
+    monotonic: () => process.hrtime.bigint(),
     ...(options.files === undefined ? {} : { files: options.files }),
   })
   const policy = new PolicyStore()
@@ -148,5 +147,3 @@ export function transfer(rooms: Pick<TestRooms, 'policy' | 'clock'>, amount: str
     parameters: ['10', '20', amount],
   })
 }
-
-export const NOTE: RecordingFrame = { dir: 'client', kind: 'note', decision: null, body: 'x' }

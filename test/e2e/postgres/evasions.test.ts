@@ -66,34 +66,29 @@ const describePortal: FrontendMessage = { kind: 'describe', target: 'portal', na
 const execute: FrontendMessage = { kind: 'execute', portal: '', maxRows: 0 }
 const sync: FrontendMessage = { kind: 'sync' }
 
-/** The message sequences that the corpus names; each ends with as many ReadyForQuery as it has entries. */
-function sequences({ sql, params = [1], proto }: Evasion): readonly (readonly FrontendMessage[])[] {
-  switch (proto?.name) {
-    case 'binary-result':
-      return [[parse(sql), bind('', params, [1]), describePortal, execute, sync]]
-    case 'date-binary-result':
-      return [[parse(sql), bind('', params, [1]), execute, sync]]
-    case 'describe-statement-only':
-      return [
-        [parse(sql, 's1'), { kind: 'describe', target: 'statement', name: 's1' }, sync],
-        [bind('s1', params), execute, sync],
-        [bind('s1', params), execute, sync],
-      ]
-    case 'reparse-unnamed':
-      return [[parse('SELECT 1'), parse(sql), bind('', []), execute, sync]]
-    case 'wire-parse-sql-execute':
-      return [[parse('SELECT ssn FROM customers', 'wq'), sync], [{ kind: 'query', sql }]]
-    case 'pipeline-after-deny':
-      return [
-        [parse("SELECT ssn || '' FROM customers", 'older'), sync],
-        [parse('DELETE FROM transfers', 'denied'), bind('older', []), execute, sync],
-        [{ kind: 'query', sql: 'SELECT 1' }],
-      ]
-    case 'function-call':
-      return [[{ kind: 'functionCall', functionOid: 2930, rest: Buffer.from([0, 0, 0, 0, 0, 0]) }]]
-    default:
-      return [[{ kind: 'query', sql }]]
-  }
+type Sequence = readonly FrontendMessage[]
+
+/** The message sequences that the corpus names, batch by batch. */
+const SEQUENCES: Readonly<Record<string, (sql: string, params: readonly unknown[]) => readonly Sequence[]>> = {
+  'binary-result': (sql, params) => [[parse(sql), bind('', params, [1]), describePortal, execute, sync]],
+  'date-binary-result': (sql, params) => [[parse(sql), bind('', params, [1]), execute, sync]],
+  'describe-statement-only': (sql, params) => [
+    [parse(sql, 's1'), { kind: 'describe', target: 'statement', name: 's1' }, sync],
+    [bind('s1', params), execute, sync],
+    [bind('s1', params), execute, sync],
+  ],
+  'reparse-unnamed': (sql) => [[parse('SELECT 1'), parse(sql), bind('', []), execute, sync]],
+  'wire-parse-sql-execute': (sql) => [[parse('SELECT ssn FROM customers', 'wq'), sync], [{ kind: 'query', sql }]],
+  'pipeline-after-deny': () => [
+    [parse("SELECT ssn || '' FROM customers", 'older'), sync],
+    [parse('DELETE FROM transfers', 'denied'), bind('older', []), execute, sync],
+    [{ kind: 'query', sql: 'SELECT 1' }],
+  ],
+  'function-call': () => [[{ kind: 'functionCall', functionOid: 2930, rest: Buffer.from([0, 0, 0, 0, 0, 0]) }]],
+}
+
+function sequences({ sql, params = [1], proto }: Evasion): readonly Sequence[] {
+  return SEQUENCES[proto?.name ?? '']?.(sql, params) ?? [[{ kind: 'query', sql }]]
 }
 
 async function run(client: WireClient, messages: readonly FrontendMessage[]): Promise<BackendMessage[]> {

@@ -94,13 +94,21 @@ describe('hold', () => {
   test('is asked, granted by another person, used once, and only then the intent is recorded', async () => {
     await using rooms = await openRooms()
     const asked = Promise.withResolvers<HoldNotice>()
-    const deciding = rooms.session().decide(transfer(rooms, '250000'), { ...wait, onHold: (notice) => asked.resolve(notice) })
+    const deciding = rooms
+      .session()
+      .decide(transfer(rooms, '250000'), { ...wait, onHold: (notice) => asked.resolve(notice) })
     const { approval } = await asked.promise
     await rooms.ledger.answer(approval, { by: APPROVER, answer: 'approve', reason: 'invoice 17' })
     const decision = await deciding
     expect(decision).toMatchObject({ verdict: { kind: 'forward' }, approval: { id: approval, state: 'used' } })
     const events = rooms.records().map((record) => record['event'])
-    expect(events.slice(-5)).toEqual(['decision.hold', 'approval.requested', 'approval.granted', 'approval.used', 'decision.forward'])
+    expect(events.slice(-5)).toEqual([
+      'decision.hold',
+      'approval.requested',
+      'approval.granted',
+      'approval.used',
+      'decision.forward',
+    ])
     await expect(rooms.ledger.use(approval, 'whatever')).rejects.toMatchObject({ name: 'ApprovalError' })
   })
 
@@ -108,7 +116,8 @@ describe('hold', () => {
     await using rooms = await openRooms()
     const deciding = rooms.session().decide(transfer(rooms, '250000'), {
       ...wait,
-      onHold: ({ approval }) => void rooms.ledger.answer(approval, { by: APPROVER, answer: 'deny', reason: 'no invoice' }),
+      onHold: ({ approval }) =>
+        void rooms.ledger.answer(approval, { by: APPROVER, answer: 'deny', reason: 'no invoice' }),
     })
     const decision = await deciding
     expect(decision).toMatchObject({ verdict: { kind: 'reject' }, approval: { state: 'denied' } })
@@ -178,6 +187,27 @@ describe('hold', () => {
     const first = await session.decide(transfer(rooms, '250000'), noWait)
     await rooms.ledger.answer(first.approval?.id ?? '', { by: APPROVER, answer: 'approve', reason: 'ok' })
     expect((await session.decide(transfer(rooms, '250001'), noWait)).verdict.kind).toBe('hold')
+  })
+})
+
+describe('two clients at one approval', () => {
+  test('one runs, the other is rejected and told why', async () => {
+    await using rooms = await openRooms()
+    const notices: HoldNotice[] = []
+    const bothAsked = Promise.withResolvers<void>()
+    const onHold = (notice: HoldNotice): void => {
+      notices.push(notice)
+      if (notices.length === 2) bothAsked.resolve()
+    }
+    const decide = () => rooms.session().decide(transfer(rooms, '250000'), { ...wait, onHold })
+    const deciding = [decide(), decide()]
+    await bothAsked.promise
+    expect(notices[0]?.approval).toBe(notices[1]?.approval)
+    await rooms.ledger.answer(notices[0]?.approval ?? '', { by: APPROVER, answer: 'approve', reason: 'ok' })
+    const decisions = await Promise.all(deciding)
+    expect(decisions.map((decision) => decision.verdict.kind).toSorted()).toEqual(['forward', 'reject'])
+    const rejected = decisions.find((decision) => decision.verdict.kind === 'reject')
+    expect(rejected?.reasons[0]?.rule).toBe('approval_used')
   })
 })
 
