@@ -12,10 +12,10 @@ export function accessParts(
   labels: Labels,
   parameters: readonly (string | null | undefined)[],
 ): { readonly resources: readonly Resource[] } {
-  const resources = statement.resources.map(({ name, parts }): Resource => {
+  const resources = statement.resources.map(({ type, name, parts }): Resource => {
     const labelled = labels.resources[name]
     return {
-      type: 'table',
+      type,
       name,
       labels: [],
       parts: parts.map((part) => accessPart(part, labelled?.[part.name], parameters)),
@@ -44,12 +44,7 @@ function valuesOf(
 }
 
 function valueOf(value: WrittenValue, parameters: readonly (string | null | undefined)[]): string | null | undefined {
-  switch (value.kind) {
-    case 'constant':
-      return value.value
-    case 'parameter': {
-      const bound = parameters[value.index - 1]
-      return typeof bound === 'string' && value.decimal && !isPlainDecimal(bound) ? undefined : bound
-    }
-  }
+  if (value.kind === 'constant') return value.value
+  const bound = parameters[value.index - 1]
+  return typeof bound === 'string' && value.decimal && !isPlainDecimal(bound) ? undefined : bound
 }

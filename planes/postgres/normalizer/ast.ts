@@ -6,23 +6,27 @@ type KeysOf<T> = T extends unknown ? keyof T : never
 export type NodeKind = KeysOf<Node>
 export type NodeOf<K extends NodeKind> = Extract<Node, Record<K, unknown>>[K]
 
-export function kindOf(node: Node): NodeKind {
+export function kindOf(node: Node): string {
   const [kind] = Object.keys(node)
   if (kind === undefined) throw unsupported('the parse tree holds something that is no node')
-  return kind as NodeKind
+  return kind
 }
 
 /** The bodies of nodes that the grammar makes all of one kind. */
 export function all<K extends NodeKind>(kind: K, nodes: readonly Node[] | undefined): NodeOf<K>[] {
   return (nodes ?? []).map((node) => {
     const body = bodyOf(kind, node)
-    if (body === undefined) throw unsupported(`${kindOf(node)} where only ${String(kind)} is covered`)
+    if (body === undefined) throw unsupported(`${kindOf(node)} where only ${kind} is covered`)
     return body
   })
 }
 
 export function bodyOf<K extends NodeKind>(kind: K, node: Node | undefined): NodeOf<K> | undefined {
-  return node === undefined ? undefined : ((node as Partial<Record<NodeKind, unknown>>)[kind] as NodeOf<K> | undefined)
+  return node !== undefined && isKind(kind, node) ? node[kind] : undefined
+}
+
+function isKind<K extends NodeKind>(kind: K, node: Node): node is Extract<Node, Record<K, unknown>> {
+  return kind in node
 }
 
 /** A (qualified) name's parts. An absent sval is an empty string. */

@@ -1,9 +1,24 @@
+/** In the order they are read. */
+export const CATALOG_SECTIONS = [
+  'namespaces',
+  'relations',
+  'columns',
+  'types',
+  'inherits',
+  'triggers',
+  'rules',
+  'functions',
+  'operators',
+  'casts',
+] as const
+export type CatalogSection = (typeof CATALOG_SECTIONS)[number]
+
 /**
  * What a catalogue snapshot is made of: one query a section, each row the text form of its columns. Run in one read-only
  * transaction with an empty search_path, so that deparsed text (views, generated columns) qualifies every name.
  * Works on PostgreSQL 14 and later. User objects are those with OIDs from 16384 (FirstNormalObjectId) on.
  */
-export const CATALOG_QUERIES = {
+export const CATALOG_QUERIES: Readonly<Record<CatalogSection, string>> = {
   namespaces: `SELECT nspname FROM pg_catalog.pg_namespace
     WHERE nspname NOT LIKE 'pg\\_temp\\_%' AND nspname NOT LIKE 'pg\\_toast%' ORDER BY 1`,
   relations: `SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype, c.relrowsecurity,
@@ -47,7 +62,4 @@ export const CATALOG_QUERIES = {
   casts: `SELECT c.castsource, c.casttarget FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE c.oid >= 16384 AND l.lanname NOT IN ('internal', 'c') ORDER BY 1, 2`,
-} as const
-
-export type CatalogSection = keyof typeof CATALOG_QUERIES
-export const CATALOG_SECTIONS: readonly CatalogSection[] = Object.keys(CATALOG_QUERIES) as CatalogSection[]
+}

@@ -1,5 +1,5 @@
 import { NormalizeError } from '../../../engine/index.ts'
-import { CATALOG_QUERIES, CATALOG_SECTIONS, type CatalogSection } from './catalog-queries.ts'
+import { CATALOG_QUERIES, type CatalogSection } from './catalog-queries.ts'
 
 /** A connection of the gateway's own; answers one simple query with its rows in text form. */
 export interface CatalogSource {
@@ -14,13 +14,27 @@ export async function readCatalogRows(source: CatalogSource): Promise<CatalogRow
   await source.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   try {
     await source.query(`SET LOCAL search_path TO ''`)
-    const rows: Partial<Record<CatalogSection, readonly CatalogRow[]>> = {}
-    for (const section of CATALOG_SECTIONS) rows[section] = await source.query(CATALOG_QUERIES[section])
+    const rows = await readSections((section) => source.query(CATALOG_QUERIES[section]))
     await source.query('COMMIT')
-    return rows as CatalogRows
+    return rows
   } catch (error) {
     await source.query('ROLLBACK').catch(() => null)
     throw error
+  }
+}
+
+async function readSections(read: (section: CatalogSection) => Promise<readonly CatalogRow[]>): Promise<CatalogRows> {
+  return {
+    namespaces: await read('namespaces'),
+    relations: await read('relations'),
+    columns: await read('columns'),
+    types: await read('types'),
+    inherits: await read('inherits'),
+    triggers: await read('triggers'),
+    rules: await read('rules'),
+    functions: await read('functions'),
+    operators: await read('operators'),
+    casts: await read('casts'),
   }
 }
 

@@ -33,6 +33,8 @@ export interface Relation {
   /** `schema.name` */
   readonly qualified: string
   readonly kind: RelationKind
+  /** Its rows are stored in its children. */
+  readonly partitioned: boolean
   readonly rowTypeOid: number
   readonly columns: readonly CatalogColumn[]
   /** ctid, xmin, tableoid, …, where it stores rows. */
@@ -230,6 +232,7 @@ export class Catalog {
         name,
         qualified,
         kind,
+        partitioned: cell(row, 3) === 'p',
         rowTypeOid: numberCell(row, 4),
         columns: [],
         systemColumns: STORING.has(kind) ? SYSTEM_COLUMNS.map((column) => systemColumn(qualified, ...column)) : [],

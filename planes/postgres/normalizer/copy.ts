@@ -1,6 +1,6 @@
 import type { CopyStmt, CreateTableAsStmt, Node } from 'libpg-query'
-import { bodyOf, kindOf, names } from './ast.ts'
-import { createdName, refuseTemporary } from './definition-statement.ts'
+import { bodyOf, names } from './ast.ts'
+import { created, refuseTemporary } from './definition-statement.ts'
 import type { Outcome } from './normalized.ts'
 import { unsupported } from './refusal.ts'
 import { consumedQuery } from './row-statement.ts'
@@ -56,7 +56,7 @@ function copyFrom(walk: Walk, { relation, attlist }: CopyStmt): Outcome {
 export function createTableAs(walk: Walk, { query, into }: CreateTableAsStmt): Outcome {
   refuseTemporary(into)
   if (query === undefined || bodyOf('SelectStmt', query) === undefined || into?.rel === undefined) {
-    throw unsupported(`CREATE TABLE AS ${query === undefined ? '' : kindOf(query)} is not covered`)
+    throw unsupported('CREATE TABLE AS anything but a SELECT is not covered')
   }
   const inner = consumedQuery(walk, query)
   return {
@@ -64,7 +64,7 @@ export function createTableAs(walk: Walk, { query, into }: CreateTableAsStmt): O
     kind: 'create_table_as',
     class: 'control',
     effectFree: false,
-    resources: [...(inner.resources ?? []), { name: createdName(walk, into.rel), parts: [] }],
+    resources: [...(inner.resources ?? []), created(walk, into.rel, 'table')],
     effect: { kind: 'catalog' },
   }
 }

@@ -1,6 +1,7 @@
 import type { Node, RangeVar } from 'libpg-query'
 import type { ActionClass } from '../../../engine/index.ts'
 import { all, bodyOf, kindOf, names } from './ast.ts'
+import type { RelationKind } from './catalog.ts'
 import type { NormalizedResource, Outcome } from './normalized.ts'
 import { Refusal, unsupported } from './refusal.ts'
 import { relationOf } from './relations.ts'
@@ -91,11 +92,13 @@ function subjects(walk: Walk, node: Node): readonly NormalizedResource[] {
   const range = singleRange(node)
   const listed = bodyOf('TruncateStmt', node)?.relations ?? bodyOf('LockStmt', node)?.relations
   const ranges = range === undefined ? all('RangeVar', listed) : [range]
-  const creates = bodyOf('CreateStmt', node) ?? bodyOf('ViewStmt', node) ?? bodyOf('CreateSeqStmt', node)
-  return ranges.map((each) => ({
-    name: creates === undefined ? existing(walk, each) : createdName(walk, each),
-    parts: [],
-  }))
+  return ranges.map((each) => existing(walk, each) ?? created(walk, each, createdType(node)))
+}
+
+/** What doesn't exist yet, or goes by another kind of name (an index): as it was written. */
+function createdType(node: Node): RelationKind {
+  if (bodyOf('ViewStmt', node) !== undefined) return 'view'
+  return bodyOf('CreateSeqStmt', node) === undefined ? 'table' : 'sequence'
 }
 
 function singleRange(node: Node): RangeVar | undefined {
@@ -111,19 +114,20 @@ function singleRange(node: Node): RangeVar | undefined {
   )
 }
 
-/** A relation that is there, or its name as it was written (an index, IF EXISTS). */
-function existing(walk: Walk, range: RangeVar): string {
+function existing(walk: Walk, range: RangeVar): NormalizedResource | undefined {
   try {
-    return relationOf(walk, range).qualified
+    const { kind, qualified } = relationOf(walk, range)
+    return { type: kind, name: qualified, parts: [] }
   } catch (error) {
-    if (error instanceof Refusal && error.code === 'ERR_NORMALIZE_UNRESOLVED') return createdName(walk, range)
+    if (error instanceof Refusal && error.code === 'ERR_NORMALIZE_UNRESOLVED') return undefined
     throw error
   }
 }
 
 /** Where the server would put it: the first schema of the path that isn't its own. */
-export function createdName(walk: Walk, { schemaname, relname = '' }: RangeVar): string {
-  return `${schemaname ?? walk.path.find((schema) => schema !== 'pg_catalog') ?? 'public'}.${relname}`
+export function created(walk: Walk, { schemaname, relname = '' }: RangeVar, type: RelationKind): NormalizedResource {
+  const schema = schemaname ?? walk.path.find((each) => each !== 'pg_catalog') ?? 'public'
+  return { type, name: `${schema}.${relname}`, parts: [] }
 }
 
 function droppedRelations(
@@ -134,6 +138,6 @@ function droppedRelations(
   return all('List', objects).map(({ items }) => {
     const [relname = '', schemaname] = names(items).toReversed()
     const range = schemaname === undefined ? { relname } : { relname, schemaname }
-    return { name: existing(walk, range), parts: [] }
+    return existing(walk, range) ?? created(walk, range, 'table')
   })
 }

@@ -21,11 +21,11 @@ export async function parseDefinitions(rows: CatalogRows): Promise<ReadonlyMap<s
 function* texts(rows: CatalogRows): Generator<readonly [key: string, sql: string]> {
   for (const row of rows.relations) {
     const view = row[6]
-    if (view != null) yield [cell(row, 0), view]
+    if (typeof view === 'string') yield [cell(row, 0), view]
   }
   for (const row of rows.columns) {
     const expression = row[4]
-    if (expression != null) yield [`${cell(row, 0)}.${cell(row, 1)}`, `SELECT ${expression}`]
+    if (typeof expression === 'string') yield [`${cell(row, 0)}.${cell(row, 1)}`, `SELECT ${expression}`]
   }
 }
 

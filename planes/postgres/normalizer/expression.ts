@@ -7,7 +7,7 @@ import { functionCall } from './function-call.ts'
 import { operator } from './operators.ts'
 import { unresolved, unsupported } from './refusal.ts'
 import type { Scope } from './scope.ts'
-import { childrenOf } from './shape.ts'
+import { childrenOf, wrap } from './shape.ts'
 import { castOid, typeOf } from './types.ts'
 import { type Column, composite, literal, made, NOTHING, parameter, UNKNOWN_OID, type Value } from './value.ts'
 
@@ -88,7 +88,7 @@ function childValue(analysis: Analysis, kind: string, body: object, scope: Scope
   }
   if (kind === 'String') return NOTHING
   if (INNER.has(kind)) return made(children(analysis, kind, body, scope))
-  return analysis.value({ [kind]: body } as Node, scope)
+  return analysis.value(wrap(kind, body), scope)
 }
 
 /** Something made of all these, in one place: parameters among them meet the columns among them. */
@@ -141,8 +141,9 @@ function operatorsOf({ kind, name }: A_Expr): readonly (readonly string[])[] {
     case 'AEXPR_SIMILAR':
       return [names(name)]
     case null:
-      throw unsupported('an operation without a kind')
+      break
   }
+  throw unsupported('an operation without a kind')
 }
 
 function operation(analysis: Analysis, node: A_Expr, scope: Scope): Value {
@@ -195,8 +196,9 @@ function subLink(analysis: Analysis, node: SubLink, scope: Scope): Value {
     case 'ROWCOMPARE_SUBLINK':
     case 'CTE_SUBLINK':
     case null:
-      throw unsupported('this form of sub-query is not covered', node.location)
+      break
   }
+  throw unsupported('this form of sub-query is not covered', node.location)
 }
 
 function onlyValue(values: readonly Value[], location: number | undefined): Value {

@@ -22,8 +22,7 @@ export function withoutLiterals(query: PgQuery, sql: string): string {
 }
 
 function byTokens(query: PgQuery, sql: string): string {
-  const { tokens } = JSON.parse(query.scan(sql)) as { readonly tokens?: readonly ScanToken[] }
-  if (tokens === undefined) throw new Error('the scanner gave no tokens')
+  const tokens = tokensOf(JSON.parse(query.scan(sql)))
   const bytes = Buffer.from(sql)
   let number = highestParameter(tokens, bytes)
   let text = ''
@@ -35,6 +34,17 @@ function byTokens(query: PgQuery, sql: string): string {
     text += LITERALS.has(token.tokenName) ? `$${(number += 1)}` : bytes.toString('utf8', token.start, token.end)
   }
   return text.replaceAll(/ {2,}/g, ' ').trim()
+}
+
+function tokensOf(scanned: unknown): readonly ScanToken[] {
+  if (typeof scanned !== 'object' || scanned === null || !('tokens' in scanned) || !Array.isArray(scanned.tokens)) {
+    throw new Error('the scanner gave no tokens')
+  }
+  return scanned.tokens.filter(isToken)
+}
+
+function isToken(token: unknown): token is ScanToken {
+  return typeof token === 'object' && token !== null && 'start' in token && 'end' in token && 'tokenName' in token
 }
 
 function highestParameter(tokens: readonly ScanToken[], bytes: Buffer): number {

@@ -1,9 +1,10 @@
 import type { Action, ActionClass, PartUse } from '../../../engine/index.ts'
-import type { ColumnSource } from './catalog.ts'
+import type { ColumnSource, RelationKind } from './catalog.ts'
 import type { WrittenValue } from './findings.ts'
 
 /** A table or view that a statement names or reaches, and how it uses its columns. */
 export interface NormalizedResource {
+  readonly type: RelationKind
   /** `public.customers` */
   readonly name: string
   readonly parts: readonly NormalizedPart[]
@@ -43,9 +44,8 @@ export type SessionEffect =
   | { readonly kind: 'commit' | 'rollback'; readonly chain: boolean }
   | { readonly kind: 'savepoint' | 'release' | 'rollback_to'; readonly name: string }
   | { readonly kind: 'set'; readonly name: string; readonly local: boolean }
-  /** Prepared statements: one by name, or with null all. */
-  | { readonly kind: 'deallocate'; readonly name: string | null }
-  | { readonly kind: 'discard_all' }
+  | { readonly kind: 'deallocate'; readonly name: string }
+  | { readonly kind: 'deallocate_all' | 'discard_all' }
   /** The catalogue has another version now. */
   | { readonly kind: 'catalog' }
 

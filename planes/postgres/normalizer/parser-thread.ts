@@ -42,7 +42,7 @@ export class ParserThread {
     if (this.#closed) return null
     this.warm()
     const worker = await this.#worker
-    if (worker == null) return null
+    if (worker === null) return null
     const answer = await answerOf(worker, sql, this.#deadlineMs)
     if (answer === null || answer.kind === 'spoilt') {
       await this.#end()
@@ -86,6 +86,7 @@ function answerOf(worker: Worker, sql: string, deadlineMs: number): Promise<Work
   worker.on('message', give)
   worker.on('error', fail)
   worker.on('exit', fail)
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   worker.postMessage(sql)
   return promise
 }

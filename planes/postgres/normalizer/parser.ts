@@ -97,8 +97,9 @@ export class SqlParser {
       case 'ready':
       case 'spoilt':
       case undefined:
-        throw tooComplex('the SQL text is too complex to be parsed in time: split the statement')
+        break
     }
+    throw tooComplex('the SQL text is too complex to be parsed in time: split the statement')
   }
 
   async #takeSpare(): Promise<PgQuery> {

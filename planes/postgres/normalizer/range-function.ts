@@ -5,7 +5,7 @@ import { functionOf } from './function-call.ts'
 import { rename } from './from-alias.ts'
 import { opaque, unsupported } from './refusal.ts'
 import type { Scope, ScopeItem } from './scope.ts'
-import { type Column, literal, made, NOTHING, type Value } from './value.ts'
+import { type Column, literal, made, NOTHING } from './value.ts'
 import { typeOf } from './types.ts'
 
 const INT8 = 20

@@ -10,9 +10,7 @@ import { type Column, copyOf, made, NOTHING, type Value } from './value.ts'
 
 /** Names a relation as read, with all that stands behind it, and gives its columns with what they are made of. */
 export function readRelation(analysis: Analysis, relation: Relation, only: boolean): readonly Column[] {
-  if (relation.kind === 'sequence' || relation.kind === 'composite') {
-    throw unsupported(`reading the ${relation.kind} ${relation.qualified} is not covered`)
-  }
+  if (relation.kind === 'composite') throw unsupported(`${relation.qualified} is a type, not a table`)
   const members = family(relation, only)
   for (const member of members) admit(analysis, member)
   if (relation.kind === 'view' && !relation.system) return viewColumns(analysis, relation)

@@ -57,6 +57,7 @@ function outputColumn({ name, value }: Column): OutputColumn {
 /** Every relation that was named or reached, with the columns that were used, both in catalogue order. */
 function resourcesOf({ relations, uses, written }: Findings): readonly NormalizedResource[] {
   return [...relations].map((relation) => ({
+    type: relation.kind,
     name: relation.qualified,
     parts: columnsOf(relation)
       .filter((source) => uses.has(source))

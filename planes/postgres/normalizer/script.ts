@@ -13,7 +13,7 @@ export interface ParsedStatement {
   /** The text with every literal replaced by `$n` and without comments. */
   readonly normalizedText: string
   /** Turns a node's `location` (UTF-8 bytes into the script) into the protocol's P: characters from 1. */
-  positionOf(byteOffset: number): number
+  readonly positionOf: (byteOffset: number) => number
 }
 
 /** What crosses from the worker: the tree as JSON text and each statement's text without literals. */
@@ -43,7 +43,12 @@ function rawStatements(tree: string): readonly RawStmt[] {
   if (typeof parsed !== 'object' || parsed === null || !('stmts' in parsed) || !Array.isArray(parsed.stmts)) {
     throw new Error('the parser gave no statements')
   }
-  return parsed.stmts as RawStmt[]
+  return parsed.stmts.filter(isRawStatement)
+}
+
+/** What the parser wrote itself is believed to be of its own types. */
+function isRawStatement(statement: unknown): statement is RawStmt {
+  return typeof statement === 'object' && statement !== null && 'stmt' in statement
 }
 
 /** `stmt_location` is absent at 0, `stmt_len` to the end; both count bytes. */
@@ -57,5 +62,5 @@ function slices(sql: string, statements: readonly RawStmt[]): { text: string; lo
 }
 
 function characterAt(sql: string, byteOffset: number): number {
-  return [...Buffer.from(sql).toString('utf8', 0, byteOffset)].length + 1
+  return Array.from(Buffer.from(sql).toString('utf8', 0, byteOffset)).length + 1
 }

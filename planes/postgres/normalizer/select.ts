@@ -28,14 +28,8 @@ export function select(analysis: Analysis, stmt: SelectStmt, outer: Scope): read
 }
 
 function body(analysis: Analysis, stmt: SelectStmt, level: Scope): readonly Column[] {
-  switch (stmt.op ?? 'SETOP_NONE') {
-    case 'SETOP_UNION':
-    case 'SETOP_INTERSECT':
-    case 'SETOP_EXCEPT':
-      return setOperation(analysis, stmt, level)
-    case 'SETOP_NONE':
-      return (stmt.valuesLists ?? []).length > 0 ? values(analysis, stmt, level) : plain(analysis, stmt, level)
-  }
+  if ((stmt.op ?? 'SETOP_NONE') !== 'SETOP_NONE') return setOperation(analysis, stmt, level)
+  return (stmt.valuesLists ?? []).length > 0 ? values(analysis, stmt, level) : plain(analysis, stmt, level)
 }
 
 function plain(analysis: Analysis, stmt: SelectStmt, outer: Scope): readonly Column[] {

@@ -43,8 +43,9 @@ export function setStatement(stmt: VariableSetStmt): Outcome {
       return setting('reset', 'all', 'DEFAULT', false)
     case 'VAR_SET_CURRENT':
     case null:
-      throw unsupported('this form of SET is not covered')
+      break
   }
+  throw unsupported('this form of SET is not covered')
 }
 
 function setting(kind: 'set' | 'reset', written: string, value: string, local: boolean): Outcome {

@@ -1,3 +1,4 @@
+import type { Node } from 'libpg-query'
 import { tooComplex, unsupported } from './refusal.ts'
 
 /**
@@ -135,6 +136,17 @@ export function* childrenOf(kind: string, body: object): Generator<readonly [kin
     if (typeof shape === 'object') yield [shape.unwrapped, value]
     else for (const child of shape === 'list' ? listOf(value) : [value]) if (!isAbsent(child)) yield unwrap(child)
   }
+}
+
+/** A child as a node of its own. */
+export function wrap(kind: string, body: object): Node {
+  const node: unknown = { [kind]: body }
+  if (!isNode(node)) throw unsupported(`${kind} is not covered`)
+  return node
+}
+
+function isNode(node: unknown): node is Node {
+  return SHAPES.has(unwrap(node)[0])
 }
 
 function checkWrapped(node: unknown, depth: number): void {

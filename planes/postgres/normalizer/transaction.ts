@@ -22,8 +22,9 @@ export function transactionStatement({ kind, savepoint_name: name = '', chain = 
     case 'TRANS_STMT_COMMIT_PREPARED':
     case 'TRANS_STMT_ROLLBACK_PREPARED':
     case null:
-      throw unsupported('two-phase commit is not covered')
+      break
   }
+  throw unsupported('two-phase commit is not covered')
 }
 
 function control(kind: string, effect: SessionEffect): Outcome {

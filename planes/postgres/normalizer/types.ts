@@ -34,8 +34,9 @@ function mayRunCode(catalog: Catalog, type: CatalogType): boolean {
       return type.insideOid !== 0 && insideRuns(catalog, type.insideOid)
     case 'enum':
     case 'pseudo':
-      return false
+      break
   }
+  return false
 }
 
 function insideRuns(catalog: Catalog, typeOid: number): boolean {

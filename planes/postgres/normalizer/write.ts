@@ -18,7 +18,7 @@ import { writtenValue } from './written-value.ts'
 export function insertRows(analysis: Analysis, stmt: InsertStmt, outer: Scope): readonly Column[] {
   analysis.findings.does('insert', 'write')
   const level = withCommonTables(analysis, stmt.withClause, new Scope(outer))
-  const target = openTarget(analysis, stmt.relation, false)
+  const target = openTarget(analysis, stmt.relation, ({ partitioned }) => !partitioned)
   const columns = insertedColumns(target, stmt.cols)
   const inserted = stmt.selectStmt === undefined ? [] : insertedValues(analysis, stmt.selectStmt, columns, level)
   for (const [index, { column, whole }] of columns.entries()) {
@@ -33,7 +33,7 @@ export function insertRows(analysis: Analysis, stmt: InsertStmt, outer: Scope): 
 export function updateRows(analysis: Analysis, stmt: UpdateStmt, outer: Scope): readonly Column[] {
   analysis.findings.does('update', 'write')
   const level = withCommonTables(analysis, stmt.withClause, new Scope(outer))
-  const target = openTarget(analysis, stmt.relation, stmt.relation?.inh !== true)
+  const target = openTarget(analysis, stmt.relation, () => stmt.relation?.inh !== true)
   const items = [target.item, ...fromClause(analysis, stmt.fromClause, level)]
   setColumns(analysis, target, stmt.targetList, level.withItems(items))
   condition(analysis, stmt.whereClause, level.withItems(items))
@@ -43,18 +43,25 @@ export function updateRows(analysis: Analysis, stmt: UpdateStmt, outer: Scope): 
 export function deleteRows(analysis: Analysis, stmt: DeleteStmt, outer: Scope): readonly Column[] {
   analysis.findings.does('delete', 'destroy')
   const level = withCommonTables(analysis, stmt.withClause, new Scope(outer))
-  const target = openTarget(analysis, stmt.relation, stmt.relation?.inh !== true)
+  const target = openTarget(analysis, stmt.relation, () => stmt.relation?.inh !== true)
   const items = [target.item, ...fromClause(analysis, stmt.usingClause, level)]
   condition(analysis, stmt.whereClause, level.withItems(items))
   return returning(analysis, stmt.returningClause, target.item, items, level)
 }
 
-/** The relation that is changed, named with all that stands behind it. A name here never means a WITH query. */
-function openTarget(analysis: Analysis, range: RangeVar | undefined, only: boolean): WriteTarget {
+/**
+ * The relation that is changed, named with all that stands behind it; `only` tells whether its children are left alone.
+ * A name here never means a WITH query.
+ */
+function openTarget(
+  analysis: Analysis,
+  range: RangeVar | undefined,
+  only: (relation: Relation) => boolean,
+): WriteTarget {
   if (range === undefined) throw unsupported('a statement without a target')
   const relation = relationOf(analysis, range)
-  const columns = analysis.read(relation, only)
-  for (const member of family(relation, only)) admitWrite(analysis, member)
+  const columns = analysis.read(relation, only(relation))
+  for (const member of family(relation, only(relation))) admitWrite(analysis, member)
   return { relation, item: relationItem(analysis, range, columns) }
 }
 
