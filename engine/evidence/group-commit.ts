@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { EvidenceError } from '../errors.ts'
 import type { AppendFile } from './file-store.ts'
 import type { EntryKind } from './line.ts'
@@ -78,9 +79,11 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    await Promise.resolve() // Appends of the same turn share the first batch.
     try {
       while (this.#failure === null && !isEmpty(this.#filling)) {
+        // Whoever is ready in this turn of the event loop (those that the last batch let go among them) shares the batch:
+        // nearly all that a commit costs is the kernel's, per commit.
+        await setImmediate()
         const batch = this.#filling
         this.#filling = emptyBatch(batch.number + 1)
         await this.#commit(batch)

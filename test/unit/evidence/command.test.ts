@@ -68,6 +68,7 @@ describe('exit codes', () => {
     expect(stdout).toMatch(
       /In doubt: .*\n {2}2026-04-18T\S+ {2}decision d-1 {2}postgres\.select by reconciler {2}\(record gw-1\.\S+:2\)/,
     )
+    expect(stdout.match(/^ {2}INCOMPLETE /gm)).toHaveLength(1)
     expect(stdout).toContain('\nINCOMPLETE: ')
   })
 

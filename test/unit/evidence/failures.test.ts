@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, test } from 'vitest'
 import { EvidenceError } from '../../../engine/errors.ts'
 import { verifyEvidence, type EvidenceLog } from '../../../engine/evidence/index.ts'
@@ -80,20 +81,21 @@ describe('a disk that fails once', () => {
     await (await openLog(directory)).close()
   })
 
-  it('rejects the batch that failed and the one that filled meanwhile, and writes neither again', async () => {
+  it('rejects the batch that failed and the one that filled meanwhile, and writes that one never', async () => {
     const steps = await stepsOfSoundRun()
-    const first = steps.indexOf('write') + 2
+    const second = steps.indexOf('write') + 2
     const directory = join(scratch(), 'new')
-    const log = await openLog(directory, { files: new FailingFiles(first, 'before') })
+    const files = new FailingFiles(second, 'after')
+    const log = await openLog(directory, { files })
     const one = log.append(intent('d-1')).durable
-    await Promise.resolve()
-    await Promise.resolve()
+    while (files.steps.length <= second) await setImmediate()
     const two = log.append(intent('d-2')).durable
     const frame = log.appendFrame('s-1', rows('d-2')).durable
-    for (const durable of [one, two, frame])
+    for (const durable of [one, two, frame]) {
       await expect(durable).rejects.toMatchObject({ code: 'ERR_EVIDENCE_WRITE', fatal: true })
+    }
     await expect(log.close()).rejects.toMatchObject({ code: 'ERR_EVIDENCE_WRITE' })
-    expect(recordsOf(fileOf(directory, 'records')).map(({ event }) => event)).toEqual(['writer.opened'])
+    expect(recordsOf(fileOf(directory, 'records')).map(({ decision }) => decision)).toEqual([undefined, 'd-1'])
     expect(fileOf(directory, 'recordings').read()).toHaveLength(0)
   })
 })
