@@ -96,13 +96,14 @@ type LabelsByPlane = Readonly<Record<string, Labels['resources']>>
 
 /** plane → resource → part → labels. Strict: a label that is silently lost is a value that is silently shown. */
 function readLabels(data: JsonObject): LabelsByPlane {
-  const list = (value: JsonValue, path: string): readonly string[] => {
-    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value
-    throw wrongLabels(path, 'a list of strings')
-  }
   return entries(data['labels'] ?? {}, 'labels', (resources, plane) =>
-    entries(resources, plane, (parts, resource) => entries(parts, resource, list)),
+    entries(resources, plane, (parts, resource) => entries(parts, resource, labelList)),
   )
+}
+
+function labelList(value: JsonValue, path: string): readonly string[] {
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value
+  throw wrongLabels(path, 'a list of strings')
 }
 
 function entries<T>(

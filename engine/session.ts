@@ -333,7 +333,8 @@ function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {
 
 function denialMessage(approval: Approval): string {
   const denial = approval.answers.find((answer) => answer.answer === 'deny')
-  return denial?.reason == null ? 'an approver said no' : `an approver said no: ${denial.reason}`
+  const reason = denial?.reason ?? null
+  return reason === null ? 'an approver said no' : `an approver said no: ${reason}`
 }
 
 /** What an approver needs in ten seconds: who asks for whom, for what, and what will be hidden from the answer. */

@@ -76,7 +76,7 @@ class Listener implements RunningPlane {
     this.#server.close()
     const deadline = Date.now() + deadlineMs
     while (this.#sessions.size > 0 && Date.now() < deadline) {
-      for (const { session } of this.#sessions.values()) if (session.idle) session.shutDown()
+      for (const { session } of this.#sessions.values()) if (session.idle) void session.shutDown()
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
@@ -84,8 +84,7 @@ class Listener implements RunningPlane {
   async close(): Promise<void> {
     this.#draining = true
     this.#server.close()
-    const ended = [...this.#sessions.values()].map(({ session }) => session.shutDown())
-    await Promise.all(ended)
+    await Promise.all([...this.#sessions.values()].map(({ session }) => session.shutDown()))
     for (const socket of this.#sockets) socket.destroy()
     for (const catalog of this.#catalogs.values()) catalog.close()
     await this.#parser.close()

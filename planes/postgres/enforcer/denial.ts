@@ -95,7 +95,7 @@ export function fatalOf(error: unknown): Denial {
 
 function sqlstateOf(error: CountersignError): string {
   if (error instanceof NormalizeError) {
-    switch (error.code as NormalizeError['code']) {
+    switch (error.code) {
       case 'ERR_NORMALIZE_SYNTAX':
         return SQLSTATE.syntaxError
       case 'ERR_NORMALIZE_UNSUPPORTED':

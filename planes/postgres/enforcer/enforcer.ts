@@ -9,6 +9,7 @@ import type {
   Principal,
   RequestContext,
   Resource,
+  ResourcePart,
   Session,
 } from '../../../engine/index.ts'
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
@@ -266,11 +267,13 @@ function recordedView(
 }
 
 function withoutLabelledValues(resource: Resource): Resource {
-  if (!resource.parts.some((part) => part.labels.length > 0 && part.values != null)) return resource
-  const parts = resource.parts.map((part) =>
-    part.labels.length > 0 && part.values != null ? { ...part, values: part.values.map(() => MASKED) } : part,
-  )
-  return { ...resource, parts }
+  return { ...resource, parts: resource.parts.map(withoutLabelledValue) }
+}
+
+function withoutLabelledValue(part: ResourcePart): ResourcePart {
+  const { labels, values } = part
+  if (labels.length === 0 || values === undefined || values === null) return part
+  return { ...part, values: values.map(() => MASKED) }
 }
 
 /** A syntax error's text quotes what the client sent; the record gets its kind alone. */

@@ -104,6 +104,7 @@ export class Backend {
           if (head.next === head.statements.length) this.#wire.expected.shift()
         })
       }
+      default: // nothing is owed, or something that only ReadyForQuery or an error answers
     }
     throw notOwed(type)
   }

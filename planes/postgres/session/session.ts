@@ -94,7 +94,7 @@ export class PostgresSession {
   /** A CancelRequest with this session's key: a hold is withdrawn, a running statement cancelled, an idle session left alone. */
   cancel(): void {
     if (this.#judging) this.#withdraw()
-    else if (this.#wire.expected.length > 0) void this.#parts.cancelUpstream().catch(() => undefined)
+    else if (this.#wire.expected.length > 0) this.#cancelUpstream()
   }
 
   /** No statement waits or runs, and no transaction is open. */
@@ -102,9 +102,10 @@ export class PostgresSession {
     return this.#wire.expected.length === 0 && !this.#pumping && this.#wire.transaction === 'I'
   }
 
-  /** The gateway is going down. */
-  shutDown(): void {
+  /** The gateway is going down. Resolves when the session's end is recorded. */
+  shutDown(): Promise<void> {
     this.#fail(new UpstreamError('ERR_UPSTREAM_CLOSED', 'the gateway is shutting down: connect again'))
+    return this.#ended.promise
   }
 
   #clientSent(chunk: Buffer): void {
@@ -202,6 +203,11 @@ export class PostgresSession {
     this.#wire.outbox.flush()
   }
 
+  /** A cancel that can't be delivered is like one that came too late. */
+  #cancelUpstream(): void {
+    this.#parts.cancelUpstream().catch(() => undefined)
+  }
+
   #withdraw(): void {
     this.#withdrawal.abort(new Error('withdrawn by the client'))
     this.#withdrawal = new AbortController()
@@ -219,7 +225,7 @@ export class PostgresSession {
     this.#wire.outbox.close()
     this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
     this.#parts.socket.end(errorResponse(denial))
-    if (this.#wire.expected.length > 0) void this.#parts.cancelUpstream().catch(() => undefined)
+    if (this.#wire.expected.length > 0) this.#cancelUpstream()
     void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
   }
 

@@ -196,8 +196,10 @@ describe('extended query', () => {
 
   test('pipelined batches answer in order', async () => {
     const client = await open()
-    const one = (n: number) => [parse(`SELECT ${n} AS n`), bind(), execute(), sync]
-    const got = await answers(client, ...Array.from({ length: 20 }, (_, n) => one(n)).flat())
+    const got = await answers(
+      client,
+      ...Array.from({ length: 20 }, (_, n) => [parse(`SELECT ${n} AS n`), bind(), execute(), sync]).flat(),
+    )
     expect(got.filter((line) => line.startsWith('D'))).toEqual(Array.from({ length: 20 }, (_, n) => `D ${n}`))
     client.end()
   })

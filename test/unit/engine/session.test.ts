@@ -142,9 +142,7 @@ describe('hold', () => {
     const decision = await session.decide(transfer(rooms, '250000'), {
       ...wait,
       onHold: ({ approval }) => {
-        void rooms.ledger.answer(approval, { by: APPROVER, answer: 'approve', reason: 'ok' }).then(() => {
-          rooms.clock += 61_000
-        })
+        void rooms.ledger.answer(approval, { by: APPROVER, answer: 'approve', reason: 'ok' })
       },
       again: async () => {
         rooms.clock += 61_000
