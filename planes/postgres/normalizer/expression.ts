@@ -1,15 +1,15 @@
 import type { A_Const, A_Expr, A_Indirection, CaseExpr, Node, ParamRef, RowExpr, SubLink, TypeCast } from 'libpg-query'
 import type { Analysis } from './analysis.ts'
 import { all, kindOf, locationOf, names } from './ast.ts'
-import type { Catalog } from './catalog.ts'
 import { columnRef, endsInStar, starColumns } from './column-ref.ts'
+import { compositeFields } from './composite-fields.ts'
 import { functionCall } from './function-call.ts'
 import { operator } from './operators.ts'
 import { unresolved, unsupported } from './refusal.ts'
 import type { Scope } from './scope.ts'
 import { childrenOf, wrap } from './shape.ts'
 import { castOid, typeOf } from './types.ts'
-import { type Column, composite, literal, made, NOTHING, parameter, UNKNOWN_OID, type Value } from './value.ts'
+import { composite, literal, made, NOTHING, parameter, UNKNOWN_OID, type Value } from './value.ts'
 
 /** What an expression's value is made of. Conditions inside it are recorded as predicates where they stand. */
 export function expression(analysis: Analysis, node: Node, scope: Scope): Value {
@@ -162,20 +162,10 @@ function listed(node: Node): readonly Node[] {
 
 function typeCast(analysis: Analysis, { arg, typeName, location }: TypeCast, scope: Scope): Value {
   if (arg === undefined) throw unsupported('a cast of nothing', location)
-  const type = typeOf(analysis, typeName)
   const typeOid = castOid(analysis, typeName)
   const value = made([analysis.value(arg, scope)])
-  const fields = typeOid === null ? null : compositeFields(analysis.catalog, type.relationOid, value)
+  const fields = typeOid === null ? null : compositeFields(analysis.catalog, typeOid, value)
   return { ...value, copy: false, typeOid, fields }
-}
-
-function compositeFields(catalog: Catalog, relationOid: number, value: Value): readonly Column[] | null {
-  const relation = catalog.relationByOid(relationOid)
-  if (relation === undefined) return null
-  return relation.columns.map(({ name, typeOid }) => ({
-    name,
-    value: { ...value, copy: false, typeOid, fields: null },
-  }))
 }
 
 function subLink(analysis: Analysis, node: SubLink, scope: Scope): Value {
@@ -250,8 +240,12 @@ function indirection(analysis: Analysis, { arg, indirection = [] }: A_Indirectio
   return value
 }
 
+/**
+ * The server reads `(x).name` as `name(x)` where x has no such field, so on a value whose fields aren't known it could call
+ * anything: `('PG_VERSION').pg_read_file` does.
+ */
 function fieldOf(value: Value, name: string): Value {
-  if (value.fields === null) return { ...value, copy: false, typeOid: null }
+  if (value.fields === null) throw unsupported(`field "${name}" of a value whose fields are not known`)
   const found = value.fields.filter((field) => field.name === name)
   const [field] = found
   if (field === undefined || found.length > 1) throw unresolved(`field "${name}" does not exist or is ambiguous`)

@@ -89,7 +89,7 @@ function sample(
   scope: Scope,
   lateral: readonly ScopeItem[],
 ): FromEntry {
-  const name = names(method).at(-1) ?? ''
+  const name = names(method).join('.')
   if (!SAMPLING.has(name)) throw unsupported(`the sampling method ${name} is not covered`, location)
   if (relation === undefined) throw unsupported('a sample of nothing', location)
   for (const node of [...(args ?? []), ...(repeatable === undefined ? [] : [repeatable])]) {

@@ -1,6 +1,7 @@
 import type { Analysis } from './analysis.ts'
 import { all, bodyOf } from './ast.ts'
 import type { CatalogColumn, ColumnSource, Relation } from './catalog.ts'
+import { compositeFields } from './composite-fields.ts'
 import type { Findings } from './findings.ts'
 import { opaque, Refusal, unsupported } from './refusal.ts'
 import { family } from './relations.ts'
@@ -22,8 +23,8 @@ export function readRelation(analysis: Analysis, relation: Relation, only: boole
 
 function admit(analysis: Analysis, relation: Relation): void {
   analysis.findings.relations.add(relation)
-  // A policy's expression may call anything; whoever wrote it, a read is then no proven read.
-  if (relation.rowSecurity) analysis.findings.effects = true
+  // A policy's expression and another server may do anything: a read is then no proven read.
+  if (relation.rowSecurity || relation.kind === 'foreign-table') analysis.findings.effects = true
   const risky = relation.columns.find(({ declaredTypeOid }) => analysis.catalog.hasRiskyCasts(declaredTypeOid))
   if (risky !== undefined) {
     throw opaque(`column ${relation.qualified}.${risky.name} has a type whose casts may run a user's function`)
@@ -41,7 +42,8 @@ function columnValue(
     const same = member.columns.find(({ name }) => name === column.name)
     if (same !== undefined) sources.add(same.source)
   }
-  const own = copyOf(sources, column.typeOid)
+  const plain = copyOf(sources, column.typeOid)
+  const own = { ...plain, fields: compositeFields(analysis.catalog, column.typeOid, plain) }
   return column.generated === null
     ? own
     : { ...made([own, generated(analysis, relation, column)]), typeOid: column.typeOid }

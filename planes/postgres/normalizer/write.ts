@@ -16,7 +16,9 @@ import { writtenValue } from './written-value.ts'
 
 /** INSERT; its result is what RETURNING lists. */
 export function insertRows(analysis: Analysis, stmt: InsertStmt, outer: Scope): readonly Column[] {
-  analysis.findings.does('insert', 'write')
+  // An upsert may change rows that are there already.
+  const upsert = stmt.onConflictClause?.action === 'ONCONFLICT_UPDATE'
+  analysis.findings.does(upsert ? 'upsert' : 'insert', 'write')
   const level = withCommonTables(analysis, stmt.withClause, new Scope(outer))
   const target = openTarget(analysis, stmt.relation, ({ partitioned }) => !partitioned)
   const columns = insertedColumns(target, stmt.cols)
