@@ -41,8 +41,9 @@ function edit(
 
 /** A line whose content was changed by somebody who computes its hash again. */
 function resigned(line: string | undefined, from: string, to: string): string {
-  const { record }: { record: object } = JSON.parse(line?.replace(from, to) ?? '')
-  return encodeLine('record', record).text.slice(0, -1)
+  const { record, frame = {} }: { record?: object; frame?: object } = JSON.parse(line?.replace(from, to) ?? '')
+  const again = record === undefined ? encodeLine('frame', frame) : encodeLine('record', record)
+  return again.text.slice(0, -1)
 }
 
 const swap = (lines: readonly string[], at: number): readonly string[] =>
@@ -110,6 +111,12 @@ describe('the drill: each has its own message', () => {
       (d) => edit(d, 'recordings', (l) => l.with(1, l[1]?.replace('Ann', 'Bob') ?? '')),
       'tampered',
       'the line was changed',
+    ],
+    [
+      'a frame with a new hash',
+      (d) => edit(d, 'recordings', (l) => l.with(0, resigned(l[0], 'Ann', 'Bob'))),
+      'tampered',
+      'does not follow the session’s frame before it',
     ],
     ['a frame dropped', (d) => edit(d, 'recordings', (l) => l.toSpliced(0, 1)), 'tampered', 'the sequence is broken'],
     [
