@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
-import type { QueryResult } from 'pg'
+import type { CustomTypesConfig, QueryResult } from 'pg'
 import { issueCertificates } from './certificates.ts'
 import { freePort } from './free-port.ts'
 
@@ -234,10 +234,15 @@ async function createDatabase(server: PostgresServer, bank: boolean): Promise<vo
   if (bank) await asSuperuser(server, 'bank', await readFile(BANK, 'utf8'))
 }
 
-/** Runs SQL text past the gateway, as the superuser. */
-export async function asSuperuser(server: PostgresServer, database: string, sql: string): Promise<QueryResult> {
+/** Runs SQL text past the gateway, as the superuser. `types`: how the driver reads values, where not its own way. */
+export async function asSuperuser(
+  server: PostgresServer,
+  database: string,
+  sql: string,
+  types?: CustomTypesConfig,
+): Promise<QueryResult> {
   const { host, port, user, password } = server
-  const client = new Client({ host, port, user, password, database })
+  const client = new Client({ host, port, user, password, database, ...(types === undefined ? {} : { types }) })
   await client.connect()
   try {
     return await client.query(sql)
