@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { Client, DatabaseError } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTap } from '../../support/byte-tap.ts'
 import type { ByteTap } from '../../support/byte-tap.ts'
+import { cancel } from '../../support/cancel-request.ts'
 import { canariesIn } from '../../support/canaries.ts'
 import { direct } from '../../support/direct.ts'
 import { startStack } from '../../support/stack.ts'
@@ -194,18 +193,4 @@ describe('node-postgres', () => {
 async function running(text: string): Promise<unknown> {
   const sql = `SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%${text}%'`
   return (await direct(stack, sql))[0]?.[0]
-}
-
-/** CancelRequest with the key that the driver got (its properties are there, if not in its types), off by `wrongBy`. */
-async function cancel(of: Client, wrongBy = 0): Promise<void> {
-  const pid: unknown = Reflect.get(of, 'processID')
-  const secret: unknown = Reflect.get(of, 'secretKey')
-  const request = Buffer.alloc(16)
-  request.writeInt32BE(16)
-  request.writeInt32BE(80_877_102, 4)
-  request.writeInt32BE(Number(pid), 8)
-  request.writeInt32BE(Number(secret) ^ wrongBy, 12)
-  const socket = connect(tap.port, tap.host)
-  socket.end(request)
-  await once(socket.resume(), 'close')
 }

@@ -85,7 +85,7 @@ def pipeline_refused(connection):
 
 def stream(connection):
     with connection.cursor() as cursor:
-        return list(cursor.stream("SELECT id, ssn FROM customers ORDER BY id"))
+        return list(cursor.stream("SELECT id, ssn FROM customers WHERE id < 6 ORDER BY id"))
 
 
 def transactions(connection):
