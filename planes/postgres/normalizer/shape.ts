@@ -125,17 +125,37 @@ export function checkShape(node: unknown): void {
   checkWrapped(node, 0)
 }
 
+type Visit = (kind: string, body: object) => void
+
 /** A node's direct children, with the kind of each: what a walk over an expression visits. */
-export function* childrenOf(kind: string, body: object): Generator<readonly [kind: string, body: object]> {
+export function childrenOf(kind: string, body: object): readonly (readonly [kind: string, body: object])[] {
+  const children: [string, object][] = []
+  eachChild(kind, body, (childKind, child) => children.push([childKind, child]))
+  return children
+}
+
+function eachChild(kind: string, body: object, visit: Visit): void {
   const fields = SHAPES.get(kind)
   if (fields === undefined) throw unsupported(`${kind} is not covered`)
   for (const [name, value] of Object.entries(body)) {
     const shape = fields.get(name)
     if (shape === undefined) throw unsupported(`${kind} with ${name} is not covered`, locationOf(body))
-    if (shape === 'plain') continue
-    if (typeof shape === 'object') yield [shape.unwrapped, value]
-    else for (const child of shape === 'list' ? listOf(value) : [value]) if (!isAbsent(child)) yield unwrap(child)
+    visitField(shape, value, visit)
   }
+}
+
+function visitField(shape: FieldShape, value: unknown, visit: Visit): void {
+  if (shape === 'plain') return
+  if (shape === 'node') visitNode(value, visit)
+  else if (shape === 'list') for (const node of listOf(value)) visitNode(node, visit)
+  else visit(shape.unwrapped, objectOf(shape.unwrapped, value))
+}
+
+/** Lists may hold nulls, written `{}`: plain DISTINCT is a list of one. */
+function visitNode(node: unknown, visit: Visit): void {
+  if (typeof node === 'object' && node !== null && Object.keys(node).length === 0) return
+  const [kind, body] = unwrap(node)
+  visit(kind, body)
 }
 
 /** A child as a node of its own. */
@@ -156,21 +176,19 @@ function checkWrapped(node: unknown, depth: number): void {
 
 function checkBody(kind: string, body: object, depth: number): void {
   if (depth > MAX_DEPTH) throw tooComplex('the statement nests too deeply to be judged: split the expression')
-  for (const [childKind, child] of childrenOf(kind, body)) checkBody(childKind, child, depth + 1)
+  eachChild(kind, body, (childKind, child) => checkBody(childKind, child, depth + 1))
 }
 
 function unwrap(node: unknown): readonly [kind: string, body: object] {
   const entries = typeof node === 'object' && node !== null ? Object.entries(node) : []
   const [entry, ...others] = entries
   if (entry === undefined || others.length > 0) throw unsupported('the parse tree holds something that is no node')
-  const [kind, body] = entry
-  if (typeof body !== 'object' || body === null) throw unsupported(`${kind} is not covered`)
-  return [kind, body]
+  return [entry[0], objectOf(entry[0], entry[1])]
 }
 
-/** Lists may hold nulls, written `{}`: plain DISTINCT is a list of one. */
-function isAbsent(node: unknown): boolean {
-  return typeof node === 'object' && node !== null && Object.keys(node).length === 0
+function objectOf(kind: string, body: unknown): object {
+  if (typeof body !== 'object' || body === null) throw unsupported(`${kind} is not covered`)
+  return body
 }
 
 function listOf(value: unknown): readonly unknown[] {
