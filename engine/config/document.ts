@@ -51,14 +51,16 @@ function toPlain(document: Document.Parsed, file: string): unknown {
   }
 }
 
+/** A value's own place; for a mapping or a list that of its key, which is where a reader looks for it. */
 function startOf(document: Document.Parsed, path: ConfigPath, ofKey: boolean): number {
   let node: unknown = document.contents
   let start = offsetOf(node) ?? 0
   for (const [depth, key] of path.entries()) {
-    const child: Child | undefined = childOf(isAlias(node) ? node.resolve(document) : node, key)
+    const child = childOf(isAlias(node) ? node.resolve(document) : node, key)
     if (child === undefined) return start
     const isLast = depth === path.length - 1
-    start = (isLast && ofKey ? offsetOf(child.key) : offsetOf(child.value)) ?? offsetOf(child.key) ?? start
+    const byKey = isMap(child.value) || isSeq(child.value) || (isLast && ofKey)
+    start = (byKey ? offsetOf(child.key) : undefined) ?? offsetOf(child.value) ?? offsetOf(child.key) ?? start
     node = child.value
   }
   return start

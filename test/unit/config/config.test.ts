@@ -229,7 +229,9 @@ describe('where things stand', () => {
   test.each([
     ['planes.postgres.listen.port', ':14:38'],
     ['identity.issuers[0].audience', ':10:17'],
-    ['planes.postgres.listen.prot', ':14:13'],
+    ['planes.postgres.listen.prot', ':14:5'],
+    ['identity.issuers[0]', ':9:7'],
+    ['planes', ':12:1'],
     ['nothing.of.this', ':1:1'],
   ])('%s', (path, where) => {
     expect(read(WHOLE).locate(path)).toBe(FILE + where)
@@ -242,9 +244,9 @@ describe('where things stand', () => {
     expect(complaint('listen.port: expected a port')).toBe(
       `${FILE}:14:38: planes.postgres.listen.port: expected a port`,
     )
-    expect(complaint('planes.postgres.listen: wrong')).toBe(`${FILE}:14:13: planes.postgres.listen: wrong`)
+    expect(complaint('planes.postgres.listen: wrong')).toBe(`${FILE}:14:5: planes.postgres.listen: wrong`)
     expect(complaint('listen.port: a\nupstream: b').split('\n')).toHaveLength(2)
-    expect(complaint('nothing fits')).toBe(`${FILE}:14:5: planes.postgres: nothing fits`)
+    expect(complaint('nothing fits')).toBe(`${FILE}:13:3: planes.postgres: nothing fits`)
   })
 })
 
