@@ -1,4 +1,4 @@
-import { Client, DatabaseError } from 'pg'
+import { Client } from 'pg'
 import type { QueryResult } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cancel } from '../../support/cancel-request.ts'
@@ -31,7 +31,7 @@ interface Held {
   readonly client: Client
   readonly approval: string
   /** The statement's answer, or the error it ended with. */
-  readonly answer: Promise<QueryResult | DatabaseError>
+  readonly answer: Promise<QueryResult | Error>
 }
 
 async function connect(): Promise<Client> {
@@ -55,7 +55,7 @@ async function hold(mark: string, amount = '5.00', client?: Client): Promise<Hel
     })
   })
   const answer = own.query(TRANSFER, [10, 20, amount, mark]).catch((error: unknown) => {
-    if (error instanceof Error) return error as DatabaseError
+    if (error instanceof Error) return error
     throw error
   })
   const early = answer.then((ended) => Promise.reject(new Error(`not held: ${JSON.stringify(ended)}`)))

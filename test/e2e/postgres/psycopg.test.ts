@@ -42,6 +42,7 @@ function direct(...names: string[]): Promise<Scenarios> {
   return saw(env, names)
 }
 
+const ssn = (id: number): string => `*******${String(id).repeat(4)}`
 const FIRST = ['*******1111', 'a***@***', '********0001', '1981-01-01']
 
 describe.skipIf(python === null)('psycopg 3', () => {
@@ -54,7 +55,6 @@ describe.skipIf(python === null)('psycopg 3', () => {
 
   test('labelled columns are masked, whichever way they are asked for', async () => {
     const ways = ['masked', 'prepared', 'many', 'pipeline', 'stream', 'asynchronous']
-    const ssn = (id: number): string => `*******${String(id).repeat(4)}`
     const all = [1, 2, 3, 4, 5].map((id) => [id, ssn(id)])
     expect(await through(...ways)).toEqual({
       masked: [[FIRST], [FIRST]],

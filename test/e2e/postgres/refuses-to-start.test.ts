@@ -181,13 +181,16 @@ test('the process itself ends with that code and that sentence, and with nothing
   ])
 })
 
-describe('what is no reason not to start, because it may come back', () => {
-  const connection = (): Client => {
-    const { user, token } = stack.line.principals.agent
-    return new Client({ ...stack.line.gateway, user, password: token }).on('error', () => undefined)
-  }
-  const readiness = async (): Promise<number> => (await fetch(new URL('/readyz', stack.line.api))).status
+function connection(): Client {
+  const { user, token } = stack.line.principals.agent
+  return new Client({ ...stack.line.gateway, user, password: token }).on('error', () => undefined)
+}
 
+async function readiness(): Promise<number> {
+  return (await fetch(new URL('/readyz', stack.line.api))).status
+}
+
+describe('what is no reason not to start, because it may come back', () => {
   test('the server: who comes is told so, who is there is sent away', async () => {
     await stack.gateway.restart()
     const early = connection()
