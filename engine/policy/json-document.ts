@@ -2,7 +2,6 @@ import type { JsonObject, JsonValue } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 
 const MAX_DEPTH = 100
-const MAX_EXACT_DIGITS = 15
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** A JSON file of a bundle: its value, deep-frozen, and OPA's canonical text of it. */
@@ -64,15 +63,17 @@ function freezeObject(name: string, value: object, depth: number): JsonObject {
 }
 
 function exact(name: string, { value, source }: WrittenNumber): number {
-  const digits = source
-    .replace(/[eE].*$/, '')
-    .replaceAll(/[-.]/g, '')
-    .replace(/^0+/, '')
-  if (Number.isFinite(value) && (Number.isSafeInteger(value) || digits.length <= MAX_EXACT_DIGITS)) return value
+  if (Number.isFinite(value) && significant(String(value)) === significant(source)) return value
   throw new PolicyError(
     'ERR_POLICY_DATA',
     `${name} holds the number ${source}, which loses digits; write it as a string`,
   )
+}
+
+/** The digits that tell a number, wherever its point and exponent put them. */
+function significant(written: string): string {
+  const [mantissa = ''] = written.toLowerCase().split('e')
+  return mantissa.replaceAll(/[-.]/g, '').replaceAll(/^0+|0+$/g, '')
 }
 
 function wellFormed(name: string, text: string): string {

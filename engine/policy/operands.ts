@@ -1,5 +1,5 @@
 import { PolicyError } from '../errors.ts'
-import { isNumber, isSet } from './rego-value.ts'
+import { isNumber, isSet, wholeNumber } from './rego-value.ts'
 import type { RegoValue } from './rego-value.ts'
 
 /** Readers of a builtin's operands. Each throws PolicyError ERR_POLICY_BUILTIN without the operand's value in it. */
@@ -18,12 +18,10 @@ export function listOperand(value: RegoValue | undefined, what: string): readonl
 
 const INT64_LEAST = -(2n ** 63n)
 const INT64_MOST = 2n ** 63n - 1n
-const WHOLE = /^(-?\d+)(?:\.0*)?$/
 
 /** A number that is whole and fits 64 bits. */
 export function int64Operand(value: RegoValue | undefined, what: string): bigint {
-  const digits = value !== undefined && isNumber(value) ? WHOLE.exec(value.text)?.[1] : undefined
-  const integer = digits === undefined ? undefined : BigInt(digits)
+  const integer = value !== undefined && isNumber(value) ? wholeNumber(value) : undefined
   if (integer === undefined || !fitsInt64(integer)) throw wrongOperand(what, 'a whole number of 64 bits')
   return integer
 }

@@ -224,6 +224,14 @@ function decimal(text: string): Decimal {
   return { digits: BigInt(whole + fraction || '0'), exponent: Number(exponent) - fraction.length }
 }
 
+/** The number as an integer, or undefined when it has a fraction. */
+export function wholeNumber({ text }: RegoNumber): bigint | undefined {
+  const { digits, exponent } = decimal(text)
+  if (exponent >= 0) return scaled({ digits, exponent }, 0)
+  const unit = 10n ** BigInt(-exponent)
+  return digits % unit === 0n ? digits / unit : undefined
+}
+
 function scaled({ digits, exponent }: Decimal, scale: number): bigint {
   return digits * 10n ** BigInt(exponent - scale)
 }

@@ -27,8 +27,8 @@ const NUMBERS = [
   { from: 136, to: 148, value: 0 },
 ]
 const PREFIX_FIELD = { from: 345, to: 500 }
-// Letters, digits and `._-` in every segment: no `..`, no backslash, no control or look-alike character.
-const PLAIN_NAME = /^(?:[A-Za-z0-9_-]|\.(?!\.))(?:[A-Za-z0-9._-]|\/(?=[A-Za-z0-9_-]|\.(?![./])))*$/
+// No `..`, no backslash, no control or look-alike character.
+const PLAIN_SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/
 
 /** Regular files of a ustar archive, in its order. Throws PolicyError ERR_POLICY_BUNDLE on anything out of the ordinary. */
 export function readTar(archive: Uint8Array): ArchiveFile[] {
@@ -88,7 +88,9 @@ function entryName(header: Buffer): string {
   const prefix = text(header, PREFIX_FIELD)
   const name = text(header, NAME_FIELD)
   const path = (prefix === '' ? name : `${prefix}/${name}`).replace(/^\//, '')
-  if (!PLAIN_NAME.test(path)) throw refused('has an entry with a strange path; expected plain relative names')
+  if (!path.split('/').every((segment) => PLAIN_SEGMENT.test(segment))) {
+    throw refused('has an entry with a strange path; expected plain relative names')
+  }
   return path
 }
 
