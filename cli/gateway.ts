@@ -9,7 +9,7 @@ import { openEvidenceLog } from '../engine/evidence/index.ts'
 import type { EvidenceLog } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
-import { activatePolicy, approvalJournal, ConfigError, EvidenceError, hostFor, StateError } from '../engine/index.ts'
+import { activatePolicy, approvalJournal, ConfigError, EvidenceError, hostFor, recordingVerifier, StateError } from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { openBundle, PolicyStore } from '../engine/policy/index.ts'
 import { openDatabase } from '../engine/state/index.ts'
@@ -128,7 +128,8 @@ async function openConsole(
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors } = loaded.config.api
-  const { verifier, ledger } = rooms
+  const { ledger } = rooms
+  const verifier = recordingVerifier('api', rooms)
   const ready = async (): Promise<void> => verifier.ready()
   try {
     return await openApi({

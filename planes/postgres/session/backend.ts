@@ -8,17 +8,23 @@ import type { ExpectedReply } from './expected-replies.ts'
 import { withheld } from './server-messages.ts'
 import type { Wire } from './wire.ts'
 
-/** Settings that the normalizer relies on: a server that reports another value has been led astray. */
-const PINNED: ReadonlyMap<string, string> = new Map([
-  ['client_encoding', 'UTF8'],
-  ['standard_conforming_strings', 'on'],
+/** Settings that decisions rely on: a server that reports another value than at first has been led astray. */
+const PINNED: ReadonlySet<string> = new Set([
+  'client_encoding',
+  'is_superuser',
+  'search_path',
+  'session_authorization',
+  'standard_conforming_strings',
 ])
+const FATAL: ReadonlySet<string | undefined> = new Set(['FATAL', 'PANIC'])
 /** SQLSTATEs that say the catalogue isn't what it was: undefined table, column, function. */
 const STALE_CATALOGUE: ReadonlySet<string> = new Set(['42P01', '42703', '42883', '0A000'])
 
 export interface BackendHost {
   /** The server has forgotten or changed what the normalizer knew. */
   catalogueChanged(): void
+  /** As the server reported them when the session began. */
+  readonly parameters: ReadonlyMap<string, string>
 }
 
 /** What becomes of the current frame. */
@@ -32,6 +38,8 @@ export class Backend {
   readonly #wire: Wire
   readonly #host: BackendHost
   readonly #out: Writer = new Writer(64 * 1024)
+  /** This transaction wrote to a labelled table: constraints and triggers may speak of it as late as its end. */
+  #wroteSensitive = false
   readonly #gate: (durable: Promise<void>) => void
   /** The part of the current chunk that goes out as it lies there. */
   #passing: Buffer | null = null
@@ -78,7 +86,10 @@ export class Backend {
 
   /** A message that answers the head of the line. */
   #reply(message: BackendMessage, type: number): Fate {
-    const head = this.#wire.expected.peek()
+    const { expected } = this.#wire
+    const head = expected.peek()
+    const next = expected.nextStatement()
+    if (next !== null) this.#begin(next)
     switch (head?.kind) {
       case 'parse':
         if (message.kind === 'parseComplete') return this.#parsed(head)
@@ -95,13 +106,14 @@ export class Backend {
         if (message.kind === 'emptyQueryResponse') return this.#shift('pass')
         break
       case 'execute':
-        return this.#executed(head.statement, message, type, () => this.#wire.expected.shift())
+        if (message.kind === 'rowDescription') break // the answer to a Describe that nobody sent
+        return this.#executed(head.statement, message, type, () => expected.shift())
       case 'query': {
         const statement = head.statements[head.next]
         if (statement === undefined) break
         return this.#executed(statement, message, type, () => {
           head.next += 1
-          if (head.next === head.statements.length) this.#wire.expected.shift()
+          if (head.next === head.statements.length) expected.shift()
         })
       }
       default: // nothing is owed, or something that only ReadyForQuery or an error answers
@@ -111,10 +123,7 @@ export class Backend {
 
   #parsed(head: Extract<ExpectedReply, { kind: 'parse' }>): Fate {
     head.naming.confirm()
-    if (head.prepare !== null) {
-      this.#begin(head.prepare)
-      this.#gate(head.prepare.complete('PARSE'))
-    }
+    if (head.prepare !== null) this.#gate(head.prepare.complete('PARSE'))
     return this.#shift('pass')
   }
 
@@ -125,8 +134,11 @@ export class Backend {
 
   #described(head: Extract<ExpectedReply, { kind: 'describe' }>, message: BackendMessage, type: number): Fate {
     const fate = head.swallow ? 'drop' : 'pass'
+    if (head.owesParameters && message.kind !== 'parameterDescription') throw notOwed(type)
     switch (message.kind) {
       case 'parameterDescription':
+        if (!head.owesParameters) throw notOwed(type)
+        head.owesParameters = false
         head.described({ parameterOids: message.types })
         return fate
       case 'rowDescription':
@@ -141,9 +153,9 @@ export class Backend {
   }
 
   #executed(statement: RunningStatement, message: BackendMessage, type: number, finished: () => void): Fate {
-    this.#begin(statement)
     switch (message.kind) {
       case 'rowDescription':
+        if (statement.described) throw notOwed(type)
         statement.describe(message.fields)
         return 'pass'
       case 'commandComplete':
@@ -161,7 +173,8 @@ export class Backend {
 
   #row(buffer: Buffer, start: number, bodyStart: number, end: number): Fate {
     const statement = this.#current()
-    if (statement === null) throw notOwed(BACKEND.dataRow)
+    const undescribed = this.#wire.expected.peek()?.kind === 'query' && statement?.described === false
+    if (statement === null || undescribed) throw notOwed(BACKEND.dataRow)
     this.#begin(statement)
     const rebuilt = statement.row(buffer, start, bodyStart, end, this.#out, this.#gate)
     if (!rebuilt) return 'pass'
@@ -178,51 +191,25 @@ export class Backend {
   }
 
   #begin(statement: RunningStatement): void {
-    const durable = statement.begin()
-    if (durable !== null) this.#gate(durable)
+    this.#wire.begin(statement)
+    this.#wroteSensitive ||= statement.sensitive && statement.writes
   }
 
   #error(fields: ErrorFields): Fate {
     const sqlstate = fields.get('C') ?? 'XX000'
     if (STALE_CATALOGUE.has(sqlstate)) this.#host.catalogueChanged()
-    const head = this.#wire.expected.peek()
-    if (head === undefined) return 'pass' // FATAL while idle: the server is going away and says so
-    const fate = head.kind === 'poison' ? 'drop' : this.#text('errorResponse', fields)
-    for (const skipped of this.#wire.expected.skipped()) this.#abandon(skipped, sqlstate)
+    const { expected } = this.#wire
+    const head = expected.peek()
+    if (head === undefined && !isFatal(fields)) throw notOwed(BACKEND.errorResponse)
+    const fate = head?.kind === 'poison' ? 'drop' : this.#text('errorResponse', fields)
+    for (const skipped of expected.skipped()) this.#wire.abandon(skipped, sqlstate)
+    if (head !== undefined && expected.length === 0) this.#wire.discarding = sqlstate
     return fate
-  }
-
-  /** The server will not do this any more: names go back to what they were, statements have failed. */
-  #abandon(reply: ExpectedReply, sqlstate: string): void {
-    switch (reply.kind) {
-      case 'parse':
-        reply.naming.abandon()
-        if (reply.prepare !== null) this.#failed(reply.prepare, sqlstate)
-        return
-      case 'bind':
-      case 'close':
-        return reply.naming.abandon()
-      case 'execute':
-        return this.#failed(reply.statement, sqlstate)
-      case 'query':
-        for (const statement of reply.statements.slice(reply.next)) this.#failed(statement, sqlstate)
-        return
-      case 'describe':
-      case 'empty':
-      case 'ready':
-      case 'poison':
-      case 'local':
-    }
-  }
-
-  #failed(statement: RunningStatement, sqlstate: string): void {
-    this.#begin(statement)
-    this.#gate(statement.fail(sqlstate))
   }
 
   /** Error and notice text prints values; about a statement on labelled tables it is withheld. */
   #text(kind: 'errorResponse' | 'noticeResponse', fields: ErrorFields): Fate {
-    if (this.#concerned()?.sensitive !== true) return 'pass'
+    if (!this.#wroteSensitive && this.#concerned()?.sensitive !== true) return 'pass'
     this.#endRun()
     this.#wire.outbox.push(withheld(kind, fields))
     return 'drop'
@@ -234,8 +221,7 @@ export class Backend {
   }
 
   #parameter({ name, value }: { readonly name: string; readonly value: string }): Fate {
-    const pinned = PINNED.get(name)
-    if (pinned !== undefined && pinned !== value) {
+    if (PINNED.has(name) && this.#host.parameters.get(name) !== value) {
       throw new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `the server changed ${name}, on which decisions rely`)
     }
     return 'pass'
@@ -245,7 +231,10 @@ export class Backend {
     const head = this.#wire.expected.peek()
     if (head?.kind !== 'ready') throw notOwed(BACKEND.readyForQuery)
     this.#wire.transaction = status
-    if (status === 'I') this.#wire.portals.clear()
+    if (status === 'I') {
+      this.#wire.portals.clear()
+      this.#wroteSensitive = false
+    }
     return this.#shift('pass')
   }
 
@@ -278,6 +267,10 @@ export class Backend {
     this.#endPassing()
     if (this.#out.length > 0) this.#wire.outbox.push(this.#out.take())
   }
+}
+
+function isFatal(fields: ErrorFields): boolean {
+  return FATAL.has(fields.get('V') ?? fields.get('S'))
 }
 
 function notOwed(type: number): ProtocolError {

@@ -9,7 +9,13 @@ export type ExpectedReply =
   | { readonly kind: 'parse'; readonly naming: Naming; prepare: RunningStatement | null }
   | { readonly kind: 'bind' | 'close'; readonly naming: Naming }
   /** `swallow`: the gateway asked, the client didn't. `described` throws to withhold the answer. */
-  | { readonly kind: 'describe'; readonly swallow: boolean; described(reply: DescribeReply): void }
+  | {
+      readonly kind: 'describe'
+      readonly swallow: boolean
+      /** A statement's parameters are described before its result; a portal has none. */
+      owesParameters: boolean
+      described(reply: DescribeReply): void
+    }
   | { readonly kind: 'execute'; readonly statement: RunningStatement }
   /** Execute of the empty statement. */
   | { readonly kind: 'empty' }
@@ -84,6 +90,7 @@ export class ExpectedReplies {
     for (let index = this.#head; index < this.#entries.length; index += 1) {
       const reply = this.#entries[index]
       if (reply?.kind === 'execute') return reply.statement
+      if (reply?.kind === 'parse' && reply.prepare !== null) return reply.prepare
       if (reply?.kind === 'query') return reply.statements[reply.next] ?? null
       if (reply === undefined || reply.kind === 'ready') return null
     }

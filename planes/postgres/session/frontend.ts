@@ -81,7 +81,8 @@ export class Frontend {
   ): Promise<'go-on' | 'terminate'> {
     const incoming = decodeFrontend(type, buffer, bodyStart, end)
     if (incoming.kind === 'terminate') return 'terminate'
-    if (!this.#skipping || incoming.kind === 'sync') await this.#dispatch(incoming, buffer.subarray(start, end))
+    const discarded = this.#skipping || this.#wire.discarding !== null
+    if (!discarded || incoming.kind === 'sync') await this.#dispatch(incoming, buffer.subarray(start, end))
     return 'go-on'
   }
 
@@ -224,7 +225,11 @@ export class Frontend {
     if (prepared === undefined)
       return this.#deny(unknown(target === 'statement' ? 'prepared statement' : 'portal', name))
     const described = await this.#describedBy(prepared)
-    this.#pending.push({ bytes, reply: { kind: 'describe', swallow: false, described }, prepared: null })
+    this.#pending.push({
+      bytes,
+      reply: { kind: 'describe', swallow: false, owesParameters: target === 'statement', described },
+      prepared: null,
+    })
   }
 
   async #execute(name: string, bytes: Buffer): Promise<void> {
@@ -240,7 +245,12 @@ export class Frontend {
     if (judged === null) return this.#send(bytes, { kind: 'empty' })
     if (judged.running.sensitive && !prepared.checked) {
       const described = await this.#describedBy(prepared)
-      this.#send(message({ kind: 'describe', target: 'portal', name }), { kind: 'describe', swallow: true, described })
+      this.#send(message({ kind: 'describe', target: 'portal', name }), {
+        kind: 'describe',
+        swallow: true,
+        owesParameters: false,
+        described,
+      })
     }
     this.#send(bytes, { kind: 'execute', statement: judged.running })
   }
@@ -256,8 +266,15 @@ export class Frontend {
   }
 
   async #sync(): Promise<void> {
-    if (!this.#skipping) await this.#release()
-    if (this.#skipping && (this.#batchSent || this.#wire.transaction !== 'I' || this.#wire.expected.length > 0)) {
+    if (!this.#skipping && this.#wire.discarding === null) await this.#release()
+    this.#drop(this.#wire.discarding ?? SQLSTATE.queryCanceled)
+    const failed = this.#wire.discarding !== null
+    this.#wire.discarding = null
+    if (
+      this.#skipping &&
+      !failed &&
+      (this.#batchSent || this.#wire.transaction !== 'I' || this.#wire.expected.length > 0)
+    ) {
       this.#send(POISON_PARSE, { kind: 'poison' })
     }
     this.#send(SYNC, { kind: 'ready' })
@@ -322,8 +339,7 @@ export class Frontend {
   }
 
   #send(bytes: Buffer, reply: ExpectedReply): void {
-    this.#wire.expected.push(reply)
-    this.#wire.sendUpstream(bytes)
+    this.#wire.send(bytes, reply)
     this.#batchSent = true
   }
 
@@ -333,10 +349,15 @@ export class Frontend {
 
   /** An error in an extended batch: what waited is dropped, the rest is discarded up to Sync. */
   #deny(denial: Denial): void {
-    for (const { reply } of this.#pending) if ('naming' in reply) reply.naming.abandon()
-    this.#pending = []
+    this.#drop(denial.code)
     this.#skipping = true
     this.#wire.answer(errorResponse(denial))
+  }
+
+  /** What still waits will never go up. */
+  #drop(sqlstate: string): void {
+    for (const { reply } of this.#pending) this.#wire.abandon(reply, sqlstate)
+    this.#pending = []
   }
 
   async #name(sql: string): Promise<Named | NormalizeError> {

@@ -1,9 +1,29 @@
-/** The part of a socket that an outbox needs. */
+/** The part of a socket that is written to. */
 export interface Sink {
   write(bytes: Uint8Array): boolean
   cork(): void
   uncork(): void
   once(event: 'drain', listener: () => void): unknown
+}
+
+/** Up to this many bytes, copying pieces into one costs less than handing the kernel a list of them. */
+const WORTH_COPYING = 16 * 1024
+
+/** Pieces that belong together, in one write. False when the socket wants to drain first. */
+export function writeTogether(
+  sink: Pick<Sink, 'write' | 'cork' | 'uncork'>,
+  pieces: readonly Buffer[],
+  bytes: number,
+): boolean {
+  const [only] = pieces
+  if (only === undefined) return true
+  if (pieces.length === 1) return sink.write(only)
+  if (bytes <= WORTH_COPYING) return sink.write(Buffer.concat(pieces, bytes))
+  sink.cork()
+  let room = true
+  for (const piece of pieces) room = sink.write(piece)
+  sink.uncork()
+  return room
 }
 
 interface Batch {
@@ -102,12 +122,7 @@ export class Outbox {
 
   #write(batch: Batch): void {
     if (this.#closed) return
-    const { pieces } = batch
-    this.#sink.cork()
-    let room = true
-    for (const piece of pieces) room = this.#sink.write(piece)
-    this.#sink.uncork()
-    if (room) this.#released(batch.bytes)
+    if (writeTogether(this.#sink, batch.pieces, batch.bytes)) this.#released(batch.bytes)
     else this.#sink.once('drain', () => this.#released(batch.bytes))
   }
 

@@ -8,7 +8,7 @@ import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.
 import type { UpstreamConnection } from '../upstream.ts'
 import { Backend } from './backend.ts'
 import { Frontend, type Named } from './frontend.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox, writeTogether } from './outbox.ts'
 import { errorResponse, noticeResponse } from './server-messages.ts'
 import { Wire } from './wire.ts'
 
@@ -48,7 +48,8 @@ export class PostgresSession {
   #state: State = 'open'
   #pumping = false
   #judging = false
-  #corked = false
+  #outgoing: Buffer[] = []
+  #outgoingBytes = 0
   /** Aborted when the client cancels or goes; replaced after each cancel. */
   #withdrawal = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
@@ -157,18 +158,19 @@ export class PostgresSession {
     if (this.#wire.outbox.full) this.#parts.upstream.socket.pause()
   }
 
-  /** Everything sent in one turn goes up in one write. */
+  /** Everything sent in one turn of the event loop goes up in one write. */
   #sendUpstream(bytes: Buffer): void {
-    const { socket } = this.#parts.upstream
-    if (!this.#corked) {
-      this.#corked = true
-      socket.cork()
-      process.nextTick(() => {
-        this.#corked = false
-        socket.uncork()
-      })
-    }
-    socket.write(bytes)
+    if (this.#outgoing.length === 0) process.nextTick(() => this.#flushUpstream())
+    this.#outgoing.push(bytes)
+    this.#outgoingBytes += bytes.length
+  }
+
+  #flushUpstream(): void {
+    const pieces = this.#outgoing
+    const bytes = this.#outgoingBytes
+    this.#outgoing = []
+    this.#outgoingBytes = 0
+    writeTogether(this.#parts.upstream.socket, pieces, bytes)
   }
 
   async #judge(invocation: Invocation): Promise<Judged> {

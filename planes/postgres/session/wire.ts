@@ -1,5 +1,6 @@
 import type { TransactionStatus } from '../codec/backend-messages.ts'
-import { ExpectedReplies } from './expected-replies.ts'
+import type { RunningStatement } from '../enforcer/running-statement.ts'
+import { type ExpectedReply, ExpectedReplies } from './expected-replies.ts'
 import type { Outbox } from './outbox.ts'
 import { NameTable, type Portal, type PreparedStatement } from './statements.ts'
 
@@ -11,6 +12,8 @@ export class Wire {
   readonly outbox: Outbox
   /** As the server's last ReadyForQuery told. */
   transaction: TransactionStatus = 'I'
+  /** After an error within a batch: its SQLSTATE, until the Sync up to which the server discards everything. */
+  discarding: string | null = null
   readonly #upstream: (bytes: Buffer) => void
 
   constructor(outbox: Outbox, upstream: (bytes: Buffer) => void) {
@@ -23,8 +26,45 @@ export class Wire {
     this.#upstream(bytes)
   }
 
-  /** An answer of the gateway's own: it waits its turn behind what the server still owes. */
+  /** Sends one message of a batch; one that the server would discard isn't sent, and comes to nothing at once. */
+  send(bytes: Buffer, reply: ExpectedReply): void {
+    if (this.discarding !== null) return this.abandon(reply, this.discarding)
+    this.expected.push(reply)
+    this.#upstream(bytes)
+  }
+
+  /** This will not be done any more: names go back to what they were, statements have failed. */
+  abandon(reply: ExpectedReply, sqlstate: string): void {
+    switch (reply.kind) {
+      case 'parse':
+        reply.naming.abandon()
+        if (reply.prepare !== null) this.#failed(reply.prepare, sqlstate)
+        return
+      case 'bind':
+      case 'close':
+        return reply.naming.abandon()
+      case 'execute':
+        return this.#failed(reply.statement, sqlstate)
+      case 'query':
+        for (const statement of reply.statements.slice(reply.next)) this.#failed(statement, sqlstate)
+        return
+      case 'describe':
+      case 'empty':
+      case 'ready':
+      case 'poison':
+      case 'local':
+    }
+  }
+
+  /** From here on answers to this statement may come: none leaves before its intent is durable. */
+  begin(statement: RunningStatement): void {
+    const durable = statement.begin()
+    if (durable !== null) this.outbox.gate(durable)
+  }
+
+  /** An answer of the gateway's own: it waits its turn behind what the server still owes; after an error there is none. */
   answer(bytes: Buffer): void {
+    if (this.discarding !== null) return
     this.expected.push({ kind: 'local', bytes })
     this.emitLocal()
     this.outbox.flush()
@@ -36,5 +76,10 @@ export class Wire {
       this.expected.shift()
       this.outbox.push(head.bytes)
     }
+  }
+
+  #failed(statement: RunningStatement, sqlstate: string): void {
+    this.begin(statement)
+    this.outbox.gate(statement.fail(sqlstate))
   }
 }
