@@ -21,7 +21,7 @@ describe('code and data of a fixture are what its sources compile to, byte for b
     // The manifest also names the control pack and the capabilities, which change without the fixture's sources.
     const [mine, committed] = await Promise.all([filesOf(built), filesOf(fixture(name))])
     for (const file of ['policy.wasm', 'data.json']) {
-      expect(contentOf(mine, file).equals(contentOf(committed, file)), file).toBe(true)
+      expect({ file, same: contentOf(mine, file).equals(contentOf(committed, file)) }).toEqual({ file, same: true })
     }
   })
 })
