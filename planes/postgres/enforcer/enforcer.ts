@@ -125,6 +125,7 @@ export class Enforcer {
       masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
       masks: plan.map(({ field, method }) => ({ field, method })),
       sensitive: isSensitive(statement, labels),
+      writes: !prepareOnly && !statement.effectFree,
       resultFormats,
       checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
       ...(invocation.onComplete === undefined ? {} : { onComplete: () => invocation.onComplete?.() }),

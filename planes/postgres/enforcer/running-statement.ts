@@ -16,6 +16,8 @@ export interface Enforcement {
   readonly masks: readonly FieldMask[]
   /** It touches a labelled table: the server's error and notice text is withheld. */
   readonly sensitive: boolean
+  /** It may change something. */
+  readonly writes: boolean
   readonly resultFormats: readonly number[]
   /** Throws when the server's own description of the result contradicts lineage. */
   checkFields(fields: readonly FieldDescription[] | null): void
@@ -31,6 +33,7 @@ export class RunningStatement {
   readonly #is: Enforcement
   readonly #recorded: RecordedAnswer
   #begun = false
+  #described = false
   #settled: Promise<void> | null = null
 
   constructor(enforcement: Enforcement) {
@@ -42,6 +45,15 @@ export class RunningStatement {
     return this.#is.sensitive
   }
 
+  get writes(): boolean {
+    return this.#is.writes
+  }
+
+  /** The server has described its result, and lineage agreed. */
+  get described(): boolean {
+    return this.#described
+  }
+
   /** The first sign of its answer: what has to be durable before any of it leaves; null from then on. */
   begin(): Promise<void> | null {
     if (this.#begun) return null
@@ -51,6 +63,7 @@ export class RunningStatement {
 
   describe(fields: readonly FieldDescription[] | null): void {
     this.#is.checkFields(fields)
+    this.#described = true
   }
 
   /**
@@ -66,7 +79,8 @@ export class RunningStatement {
     gate: (durable: Promise<void>) => void,
   ): boolean {
     const { masker, columns } = this.#is
-    if (columns === null || buffer.readUInt16BE(bodyStart) !== columns) throw unexpectedColumns(columns)
+    if (columns === null || end < bodyStart + 2 || buffer.readUInt16BE(bodyStart) !== columns)
+      throw unexpectedColumns(columns)
     const before = out.length
     const rebuilt = masker !== null && masker.mask(buffer, start, bodyStart, end, out) === 'rebuilt'
     const full = rebuilt ? this.#recordRebuilt(out.peek(before)) : this.#recorded.row(buffer, start, bodyStart, end)

@@ -47,9 +47,10 @@ interface Pending {
 /** Text that no server parses: it puts the server's transaction into the state that our refusal must leave it in. */
 const POISON_SQL = 'countersign_refused_a_statement'
 const EMPTY_QUERY_RESPONSE: Buffer = encoded({ kind: 'emptyQueryResponse' })
+const FLUSH: Buffer = message({ kind: 'flush' })
 const SYNC: Buffer = message({ kind: 'sync' })
 const POISON_QUERY: Buffer = message({ kind: 'query', sql: POISON_SQL })
-const POISON_PARSE: Buffer = message({ kind: 'parse', name: '', sql: POISON_SQL, parameterTypes: [] })
+const POISON_PARSE: Buffer = message({ kind: 'parse', name: POISON_SQL, sql: POISON_SQL, parameterTypes: [] })
 
 /**
  * The client's side of a session: every message, in order, one at a time. Parse, Bind, Describe and Close wait here until
@@ -210,7 +211,7 @@ export class Frontend {
 
   async #bind(incoming: BindMessage, bytes: Buffer): Promise<void> {
     const prepared = await this.#lookUp(this.#wire.statements, incoming.statement)
-    if (prepared === undefined) return this.#deny(unknown('prepared statement', incoming.statement))
+    if (prepared === undefined) return this.#denyHere(unknown('prepared statement', incoming.statement))
     const { parameters, formats: parameterFormats, resultFormats } = incoming
     const portal: Portal = { prepared, parameters, parameterFormats, resultFormats }
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
@@ -223,7 +224,7 @@ export class Frontend {
         ? await this.#lookUp(this.#wire.statements, name)
         : (await this.#lookUp(this.#wire.portals, name))?.prepared
     if (prepared === undefined)
-      return this.#deny(unknown(target === 'statement' ? 'prepared statement' : 'portal', name))
+      return this.#denyHere(unknown(target === 'statement' ? 'prepared statement' : 'portal', name))
     const described = await this.#describedBy(prepared)
     this.#pending.push({
       bytes,
@@ -234,7 +235,7 @@ export class Frontend {
 
   async #execute(name: string, bytes: Buffer): Promise<void> {
     const portal = await this.#lookUp(this.#wire.portals, name)
-    if (portal === undefined) return this.#deny(unknown('portal', name))
+    if (portal === undefined) return this.#denyHere(unknown('portal', name))
     const { prepared } = portal
     const invocation = await this.#invocation(portal, false)
     if (invocation instanceof NormalizeError) return this.#refuse(invocation, 'execute')
@@ -293,7 +294,7 @@ export class Frontend {
       )
       const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
       if (invocation instanceof NormalizeError) {
-        await this.#refuse(invocation, 'parse')
+        this.#deny(await this.#host.enforcer.refuse(invocation, 'parse'))
         return false
       }
       if (judged?.kind === 'denied') {
@@ -344,13 +345,19 @@ export class Frontend {
   }
 
   async #refuse(error: CountersignError, kind: string): Promise<void> {
-    this.#deny(await this.#host.enforcer.refuse(error, kind))
+    if (await this.#release()) this.#deny(await this.#host.enforcer.refuse(error, kind))
+  }
+
+  /** An error that the server would make as well: what came before it in the batch is done first. */
+  async #denyHere(denial: Denial): Promise<void> {
+    if (await this.#release()) this.#deny(denial)
   }
 
   /** An error in an extended batch: what waited is dropped, the rest is discarded up to Sync. */
   #deny(denial: Denial): void {
     this.#drop(denial.code)
     this.#skipping = true
+    if (this.#batchSent) this.#wire.sendUpstream(FLUSH) // the answers before it, as the server would send them now
     this.#wire.answer(errorResponse(denial))
   }
 

@@ -45,6 +45,9 @@ export class Outbox {
   readonly #waiting: Batch[] = []
   #open: Batch = { pieces: [], bytes: 0, gates: null }
   #held = 0
+  /** Of these, what the socket has taken and not sent. */
+  #undrained = 0
+  #roomMade = Promise.withResolvers<void>()
   #leaving: Promise<void> | null = null
   #closed = false
   #full = false
@@ -98,11 +101,23 @@ export class Outbox {
     this.#closed = true
     this.#waiting.length = 0
     this.#open = { pieces: [], bytes: 0, gates: null }
+    this.#makeRoom()
+  }
+
+  /** Resolves when it isn't full, or has closed. */
+  async room(): Promise<void> {
+    if (this.#full) await this.#roomMade.promise
   }
 
   /** Resolves when all that was flushed so far has been handed to the socket, or the outbox has closed. */
   async drained(): Promise<void> {
     await this.#leaving
+  }
+
+  #makeRoom(): void {
+    this.#full = false
+    this.#roomMade.resolve()
+    this.#roomMade = Promise.withResolvers<void>()
   }
 
   async #leave(): Promise<void> {
@@ -123,13 +138,24 @@ export class Outbox {
   #write(batch: Batch): void {
     if (this.#closed) return
     if (writeTogether(this.#sink, batch.pieces, batch.bytes)) this.#released(batch.bytes)
-    else this.#sink.once('drain', () => this.#released(batch.bytes))
+    else this.#awaitDrain(batch.bytes)
+  }
+
+  /** One listener, however many batches wait for it. */
+  #awaitDrain(bytes: number): void {
+    this.#undrained += bytes
+    if (this.#undrained > bytes) return
+    this.#sink.once('drain', () => {
+      const drained = this.#undrained
+      this.#undrained = 0
+      this.#released(drained)
+    })
   }
 
   #released(bytes: number): void {
     this.#held -= bytes
     if (!this.#full || this.#held > this.#highWaterMark / 2) return
-    this.#full = false
+    this.#makeRoom()
     this.#onRoom()
   }
 }

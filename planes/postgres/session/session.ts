@@ -47,6 +47,10 @@ export class PostgresSession {
   readonly #fromServer: FrameReader
   #state: State = 'open'
   #pumping = false
+  /** The message that is being decided has been dealt with. */
+  #pumped: Promise<void> = Promise.resolve()
+  /** Something went wrong while the session was ending. */
+  readonly #broken = Promise.withResolvers<'broken'>()
   #judging = false
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
@@ -69,7 +73,10 @@ export class PostgresSession {
       enforcer: parts.enforcer,
       catalogueChanged: () => parts.catalogueChanged(),
     })
-    this.#backend = new Backend(this.#wire, { catalogueChanged: () => parts.catalogueChanged() })
+    this.#backend = new Backend(this.#wire, {
+      catalogueChanged: () => parts.catalogueChanged(),
+      parameters: upstream.parameters,
+    })
     const { maxQueryBytes, maxRowBytes } = options
     this.#fromClient = new FrameReader({ maxFrameBytes: maxQueryBytes, limits: frontendLimits(maxQueryBytes) })
     this.#fromServer = new FrameReader({ maxFrameBytes: maxRowBytes, limits: backendLimits(maxRowBytes) })
@@ -80,13 +87,16 @@ export class PostgresSession {
     const { socket, upstream } = this.#parts
     socket.on('data', (chunk: Buffer) => this.#clientSent(chunk))
     socket.on('end', () => void this.#end('client closed'))
-    socket.on('close', () => void this.#end('client closed'))
+    socket.on('close', () => this.#clientGone())
     socket.on('error', () => void this.#end('client connection failed'))
     upstream.socket.on('data', (chunk: Buffer) => this.#serverSent(chunk))
     upstream.socket.on('close', () => this.#serverGone())
     upstream.socket.on('error', () => this.#serverGone())
     if (upstream.leftover.length > 0) this.#serverSent(upstream.leftover)
     if (early.length > 0) this.#clientSent(early)
+    // Either may have gone while the other was being opened; then no event tells.
+    if (socket.destroyed) this.#clientGone()
+    if (upstream.socket.destroyed) this.#serverGone()
     upstream.socket.resume()
     socket.resume()
     return this.#ended.promise
@@ -95,7 +105,7 @@ export class PostgresSession {
   /** A CancelRequest with this session's key: a hold is withdrawn, a running statement cancelled, an idle session left alone. */
   cancel(): void {
     if (this.#judging) this.#withdraw()
-    else if (this.#wire.expected.length > 0) this.#cancelUpstream()
+    else if (this.#wire.expected.length > 0) void this.#cancelUpstream()
   }
 
   /** No statement waits or runs, and no transaction is open. */
@@ -112,7 +122,7 @@ export class PostgresSession {
   #clientSent(chunk: Buffer): void {
     if (this.#state !== 'open') return
     this.#fromClient.push(chunk)
-    if (!this.#pumping) void this.#pump()
+    if (!this.#pumping) this.#pumped = this.#pump()
     else if (this.#fromClient.bufferedBytes > this.#parts.options.outboxBytes) this.#parts.socket.pause()
   }
 
@@ -125,6 +135,7 @@ export class PostgresSession {
         const next = await this.#frontend.take(reader.type, reader.buffer, reader.start, reader.bodyStart, reader.end)
         if (next === 'terminate') return void this.#end('client terminated')
         if (this.#parts.upstream.socket.writableNeedDrain) await this.#upstreamDrained()
+        await this.#wire.outbox.room() // who doesn't read his answers isn't given more
       }
     } catch (error) {
       this.#fail(error)
@@ -166,6 +177,7 @@ export class PostgresSession {
   }
 
   #flushUpstream(): void {
+    if (this.#state === 'ended') return
     const pieces = this.#outgoing
     const bytes = this.#outgoingBytes
     this.#outgoing = []
@@ -174,6 +186,7 @@ export class PostgresSession {
   }
 
   async #judge(invocation: Invocation): Promise<Judged> {
+    if (this.#state !== 'open') return CANCELLED
     const { signal } = this.#withdrawal
     let heartbeat: NodeJS.Timeout | undefined
     const { patienceMs, heartbeatMs } = this.#parts.options.hold
@@ -206,13 +219,18 @@ export class PostgresSession {
   }
 
   /** A cancel that can't be delivered is like one that came too late. */
-  #cancelUpstream(): void {
-    this.#parts.cancelUpstream().catch(() => undefined)
+  async #cancelUpstream(): Promise<void> {
+    await this.#parts.cancelUpstream().catch(() => undefined)
   }
 
   #withdraw(): void {
     this.#withdrawal.abort(new Error('withdrawn by the client'))
     this.#withdrawal = new AbortController()
+  }
+
+  #clientGone(): void {
+    this.#wire.outbox.close()
+    void this.#end('client closed')
   }
 
   #serverGone(): void {
@@ -222,13 +240,15 @@ export class PostgresSession {
 
   /** Ends the session at once: nothing that waits leaves, the client gets one FATAL error. */
   #fail(error: unknown): void {
-    if (this.#state !== 'open') return
-    const denial = fatalOf(error)
+    if (this.#state === 'ended') return
     this.#wire.outbox.close()
+    const denial = fatalOf(error)
     this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
     this.#parts.socket.end(errorResponse(denial))
-    if (this.#wire.expected.length > 0) this.#cancelUpstream()
-    void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
+    if (this.#wire.expected.length > 0) void this.#cancelUpstream()
+    if (this.#state === 'ending') this.#broken.resolve('broken')
+    else void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
+    this.#state = 'ended'
   }
 
   /**
@@ -237,22 +257,19 @@ export class PostgresSession {
    */
   async #end(reason: string, graceful = true): Promise<void> {
     if (this.#state !== 'open') return
-    this.#state = 'ending'
-    const { socket, upstream, client } = this.#parts
+    this.#state = graceful ? 'ending' : 'ended'
+    const { socket, upstream, client, options } = this.#parts
     this.#withdraw()
-    if (graceful && this.#wire.expected.length > 0) {
-      if (reason !== 'client terminated') await this.#parts.cancelUpstream().catch(() => undefined)
-      await within(this.#wire.expected.settled(), this.#parts.options.graceMs)
-      await within(this.#wire.outbox.drained(), this.#parts.options.graceMs)
-    }
+    const how = graceful ? await Promise.race([this.#wrapUp(reason), this.#broken.promise]) : 'broken'
     this.#state = 'ended'
     upstream.socket.end(TERMINATE)
     upstream.socket.destroySoon()
-    if (graceful) socket.end()
+    if (how === 'done') socket.end()
     setTimeout(() => socket.destroy(), 1000).unref()
+    await within(this.#pumped, options.graceMs) // what was being decided comes before the session's last record
     try {
       await Promise.all(this.#openStatements().map((statement) => statement.doubt()))
-      await client.session.close(reason)
+      await client.session.close(graceful && how === 'broken' ? 'failed' : reason)
     } catch (error) {
       this.#parts.log('session_end_unrecorded', {
         session: client.session.id,
@@ -260,6 +277,18 @@ export class PostgresSession {
       })
     }
     this.#ended.resolve()
+  }
+
+  /** What was sent gets a moment to be answered, what was answered to reach the client. */
+  async #wrapUp(reason: string): Promise<'done'> {
+    const { graceMs } = this.#parts.options
+    await within(this.#pumped, graceMs)
+    if (this.#wire.expected.length > 0) {
+      if (reason !== 'client terminated') await within(this.#cancelUpstream(), graceMs)
+      await within(this.#wire.expected.settled(), graceMs)
+    }
+    await within(this.#wire.outbox.drained(), graceMs)
+    return 'done'
   }
 
   #openStatements(): { doubt(): Promise<void> }[] {
@@ -275,10 +304,18 @@ export class PostgresSession {
 
 const TERMINATE: Buffer = Buffer.from([0x58, 0, 0, 0, 4])
 
+const CANCELLED: Judged = {
+  kind: 'denied',
+  denial: {
+    severity: 'ERROR',
+    code: SQLSTATE.queryCanceled,
+    message: 'canceling statement due to user request',
+  },
+}
+
 async function cancelled({ running }: Extract<Judged, { kind: 'run' }>): Promise<Judged> {
   await running.fail(SQLSTATE.queryCanceled)
-  const message = 'canceling statement due to user request'
-  return { kind: 'denied', denial: { severity: 'ERROR', code: SQLSTATE.queryCanceled, message } }
+  return CANCELLED
 }
 
 async function within(promise: Promise<void>, ms: number): Promise<void> {

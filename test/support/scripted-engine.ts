@@ -1,0 +1,140 @@
+import type {
+  AccessRequest,
+  DecideOptions,
+  Decision,
+  Labels,
+  Outcome,
+  PlaneHost,
+  RecordingFrame,
+  Refusal,
+  Session,
+  Verdict,
+} from '../../engine/index.ts'
+import { EvidenceError } from '../../engine/index.ts'
+import { AGENT } from './rooms.ts'
+import { DENIED } from './scripted-statements.ts'
+
+/** One decision as the log of a scripted engine has it. */
+export interface LoggedDecision {
+  readonly id: string
+  readonly sql: string
+  readonly prepareOnly: boolean
+  readonly verdict: Verdict['kind']
+  readonly parameters: readonly unknown[]
+  durable: boolean
+  readonly outcomes: Outcome[]
+}
+
+export const LABELS: Labels = { revision: 'r1', resources: { 'public.customers': { ssn: ['pii'] } } }
+
+/**
+ * An engine that decides by the words of a statement, takes as long as `pause` says over every record, and remembers
+ * what it was asked. Its records become durable in the order they were made, as a log's do.
+ */
+export class ScriptedEngine implements Session {
+  readonly id = 'session-1'
+  readonly decisions: LoggedDecision[] = []
+  readonly frames: RecordingFrame[] = []
+  refusals = 0
+  closed = 0
+  /** Decisions and outcomes that came after the session's end: an auditor would find them behind its last record. */
+  readonly afterClose: string[] = []
+  readonly #pause: () => Promise<void>
+  #written: Promise<void> = Promise.resolve()
+  #failing = false
+
+  constructor(pause: () => Promise<void>) {
+    this.#pause = pause
+  }
+
+  /** From here on the disk says no. */
+  breakDisk(): void {
+    this.#failing = true
+  }
+
+  host(): PlaneHost {
+    return {
+      identify: () => Promise.resolve(AGENT),
+      openSession: () => Promise.resolve(this),
+      labels: () => LABELS,
+      log: () => undefined,
+    }
+  }
+
+  async decide(request: AccessRequest, { effectFree }: DecideOptions): Promise<Decision> {
+    const id = `decision-${this.decisions.length + 1}`
+    this.#witness(id)
+    const verdict = verdictOf(request)
+    const logged: LoggedDecision = {
+      id,
+      sql: String(request.block['statement']),
+      prepareOnly: request.block['kind'] === 'prepare',
+      verdict: verdict.kind,
+      parameters: Object(request.block['parameters']),
+      durable: false,
+      outcomes: [],
+    }
+    this.decisions.push(logged)
+    const durable = this.#append(() => {
+      logged.durable = true
+    })
+    durable.catch(() => undefined)
+    if (effectFree !== true || verdict.kind === 'reject') await durable
+    else await this.#pause()
+    const reasons = [{ rule: 'scripted', message: 'as scripted', controls: [] }]
+    return { id, verdict, reasons, controls: [], policy: { revision: 'r1', digest: '' }, approval: null, durable }
+  }
+
+  async refuse(refusal: Refusal): Promise<Decision> {
+    this.refusals += 1
+    this.#witness(refusal.action)
+    await this.#append()
+    const durable = Promise.resolve()
+    const policy = { revision: 'r1', digest: '' }
+    return { id: 'refused', verdict: { kind: 'reject' }, reasons: [], controls: [], policy, approval: null, durable }
+  }
+
+  record(frame: RecordingFrame): Promise<void> {
+    this.frames.push(frame)
+    return this.#append()
+  }
+
+  settle(decision: Decision, outcome: Outcome): Promise<void> {
+    this.#witness(`outcome of ${decision.id}`)
+    this.decisions.find(({ id }) => id === decision.id)?.outcomes.push(outcome)
+    return this.#append()
+  }
+
+  close(): Promise<void> {
+    this.closed += 1
+    return this.#append()
+  }
+
+  #witness(what: string): void {
+    if (this.closed > 0) this.afterClose.push(what)
+  }
+
+  #append(done: () => void = () => undefined): Promise<void> {
+    this.#written = this.#written
+      .then(() => this.#pause())
+      .then(() => {
+        if (this.#failing) throw diskFull()
+        done()
+      })
+    return this.#written
+  }
+}
+
+function verdictOf({ block, resources }: AccessRequest): Verdict {
+  if (String(block['statement']).includes(DENIED)) return { kind: 'reject' }
+  const fields = resources.flatMap(({ name, parts }) =>
+    parts
+      .filter(({ labels, uses }) => labels.length > 0 && uses.includes('output'))
+      .map((part) => ({ field: `${name}.${part.name}`, method: 'redact' as const })),
+  )
+  return fields.length === 0 || block['kind'] === 'prepare' ? { kind: 'forward' } : { kind: 'mask', fields }
+}
+
+function diskFull(): EvidenceError {
+  return new EvidenceError('ERR_EVIDENCE_WRITE', 'the disk says no')
+}

@@ -1,0 +1,116 @@
+import { NormalizeError } from '../../engine/index.ts'
+import {
+  Catalog,
+  type NormalizedResource,
+  type NormalizedStatement,
+  type OutputColumn,
+} from '../../planes/postgres/normalizer/index.ts'
+import type { Named } from '../../planes/postgres/session/frontend.ts'
+
+/** What no client may ever see: every value of the labelled column, and every text of the server's about it. */
+export const CANARY = 'canary'
+/** Policy rejects a statement with this word in it; such a text never reaches the server. */
+export const DENIED = 'denied'
+
+export const VERBS = ['read', 'write', 'fail', 'late', 'begin', 'commit', 'rollback', 'deallocate', 'nonsense'] as const
+export type Verb = (typeof VERBS)[number]
+
+/**
+ * A statement of the language that scripted clients and servers speak: `[denied ]<verb> <target> #<n>`. `target` is
+ * `open`, `secret` (the labelled table), or for `deallocate` the name. `fail` fails when it runs, `late` when its
+ * transaction commits. A trailing `$1` takes one parameter.
+ */
+export interface ScriptedStatement {
+  readonly sql: string
+  readonly verb: Verb
+  readonly target: string
+  readonly denied: boolean
+  readonly parameters: number
+}
+
+/** The statements of one text; null where a server, and so the normalizer, finds no sense in it. */
+export function readScript(sql: string): readonly ScriptedStatement[] | null {
+  const statements: ScriptedStatement[] = []
+  for (const text of sql.split(';').map((each) => each.trim())) {
+    if (text === '') continue
+    const [, denied, found, target = 'open', parameter] = /^(denied )?(\w+)(?: (\w+))? #\d+( \$1)?$/.exec(text) ?? []
+    const verb = VERBS.find((each) => each === found)
+    if (verb === undefined || verb === 'nonsense') return null
+    const parameters = parameter === undefined ? 0 : 1
+    statements.push({ sql: text, verb, target, denied: denied !== undefined, parameters })
+  }
+  return statements
+}
+
+export const CUSTOMERS = 16_500
+export const NOTES = 16_600
+const TEXT = 25
+const CATALOGUE: readonly (readonly [marker: string, rows: readonly (readonly (string | null)[])[]])[] = [
+  ['SELECT nspname FROM', [['pg_catalog'], ['public']]],
+  [
+    'SELECT c.oid, n.nspname, c.relname',
+    [
+      [String(CUSTOMERS), 'public', 'customers', 'r', '0', 'f', null],
+      [String(NOTES), 'public', 'notes', 'r', '0', 'f', null],
+    ],
+  ],
+  [
+    'SELECT a.attrelid',
+    [
+      [String(CUSTOMERS), '1', 'id', String(TEXT), null],
+      [String(CUSTOMERS), '2', 'ssn', String(TEXT), null],
+      [String(NOTES), '1', 'note', String(TEXT), null],
+    ],
+  ],
+]
+
+/** The catalogue that the scripted server's tables make. */
+export function scriptedCatalog(): Promise<Catalog> {
+  return Catalog.load({
+    query: (sql) => Promise.resolve(CATALOGUE.find(([marker]) => sql.startsWith(marker))?.[1] ?? []),
+  })
+}
+
+/** What the normalizer would make of a text. Throws NormalizeError where it has no sense. */
+export function nameScript(sql: string, catalog: Catalog): Named {
+  const script = readScript(sql)
+  if (script === null) throw new NormalizeError('ERR_NORMALIZE_SYNTAX', 'syntax error', { position: 1 })
+  return { statements: script.map(named), catalog }
+}
+
+const column = (name: string, resource: string): OutputColumn => ({
+  name,
+  sources: [{ resource, part: name }],
+  copy: true,
+  typeOid: TEXT,
+})
+const READS: Readonly<Record<string, readonly OutputColumn[]>> = {
+  open: [column('note', 'public.notes')],
+  secret: [column('id', 'public.customers'), column('ssn', 'public.customers')],
+}
+
+function named({ sql, verb, target }: ScriptedStatement): NormalizedStatement {
+  const reads = verb === 'read' || verb === 'fail'
+  const writes = verb === 'write' || verb === 'late'
+  const outputs = READS[target] ?? []
+  return {
+    kind: reads ? 'select' : writes ? 'insert' : verb,
+    action: { name: `postgres.${verb}`, class: reads ? 'read' : writes ? 'write' : 'control' },
+    effectFree: reads,
+    resources: reads || writes ? [touched(target, reads)] : [],
+    outputs: reads ? outputs : null,
+    functions: [],
+    triggers: [],
+    setting: null,
+    effect: verb === 'deallocate' ? { kind: 'deallocate', name: target } : { kind: 'none' },
+    text: sql,
+    parameterUses: [],
+  }
+}
+
+function touched(target: string, reads: boolean): NormalizedResource {
+  const [first, ...others] = (READS[target] ?? []).map(({ name }) => name)
+  const name = target === 'secret' ? 'public.customers' : 'public.notes'
+  if (!reads) return { type: 'table', name, parts: [{ name: first ?? '', uses: ['written'], written: null }] }
+  return { type: 'table', name, parts: [first ?? '', ...others].map((part) => ({ name: part, uses: ['output'] })) }
+}
