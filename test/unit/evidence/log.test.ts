@@ -240,6 +240,23 @@ describe('recording', () => {
     const named = recordsOf(fileOf(directory, 'records')).map(({ recording }) => recording)
     expect(named.filter((recording) => recording !== undefined)).toEqual([{ frames: 2, head }])
   })
+
+  it('is not named as far as it is still under way', async () => {
+    const directory = scratch()
+    const log = await openLog(directory)
+    await log.appendFrame('s-1', rows('d-1')).durable
+    const head = log.recordingDigest('s-1')
+    log.appendFrame('s-1', rows('d-2'))
+    await log.append({ event: 'masking.applied', session: 's-1' }).durable
+    await log.append({ event: 'session.closed', session: 's-1' }).durable
+    await log.close()
+    expect(recordsOf(fileOf(directory, 'records')).map(({ recording }) => recording)).toEqual([
+      undefined,
+      { frames: 1, head },
+      { frames: 2, head: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      undefined,
+    ])
+  })
 })
 
 function parseFrameLine(line: string): { readonly leaf: string; readonly frame: object } {

@@ -174,6 +174,9 @@ it('recovers again, from the same point, when the recovery died too', async () =
     const report = await verifyEvidence(copy)
     expect(report, `after ${kept} lines`).toMatchObject({ status: 'ok', inDoubt: [{ decision: 'd-lost' }] })
     expect(report.events['outcome.unknown']).toBe(1)
+    // A recovery that was done needs no second one, whatever became of the writer that did it.
+    const again = recordsOf(fileOf(copy, 'records', 2)).filter(({ event }) => event === 'writer.recovered')
+    expect(again).toHaveLength([2, 2, 2, 2, 1, 0][kept] ?? -1)
   }
 })
 

@@ -113,6 +113,18 @@ describe('the drill: each has its own message', () => {
       'the line was changed',
     ],
     [
+      'a record with another id',
+      (d) => edit(d, 'records', (l) => l.with(2, resigned(l[2], ':3"', ':4"'))),
+      'tampered',
+      'the id does not name this record',
+    ],
+    [
+      'the last frame with a new hash',
+      (d) => edit(d, 'recordings', (l) => l.with(1, resigned(l[1], 'Ann', 'Bob'))),
+      'tampered',
+      'not the frame that records/',
+    ],
+    [
       'a frame with a new hash',
       (d) => edit(d, 'recordings', (l) => l.with(0, resigned(l[0], 'Ann', 'Bob'))),
       'tampered',
@@ -320,6 +332,17 @@ describe('a log that is being written', () => {
       writers: [{ state: 'open' }],
     })
     await log.close()
+  })
+
+  it('excuses no older writer of the instance that has lost its end', async () => {
+    const directory = scratch()
+    await (await openLog(directory)).close()
+    const running = await openLog(directory, stepClock(Date.UTC(2026, 4, 1)))
+    const file = fileOf(directory, 'records')
+    writeLines(file, linesOf(file).slice(0, -1))
+    const report = await verifyEvidence(directory)
+    await running.close()
+    expect(report).toMatchObject({ status: 'tampered', writers: [{ state: 'open' }, { state: 'running' }] })
   })
 
   it('can be verified again and again while sessions are appended', async () => {
