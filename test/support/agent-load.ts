@@ -28,7 +28,7 @@ interface Agent {
   readonly client: Client
   readonly random: Random
   readonly ledger: ClientLedger
-  mark(): string
+  readonly mark: () => string
 }
 
 /** Agents at work, each over a connection of its own, and two people who answer what is held. */
@@ -41,7 +41,7 @@ export function startLoad(
     readonly ledger: ClientLedger
   },
 ): Load {
-  let stopped = false
+  const stop = new AbortController()
   const { seed, round, connections, ledger } = options
   const begun = Array.from({ length: connections }, () => Promise.withResolvers<void>())
   const agents = begun.map(async ({ resolve }, index) => {
@@ -54,16 +54,14 @@ export function startLoad(
       await client.connect()
       await client.query('SELECT 1')
       resolve()
-      while (!stopped) await step({ client, random, ledger, mark })
+      while (!stop.signal.aborted) await step({ client, random, ledger, mark })
     }).finally(resolve)
   })
-  const people = answerHolds(stack, seededRandom(seed - round), () => stopped)
+  const people = answerHolds(stack, seededRandom(seed - round), stop.signal)
   return {
     begun: Promise.all(begun.map(({ promise }) => promise)).then(() => undefined),
     ended: Promise.all([...agents, people]).then(() => undefined),
-    stop: () => {
-      stopped = true
-    },
+    stop: () => stop.abort(),
   }
 }
 
@@ -124,10 +122,10 @@ async function transfer({ client, random, ledger, mark }: Agent, within: boolean
 }
 
 /** ann answers most of what waits; some she leaves to the kill. */
-async function answerHolds(stack: Stack, random: Random, stopped: () => boolean): Promise<void> {
+async function answerHolds(stack: Stack, random: Random, stop: AbortSignal): Promise<void> {
   const ann = new ApprovalsClient(new URL(`${stack.line.api}/`), stack.line.principals.approver.token)
   const left = new Set<string>()
-  while (!stopped()) {
+  while (!stop.aborted) {
     const waiting = await ann.list('requested').catch(() => [])
     for (const { id } of waiting.filter((each) => !left.has(each.id))) {
       const choice = random()
