@@ -1,7 +1,7 @@
 import type { Labels, Resource, ResourcePart } from '../../../engine/index.ts'
 import type { WrittenValue } from './findings.ts'
 import type { NormalizedPart, NormalizedStatement } from './normalized.ts'
-import { isPlainDecimal } from './written-value.ts'
+import { hasForm } from './written-value.ts'
 
 /**
  * A statement's resources as policy sees them: with the labels in force and with what was bound in place of parameters.
@@ -46,5 +46,5 @@ function valuesOf(
 function valueOf(value: WrittenValue, parameters: readonly (string | null | undefined)[]): string | null | undefined {
   if (value.kind === 'constant') return value.value
   const bound = parameters[value.index - 1]
-  return typeof bound === 'string' && value.decimal && !isPlainDecimal(bound) ? undefined : bound
+  return typeof bound === 'string' && !hasForm(bound, value.form) ? undefined : bound
 }

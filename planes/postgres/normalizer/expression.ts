@@ -176,7 +176,8 @@ function subLink(analysis: Analysis, node: SubLink, scope: Scope): Value {
     case 'EXISTS_SUBLINK':
       return literal(BOOL)
     case 'EXPR_SUBLINK':
-      return onlyValue(values, node.location)
+      // Of several columns it is the right side of a comparison of rows, and nothing else to the server.
+      return columns.length > 1 ? composite(columns) : onlyValue(values, node.location)
     case 'ARRAY_SUBLINK':
       return met(analysis, [onlyValue(values, node.location)])
     case 'ANY_SUBLINK':

@@ -2,13 +2,13 @@ import type { ActionClass, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource, Relation } from './catalog.ts'
 import type { Value } from './value.ts'
 
-/**
- * A value that a column gets. `parameter`: counted from 1, known once it is bound; where the column holds numbers
- * (`decimal`), known only if it is a plain decimal.
- */
+/** How a value must be written to be known: every reader reads a plain decimal alike, and a cast to integer rounds none. */
+export type ValueForm = 'text' | 'decimal' | 'integer'
+
+/** A value that a column gets. `parameter`: counted from 1, known once it is bound, and then only in this form. */
 export type WrittenValue =
   | { readonly kind: 'constant'; readonly value: string | null }
-  | { readonly kind: 'parameter'; readonly index: number; readonly decimal: boolean }
+  | { readonly kind: 'parameter'; readonly index: number; readonly form: ValueForm }
 
 const SEVERITY: readonly ActionClass[] = ['discover', 'read', 'write', 'destroy', 'control']
 
