@@ -129,9 +129,9 @@ async function answerHolds(stack: Stack, random: Random, stop: AbortSignal): Pro
     const waiting = await ann.list('requested').catch(() => [])
     for (const { id } of waiting.filter((each) => !left.has(each.id))) {
       const choice = random()
-      if (choice > 0.9) left.add(id)
+      if (choice > 0.95) left.add(id)
       // It may have been withdrawn, or the gateway may be gone, since it was listed.
-      else await ann.answer(id, choice < 0.75 ? 'approve' : 'deny', 'as agreed').catch(() => undefined)
+      else await ann.answer(id, choice < 0.8 ? 'approve' : 'deny', 'as agreed').catch(() => undefined)
     }
     await sleep(10)
   }

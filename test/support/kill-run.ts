@@ -19,7 +19,9 @@ export interface KillRunOptions {
 }
 
 const MAIN = new URL('../../cli/main.ts', import.meta.url).pathname
-const LONGEST_LOAD_MS = 900
+/** A round ends at a random one of its first so many answers: by count, not by time, so that a slow machine kills no idle gateway. */
+const MOST_ANSWERS = 60
+const LONGEST_ROUND_MS = 5000
 
 /** What all rounds together have shown: a run that killed an idle gateway has proved nothing. */
 export interface KillRunTally {
@@ -40,7 +42,8 @@ export async function killRun(stack: Stack, options: KillRunOptions): Promise<Ki
   for (let round = 1; round <= kills; round += 1) {
     const load = startLoad(stack, { seed, round, connections, ledger })
     await load.begun
-    await sleep(random() * LONGEST_LOAD_MS)
+    await answered(ledger, ledger.acknowledged.size + random() * MOST_ANSWERS)
+    await sleep(random() * 20) // off the beat of the answers
     await stack.gateway.kill9()
     load.stop()
     await load.ended
@@ -51,6 +54,10 @@ export async function killRun(stack: Stack, options: KillRunOptions): Promise<Ki
     inDoubt = await judgeEvidence(stack, ledger)
   }
   return { acknowledged: ledger.acknowledged.size, committed: ledger.committed.size, inDoubt }
+}
+
+async function answered({ acknowledged }: ClientLedger, wanted: number): Promise<void> {
+  for (let waited = 0; acknowledged.size < wanted && waited < LONGEST_ROUND_MS; waited += 5) await sleep(5)
 }
 
 /** All transfers, and how often one was tried, once the server has noticed that nobody is there any more. */
