@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-/** What the gateway says of itself in `gateway.listening`. */
+/** Where the gateway says that it listens. */
 export interface Listening {
   readonly planes: Readonly<Record<string, { readonly host: string; readonly port: number }>>
   readonly api: string
@@ -98,23 +99,34 @@ interface Launched {
 
 async function launch(options: GatewayOptions, log: string[]): Promise<Launched> {
   const args = [...(options.nodeOptions ?? []), MAIN, 'serve', '--config', options.config, '--drain', '500ms']
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = exitOf(child)
   const closed = once(child, 'close') // after exit, once its last line was read
   options.onSpawn?.(pidOf(child))
-  const heard = Promise.withResolvers<Listening>()
   createInterface({ input: child.stderr }).on('line', (line) => {
     log.push(line)
     if (log.length > KEPT_LINES) log.shift()
     options.onLog?.(line)
-    const listening = listeningIn(line)
-    if (listening !== null) heard.resolve(listening)
   })
-  const listening = await Promise.race([heard.promise, exited, sleep(START_MS, null, { ref: false })])
+  const heard = listeningOf(child.stdout)
+  const listening = await Promise.race([heard, exited, sleep(START_MS, null, { ref: false })])
   if (typeof listening === 'object' && listening !== null) return { child, exited, listening }
   child.kill('SIGKILL')
   await closed
   throw new Error(`the gateway did not start (${listening ?? `not within ${START_MS} ms`}):\n${log.join('\n')}`)
+}
+
+/** Reads what `serve` announces: a line for each plane, the API's last. Never settles when it announces nothing. */
+function listeningOf(stdout: Readable): Promise<Listening> {
+  return new Promise((resolve) => {
+    const planes: Record<string, { readonly host: string; readonly port: number }> = {}
+    createInterface({ input: stdout }).on('line', (line) => {
+      const [, name = '', place = ''] = /^ {2}(\S+) {2}(\S+)$/.exec(line) ?? []
+      const [, host, port] = /^(\S+):(\d+)$/.exec(place) ?? []
+      if (name === 'api') resolve({ planes, api: place })
+      else if (host !== undefined) planes[name] = { host, port: Number(port) }
+    })
+  })
 }
 
 async function exitOf(child: ChildProcess): Promise<number | string> {
@@ -125,14 +137,4 @@ async function exitOf(child: ChildProcess): Promise<number | string> {
 function pidOf({ pid }: ChildProcess): number {
   if (pid === undefined) throw new Error(`${process.execPath} can't be started`)
   return pid
-}
-
-function listeningIn(line: string): Listening | null {
-  if (!line.includes('"gateway.listening"')) return null
-  const value: unknown = JSON.parse(line)
-  return isListening(value) ? value : null
-}
-
-function isListening(value: unknown): value is Listening {
-  return typeof value === 'object' && value !== null && 'planes' in value && 'api' in value
 }
