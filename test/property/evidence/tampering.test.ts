@@ -56,7 +56,7 @@ function joined(lines: readonly string[]): Buffer {
   return Buffer.from(lines.map((line) => `${line}\n`).join(''), 'latin1')
 }
 
-describe('of a finished directory', () => {
+describe('of a finished directory', { timeout: 120_000 }, () => {
   it('any byte that is changed is found', async () => {
     const { names, verify } = await bench()
     await fc.assert(

@@ -110,25 +110,29 @@ it('closes a dead writer: what was found, what is in doubt, where it ended', asy
   })
 })
 
-it('recovers a last line torn at any byte, a last frame too, and tells of the torn bytes', async () => {
-  const directory = await crashed()
-  for (const part of ['records', 'recordings'] as const) {
-    const whole = fileOf(directory, part).read()
-    const last = whole.lastIndexOf(0x0a, -2) + 1
-    for (let size = last; size < whole.length; size += part === 'records' ? 1 : 7) {
-      // A record names only frames that were on disk before it: a torn frame goes with the record that would name it.
-      const copy = crashCopy(directory)
-      if (part === 'recordings') writeLines(fileOf(copy, 'records'), linesOf(fileOf(copy, 'records')).slice(0, -1))
-      fileOf(copy, part).write(whole.subarray(0, size))
-      await (await openLog(copy, { files: unsynced })).close()
-      const report = await verifyEvidence(copy)
-      expect(report, `${part} cut at ${size}`).toMatchObject({
-        status: 'ok',
-        writers: [{ tornBytes: size - last }, {}],
-      })
+it(
+  'recovers a last line torn at any byte, a last frame too, and tells of the torn bytes',
+  { timeout: 120_000 },
+  async () => {
+    const directory = await crashed()
+    for (const part of ['records', 'recordings'] as const) {
+      const whole = fileOf(directory, part).read()
+      const last = whole.lastIndexOf(0x0a, -2) + 1
+      for (let size = last; size < whole.length; size += part === 'records' ? 1 : 7) {
+        // A record names only frames that were on disk before it: a torn frame goes with the record that would name it.
+        const copy = crashCopy(directory)
+        if (part === 'recordings') writeLines(fileOf(copy, 'records'), linesOf(fileOf(copy, 'records')).slice(0, -1))
+        fileOf(copy, part).write(whole.subarray(0, size))
+        await (await openLog(copy, { files: unsynced })).close()
+        const report = await verifyEvidence(copy)
+        expect(report, `${part} cut at ${size}`).toMatchObject({
+          status: 'ok',
+          writers: [{ tornBytes: size - last }, {}],
+        })
+      }
     }
-  }
-})
+  },
+)
 
 it('takes a stretch of zeros for a write that a power cut left unfinished, lines after it included', async () => {
   const directory = await crashed()
