@@ -9,7 +9,15 @@ import { openEvidenceLog } from '../engine/evidence/index.ts'
 import type { EvidenceLog } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
-import { activatePolicy, approvalJournal, ConfigError, EvidenceError, hostFor, recordingVerifier, StateError } from '../engine/index.ts'
+import {
+  activatePolicy,
+  approvalJournal,
+  ConfigError,
+  EvidenceError,
+  hostFor,
+  recordingVerifier,
+  StateError,
+} from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { openBundle, PolicyStore } from '../engine/policy/index.ts'
 import { openDatabase } from '../engine/state/index.ts'

@@ -1,8 +1,6 @@
-import { inspect } from 'node:util'
-
 /**
  * Text that a configuration names but doesn't contain. It shows where it came from, and its content only to who asks:
- * printed, logged or serialized by accident it gives nothing away.
+ * printed, logged or serialized by accident it gives nothing away (a private field is invisible to node:util's inspect).
  */
 export class Secret {
   /** `environment variable NAME` or `file PATH`. */
@@ -23,10 +21,6 @@ export class Secret {
   }
 
   toJSON(): string {
-    return this.toString()
-  }
-
-  [inspect.custom](): string {
     return this.toString()
   }
 }

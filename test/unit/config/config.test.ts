@@ -220,7 +220,7 @@ describe('what is accepted', () => {
     expect(secret.reveal()).toBe('hunter2')
     for (const shown of [inspect(config, { depth: 9 }), JSON.stringify(config), String(secret)]) {
       expect(shown).not.toContain('hunter2')
-      expect(shown).toContain('[secret from environment variable PGPASSWORD]')
+      expect(shown).toContain('environment variable PGPASSWORD')
     }
   })
 })
