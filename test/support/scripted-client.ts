@@ -61,6 +61,10 @@ export class ScriptedClient {
     this.#socket.pause()
   }
 
+  resume(): void {
+    this.#socket.resume()
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }

@@ -85,6 +85,13 @@ export class ScriptedServer {
     })
   }
 
+  /** Says this now, whatever it was asked. */
+  interject(...messages: readonly BackendMessage[]): void {
+    const writer = new Writer()
+    for (const message of messages) encodeBackend(writer, message)
+    this.#socket.write(writer.take())
+  }
+
   async #work(): Promise<void> {
     if (this.#busy) return
     this.#busy = true

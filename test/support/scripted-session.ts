@@ -16,6 +16,9 @@ export interface Rig {
   readonly session: PostgresSession
   /** Resolves when the session has ended and its end is recorded. */
   readonly ended: Promise<void>
+  /** The gateway's ends: towards the client, towards the server. */
+  readonly socket: Socket
+  readonly upstream: Socket
   readonly log: { readonly event: string; readonly code: unknown }[]
   close(): void
 }
@@ -25,6 +28,8 @@ export interface RigScript {
   /** How long a record takes to become durable, and a statement to be named. */
   pause?(): Promise<void>
   readonly options?: Partial<SessionOptions>
+  /** Whose connection has ended before the session begins. */
+  readonly gone?: 'client' | 'server'
 }
 
 const OPTIONS: SessionOptions = {
@@ -38,7 +43,7 @@ const AT_ONCE = (): Promise<void> => Promise.resolve()
 export const QUIET: ServerScript = { pause: AT_ONCE, buffered: true, cuts: [], outbursts: [] }
 const catalog = scriptedCatalog()
 
-export async function openRig({ server: script, pause = AT_ONCE, options = {} }: RigScript): Promise<Rig> {
+export async function openRig({ server: script, pause = AT_ONCE, options = {}, gone }: RigScript): Promise<Rig> {
   const [front, socket] = await socketPair()
   const [upstream, back] = await socketPair()
   const client = new ScriptedClient(front)
@@ -67,11 +72,13 @@ export async function openRig({ server: script, pause = AT_ONCE, options = {} }:
     cancelUpstream: AT_ONCE,
     log: (event, { code }) => log.push({ event, code }),
   })
+  if (gone !== undefined) (gone === 'client' ? socket : upstream).destroy()
+  if (gone !== undefined) await new Promise(setImmediate)
   const ended = session.run(Buffer.alloc(0))
   const close = (): void => {
     for (const each of [front, socket, upstream, back]) each.destroy()
   }
-  return { client, server, engine, session, ended, log, close }
+  return { client, server, engine, session, ended, socket, upstream, log, close }
 }
 
 let listening: Promise<net.Server> | undefined

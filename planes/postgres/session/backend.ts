@@ -40,6 +40,8 @@ export class Backend {
   readonly #out: Writer = new Writer(64 * 1024)
   /** This transaction wrote to a labelled table: constraints and triggers may speak of it as late as its end. */
   #wroteSensitive = false
+  /** A batch, or a Query, ends with its first error. */
+  #erred = false
   readonly #gate: (durable: Promise<void>) => void
   /** The part of the current chunk that goes out as it lies there. */
   #passing: Buffer | null = null
@@ -200,7 +202,8 @@ export class Backend {
     if (STALE_CATALOGUE.has(sqlstate)) this.#host.catalogueChanged()
     const { expected } = this.#wire
     const head = expected.peek()
-    if (head === undefined && !isFatal(fields)) throw notOwed(BACKEND.errorResponse)
+    if ((head === undefined || this.#erred) && !isFatal(fields)) throw notOwed(BACKEND.errorResponse)
+    this.#erred = true
     const fate = head?.kind === 'poison' ? 'drop' : this.#text('errorResponse', fields)
     for (const skipped of expected.skipped()) this.#wire.abandon(skipped, sqlstate)
     if (head !== undefined && expected.length === 0) this.#wire.discarding = sqlstate
@@ -231,6 +234,7 @@ export class Backend {
     const head = this.#wire.expected.peek()
     if (head?.kind !== 'ready') throw notOwed(BACKEND.readyForQuery)
     this.#wire.transaction = status
+    this.#erred = false
     if (status === 'I') {
       this.#wire.portals.clear()
       this.#wroteSensitive = false

@@ -47,7 +47,8 @@ export class ExpectedReplies {
   /** Entries `ready` pushed and taken so far. */
   #asked = 0
   #answered = 0
-  #waiting: { readonly answered: number; resolve(): void }[] = []
+  #waiting: { readonly answered: number; resolve(): void; reject(reason: Error): void }[] = []
+  #end: Error | null = null
 
   get length(): number {
     return this.#entries.length - this.#head
@@ -97,11 +98,18 @@ export class ExpectedReplies {
     return null
   }
 
-  /** Resolves when every batch that was ended so far has its ReadyForQuery. */
+  /** Resolves when every batch that was ended so far has its ReadyForQuery; rejects when it never will. */
   settled(): Promise<void> {
+    if (this.#end !== null) return Promise.reject(this.#end)
     if (this.#answered === this.#asked) return Promise.resolve()
     const answered = this.#asked
-    return new Promise((resolve) => this.#waiting.push({ answered, resolve }))
+    return new Promise((resolve, reject) => this.#waiting.push({ answered, resolve, reject }))
+  }
+
+  /** Nothing more will be answered. */
+  end(reason: Error): void {
+    this.#end = reason
+    for (const { reject } of this.#waiting.splice(0)) reject(reason)
   }
 
   #ready(): void {

@@ -31,7 +31,9 @@ export interface FrontendHost {
   normalize(sql: string): Promise<Named>
   /** Decides; while held, keeps the client's connection alive and listens for a cancel. */
   judge(invocation: Invocation): Promise<Judged>
-  readonly enforcer: Enforcer
+  /** Records a statement that can't be named, and gives the client's answer. */
+  refuse(error: CountersignError, kind: string): Promise<Denial>
+  readonly enforcer: Pick<Enforcer, 'check'>
   /** A statement has changed the schema. */
   catalogueChanged(): void
 }
@@ -167,7 +169,7 @@ export class Frontend {
 
   async #refuseWhole(error: CountersignError, kind: string): Promise<void> {
     await this.#betweenBatches(kind)
-    this.#denyWhole(await this.#host.enforcer.refuse(error, kind))
+    this.#denyWhole(await this.#host.refuse(error, kind))
   }
 
   /** Answers a Query or FunctionCall with an error; the server makes ReadyForQuery, its transaction failed like any other. */
@@ -294,7 +296,7 @@ export class Frontend {
       )
       const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
       if (invocation instanceof NormalizeError) {
-        this.#deny(await this.#host.enforcer.refuse(invocation, 'parse'))
+        this.#deny(await this.#host.refuse(invocation, 'parse'))
         return false
       }
       if (judged?.kind === 'denied') {
@@ -345,7 +347,7 @@ export class Frontend {
   }
 
   async #refuse(error: CountersignError, kind: string): Promise<void> {
-    if (await this.#release()) this.#deny(await this.#host.enforcer.refuse(error, kind))
+    if (await this.#release()) this.#deny(await this.#host.refuse(error, kind))
   }
 
   /** An error that the server would make as well: what came before it in the batch is done first. */

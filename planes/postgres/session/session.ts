@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
-import type { HoldNotice } from '../../../engine/index.ts'
+import type { CountersignError, HoldNotice } from '../../../engine/index.ts'
 import { EvidenceError, UpstreamError } from '../../../engine/index.ts'
 import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
-import { fatalOf, SQLSTATE } from '../enforcer/denial.ts'
+import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
 import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
 import type { UpstreamConnection } from '../upstream.ts'
 import { Backend } from './backend.ts'
@@ -70,6 +70,7 @@ export class PostgresSession {
     this.#frontend = new Frontend(this.#wire, {
       normalize: (sql) => parts.normalize(sql),
       judge: (invocation) => this.#judge(invocation),
+      refuse: (error, kind) => this.#refuse(error, kind),
       enforcer: parts.enforcer,
       catalogueChanged: () => parts.catalogueChanged(),
     })
@@ -207,6 +208,10 @@ export class PostgresSession {
     }
   }
 
+  async #refuse(error: CountersignError, kind: string): Promise<Denial> {
+    return this.#state === 'open' ? this.#parts.enforcer.refuse(error, kind) : CANCELLED.denial
+  }
+
   #tell(notice: HoldNotice, what: string): void {
     const people = notice.quorum === 1 ? 'one person' : `${notice.quorum} people`
     this.#wire.outbox.push(
@@ -266,6 +271,7 @@ export class PostgresSession {
     upstream.socket.destroySoon()
     if (how === 'done') socket.end()
     setTimeout(() => socket.destroy(), 1000).unref()
+    this.#wire.expected.end(new UpstreamError('ERR_UPSTREAM_CLOSED', 'the session has ended'))
     await within(this.#pumped, options.graceMs) // what was being decided comes before the session's last record
     try {
       await Promise.all(this.#openStatements().map((statement) => statement.doubt()))
@@ -304,7 +310,7 @@ export class PostgresSession {
 
 const TERMINATE: Buffer = Buffer.from([0x58, 0, 0, 0, 4])
 
-const CANCELLED: Judged = {
+const CANCELLED: Extract<Judged, { kind: 'denied' }> = {
   kind: 'denied',
   denial: {
     severity: 'ERROR',

@@ -34,11 +34,12 @@ interface Entry<T> {
  */
 export class NameTable<T> {
   readonly #confirmed = new Map<string, T>()
-  readonly #tentative = new Map<string, Entry<T>>()
+  /** Oldest first: one that is abandoned uncovers the one before it, which the server may still confirm. */
+  readonly #tentative = new Map<string, readonly Entry<T>[]>()
 
   /** `unsettled`: wait until the server owes nothing, then look again. */
   lookUp(name: string, batch: number): T | undefined | 'unsettled' {
-    const entry = this.#tentative.get(name)
+    const entry = this.#tentative.get(name)?.at(-1)
     if (entry === undefined) return this.#confirmed.get(name)
     if (entry.batch !== batch) return 'unsettled'
     return entry.value ?? undefined
@@ -47,9 +48,11 @@ export class NameTable<T> {
   /** Defines (or with null removes) a name in this batch; call what it returns when the server says yes, or that it won't. */
   define(name: string, value: T | null, batch: number): Naming {
     const entry: Entry<T> = { value, batch }
-    this.#tentative.set(name, entry)
+    this.#tentative.set(name, [...(this.#tentative.get(name) ?? []), entry])
     const forget = (): void => {
-      if (this.#tentative.get(name) === entry) this.#tentative.delete(name)
+      const others = (this.#tentative.get(name) ?? []).filter((each) => each !== entry)
+      if (others.length > 0) this.#tentative.set(name, others)
+      else this.#tentative.delete(name)
     }
     return {
       confirm: () => {
