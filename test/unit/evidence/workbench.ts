@@ -21,7 +21,7 @@ export function scratch(): string {
 }
 
 /** A clock that only the test moves: every question is a millisecond. */
-export function stepClock(start = Date.UTC(2026, 3, 18, 9)): Pick<EvidenceOptions, 'now' | 'monotonic'> {
+export function stepClock(start: number = Date.UTC(2026, 3, 18, 9)): Pick<EvidenceOptions, 'now' | 'monotonic'> {
   let ms = start
   return { now: () => (ms += 1), monotonic: () => BigInt(ms) * 1_000_000n }
 }
