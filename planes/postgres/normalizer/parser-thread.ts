@@ -1,12 +1,13 @@
 import { Worker } from 'node:worker_threads'
 import type { WorkerAnswer } from './parser-worker.ts'
+import { compilePgQuery } from './pg-query.ts'
 
 /** Left to the thread for its tree; a statement that needs more ends the thread, not the gateway. */
 const LIMITS = { stackSizeMb: 4, maxOldGenerationSizeMb: 256 }
 
 /**
- * The parser's worker thread: one statement at a time, each with a deadline. After a deadline or any answer but a tree
- * or a syntax error the thread is ended and the next statement gets a fresh one. `null`: it gave no answer.
+ * The parser's worker thread: one statement at a time, each with a deadline. Without an answer by then (`null`) the
+ * thread is ended and the next statement gets a fresh one.
  */
 export class ParserThread {
   readonly #deadlineMs: number
@@ -44,7 +45,7 @@ export class ParserThread {
     const worker = await this.#worker
     if (worker === null) return null
     const answer = await answerOf(worker, sql, this.#deadlineMs)
-    if (answer === null || answer.kind === 'spoilt') {
+    if (answer === null) {
       await this.#end()
       this.warm()
     }
@@ -61,8 +62,9 @@ export class ParserThread {
   }
 }
 
-function startWorker(): Promise<Worker> {
-  const worker = new Worker(new URL('./parser-worker.ts', import.meta.url), { resourceLimits: LIMITS })
+async function startWorker(): Promise<Worker> {
+  const workerData = await compilePgQuery()
+  const worker = new Worker(new URL('./parser-worker.ts', import.meta.url), { resourceLimits: LIMITS, workerData })
   worker.unref()
   const { promise, resolve, reject } = Promise.withResolvers<Worker>()
   worker.once('message', () => resolve(worker))

@@ -27,7 +27,8 @@ const ERROR_CURSOR = 16
 
 let compiled: Promise<WebAssembly.Module> | undefined
 
-function compile(): Promise<WebAssembly.Module> {
+/** The parser's code, compiled once a process: instances, in whichever thread, share it and nothing else. */
+export function compilePgQuery(): Promise<WebAssembly.Module> {
   compiled ??= readFile(new URL(import.meta.resolve('libpg-query/wasm/libpg-query.wasm'))).then((bytes) =>
     WebAssembly.compile(bytes),
   )
@@ -45,8 +46,8 @@ export class PgQuery {
     this.#wasm = wasm
   }
 
-  static async open(): Promise<PgQuery> {
-    const module = await compile()
+  static async open(code: Promise<WebAssembly.Module> = compilePgQuery()): Promise<PgQuery> {
+    const module = await code
     return new PgQuery(
       await loadWasm({
         instantiateWasm(imports, receive) {

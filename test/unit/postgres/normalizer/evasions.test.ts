@@ -93,10 +93,13 @@ describe('evasions come out as they must', () => {
 
 describe('every relation that a named read reads is named', () => {
   const reads = decidedHere.filter(({ expect: { reads } }) => reads.length > 0)
-  test.each(reads.map(({ id, sql, expect: wanted }) => [id, sql, wanted.reads] as const))('%s', async (_, sql, wanted) => {
-    const named = await normalizeAll(parser, catalog, sql).catch(() => null)
-    if (named === null) return
-    const resources = named.flatMap((statement) => statement.resources.map(({ name }) => name))
-    expect(resources).toEqual(expect.arrayContaining([...wanted]))
-  })
+  test.each(reads.map(({ id, sql, expect: wanted }) => [id, sql, wanted.reads] as const))(
+    '%s',
+    async (_, sql, wanted) => {
+      const named = await normalizeAll(parser, catalog, sql).catch(() => null)
+      if (named === null) return
+      const resources = named.flatMap((statement) => statement.resources.map(({ name }) => name))
+      expect(resources).toEqual(expect.arrayContaining([...wanted]))
+    },
+  )
 })

@@ -263,7 +263,15 @@ describe('what stands behind a relation is named with it', () => {
   test('what a view computes counts when it is used', async () => {
     const changed = await bankCatalog({
       relations: [
-        ['17001', 'public', 'tails', 'v', '17003', 'f', ' SELECT id, "right"(ssn, 4) AS tail FROM ONLY public.customers;'],
+        [
+          '17001',
+          'public',
+          'tails',
+          'v',
+          '17003',
+          'f',
+          ' SELECT id, "right"(ssn, 4) AS tail FROM ONLY public.customers;',
+        ],
       ],
       columns: [
         ['17001', '1', 'id', '23', null],
@@ -280,7 +288,9 @@ describe('what stands behind a relation is named with it', () => {
   test('names in a view are the server’s own where they are unqualified, whatever the client’s schema holds', async () => {
     const changed = await bankCatalog({
       functions: [['public', 'upper', 'f', null, 'scalar']],
-      relations: [['17001', 'public', 'loud', 'v', '17003', 'f', ' SELECT upper(name) AS n FROM ONLY public.customers;']],
+      relations: [
+        ['17001', 'public', 'loud', 'v', '17003', 'f', ' SELECT upper(name) AS n FROM ONLY public.customers;'],
+      ],
       columns: [['17001', '1', 'n', '25', null]],
     })
     const statement = await normalizeOne(parser, changed, 'SELECT n FROM loud')
@@ -317,14 +327,24 @@ describe('names are found where the server finds them', () => {
 
   test('stars keep the server’s order through USING and NATURAL', async () => {
     const using = await normalizeOne(parser, catalog, 'SELECT * FROM events JOIN accounts USING (customer_id)')
-    expect(using.outputs?.map(({ name }) => name)).toEqual(['customer_id', 'id', 'at', 'id', 'account_number', 'balance'])
+    expect(using.outputs?.map(({ name }) => name)).toEqual([
+      'customer_id',
+      'id',
+      'at',
+      'id',
+      'account_number',
+      'balance',
+    ])
     const natural = await normalizeOne(parser, catalog, 'SELECT * FROM accounts NATURAL JOIN events')
     expect(natural.outputs?.map(({ name }) => name)).toEqual(['id', 'customer_id', 'account_number', 'balance', 'at'])
   })
 
   test.each([
     ['SELECT 1', ['?column?']],
-    ['SELECT now(), CURRENT_DATE, 1::int4, nullif(1, 2), CASE WHEN true THEN 1 END', ['now', 'current_date', 'int4', 'nullif', 'case']],
+    [
+      'SELECT now(), CURRENT_DATE, 1::int4, nullif(1, 2), CASE WHEN true THEN 1 END',
+      ['now', 'current_date', 'int4', 'nullif', 'case'],
+    ],
     ['SELECT (SELECT id FROM accounts LIMIT 1), EXISTS (SELECT 1), ARRAY[1], ROW(1)', ['id', 'exists', 'array', 'row']],
     ['SELECT count(*), greatest(1, 2), coalesce(1, 2)::text', ['count', 'greatest', 'coalesce']],
     ['VALUES (1, 2)', ['column1', 'column2']],

@@ -1,21 +1,23 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NormalizeError } from '../../../../engine/index.ts'
 import { SqlParser, type SqlParserOptions } from '../../../../planes/postgres/normalizer/index.ts'
 
 let parser: SqlParser
+const opened: SqlParser[] = []
 
-async function reopen(options: SqlParserOptions): Promise<void> {
-  await parser.close()
-  parser = await SqlParser.open(options)
+async function open(options: SqlParserOptions): Promise<SqlParser> {
+  const own = await SqlParser.open(options)
+  opened.push(own)
+  return own
 }
 
-beforeEach(async () => {
-  parser = await SqlParser.open()
+beforeAll(async () => {
+  parser = await open({ deadlineMs: 10_000 })
 })
-afterEach(() => parser.close())
+afterAll(() => Promise.all(opened.map((each) => each.close())))
 
-function faultOf(sql: string): Promise<NormalizeError> {
-  return parser.parse(sql).then(
+function faultOf(sql: string, of: SqlParser = parser): Promise<NormalizeError> {
+  return of.parse(sql).then(
     () => {
       throw new Error('it was parsed')
     },
@@ -31,11 +33,10 @@ const poison = (terms: number, first: number): string => `SELECT ${first}${'+1'.
 
 describe('what spoils a parser costs its own statement alone', () => {
   test('a poisonous statement of 16 KB a hundred times, others all the while', async () => {
-    await reopen({ deadlineMs: 5000 })
     let answered = 0
-    let done = false
+    const stop = new AbortController()
     const others = (async () => {
-      while (!done) {
+      while (!stop.signal.aborted) {
         expect(await parser.parse(`SELECT ${(answered += 1)}`)).toHaveLength(1)
         await new Promise((resume) => setTimeout(resume, 5))
       }
@@ -46,25 +47,25 @@ describe('what spoils a parser costs its own statement alone', () => {
         message: 'the SQL text is too complex to be parsed in time: split the statement',
       })
     }
-    done = true
+    stop.abort()
     await others
     expect(await parser.parse('SELECT 1')).toHaveLength(1)
     expect(answered).toBeGreaterThan(20)
   }, 60_000)
 
   test('in-line as well', async () => {
-    await reopen({ inlineBytes: 64 * 1024 })
+    const inline = await open({ inlineBytes: 64 * 1024 })
     for (let round = 0; round < 20; round += 1) {
-      expect((await faultOf(poison(16_000, round))).code).toBe('ERR_NORMALIZE_TOO_COMPLEX')
-      expect(await parser.parse(`SELECT ${round}, 'after'`)).toHaveLength(1)
+      expect((await faultOf(poison(16_000, round), inline)).code).toBe('ERR_NORMALIZE_TOO_COMPLEX')
+      expect(await inline.parse(`SELECT ${round}, 'after'`)).toHaveLength(1)
     }
   })
 
   test('a deadline ends what takes too long, and the next long statement is parsed again', async () => {
-    await reopen({ deadlineMs: 1 })
+    const hasty = await open({ deadlineMs: 1 })
     const long = `SELECT ${Array.from({ length: 40_000 }, (_, index) => index).join(',')}`
-    expect((await faultOf(long)).code).toBe('ERR_NORMALIZE_TOO_COMPLEX')
-    await reopen({ deadlineMs: 10_000 })
+    expect((await faultOf(long, hasty)).code).toBe('ERR_NORMALIZE_TOO_COMPLEX')
+    expect(await hasty.parse('SELECT 1')).toHaveLength(1)
     expect(await parser.parse(long)).toHaveLength(1)
   })
 
@@ -104,8 +105,8 @@ describe('what is not SQL', () => {
   })
 
   test('a text beyond the cap is not looked at', async () => {
-    await reopen({ maxBytes: 20 })
-    expect(await faultOf('SELECT 1 FROM WHERE ééé')).toMatchObject({
+    const small = await open({ maxBytes: 20 })
+    expect(await faultOf('SELECT 1 FROM WHERE ééé', small)).toMatchObject({
       code: 'ERR_NORMALIZE_TOO_COMPLEX',
       message: 'the SQL text takes 26 bytes; 20 are allowed',
     })
@@ -120,10 +121,7 @@ describe('a script and its statements', () => {
   test('each has its own text and place', async () => {
     const sql = ` SELECT 'é' ;; /* second */ DELETE FROM t ; `
     const parsed = await parser.parse(sql)
-    expect(parsed.map(({ text, location }) => [text, location])).toEqual([
-      [`SELECT 'é' `, 1],
-      [' DELETE FROM t ', 27],
-    ].map(([text, location]) => [expect.stringContaining(String(text).trim()), expect.any(Number)]))
+    expect(parsed.map(({ text }) => text.trim())).toEqual([`SELECT 'é'`, 'DELETE FROM t'])
     for (const { text, location } of parsed) expect(sql.slice(location, location + text.length)).toBe(text)
   })
 
@@ -137,16 +135,16 @@ describe('a script and its statements', () => {
   })
 
   test('the oldest text is forgotten first', async () => {
-    await reopen({ cacheEntries: 2 })
-    const first = await parser.parse('SELECT 1')
-    await parser.parse('SELECT 2')
-    expect(await parser.parse('SELECT 1')).toBe(first)
-    await parser.parse('SELECT 3')
-    expect(await parser.parse('SELECT 1')).toBe(first)
-    const second = await parser.parse('SELECT 2')
-    await parser.parse('SELECT 4')
-    await parser.parse('SELECT 5')
-    expect(await parser.parse('SELECT 2')).not.toBe(second)
+    const forgetful = await open({ cacheEntries: 2 })
+    const first = await forgetful.parse('SELECT 1')
+    await forgetful.parse('SELECT 2')
+    expect(await forgetful.parse('SELECT 1')).toBe(first)
+    await forgetful.parse('SELECT 3')
+    expect(await forgetful.parse('SELECT 1')).toBe(first)
+    const second = await forgetful.parse('SELECT 2')
+    await forgetful.parse('SELECT 4')
+    await forgetful.parse('SELECT 5')
+    expect(await forgetful.parse('SELECT 2')).not.toBe(second)
   })
 })
 

@@ -47,7 +47,12 @@ describe('settings', () => {
     ['SET jit TO DEFAULT', 'jit', 'DEFAULT', false],
     ['SET TRANSACTION READ ONLY', 'transaction_read_only', '1', false],
     ['SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE', 'default_transaction_read_only', '0', false],
-    ['SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY', 'transaction', 'transaction_isolation = serializable, transaction_read_only = 1', false],
+    [
+      'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY',
+      'transaction',
+      'transaction_isolation = serializable, transaction_read_only = 1',
+      false,
+    ],
   ])('%s', async (sql, name, value, local) => {
     expect(await normalizeOne(parser, catalog, sql)).toMatchObject({
       kind: 'set',
@@ -61,7 +66,10 @@ describe('settings', () => {
     ['RESET application_name', 'application_name'],
     ['RESET ALL', 'all'],
   ])('%s', async (sql, name) => {
-    expect(await normalizeOne(parser, catalog, sql)).toMatchObject({ kind: 'reset', setting: { name, value: 'DEFAULT' } })
+    expect(await normalizeOne(parser, catalog, sql)).toMatchObject({
+      kind: 'reset',
+      setting: { name, value: 'DEFAULT' },
+    })
   })
 
   test.each([
@@ -96,7 +104,9 @@ describe('prepared statements', () => {
       action: { name: 'postgres.insert', class: 'write' },
       text: 'EXECUTE p($1)',
       outputs: prepared.outputs,
-      resources: [{ name: 'public.transfers', parts: [{ name: 'id' }, { name: 'amount', uses: ['written'], written: null }] }],
+      resources: [
+        { name: 'public.transfers', parts: [{ name: 'id' }, { name: 'amount', uses: ['written'], written: null }] },
+      ],
     })
   })
 })
@@ -122,7 +132,12 @@ describe('definitions are named by kind, class and what they are about', () => {
     ['CREATE VIEW bank.v AS SELECT 1', 'create_view', ['view bank.v'], 'catalog'],
     ['ALTER TABLE customers DISABLE ROW LEVEL SECURITY', 'alter_table', ['table public.customers'], 'catalog'],
     ['CREATE INDEX ON customers (ssn)', 'create_index', ['table public.customers'], 'catalog'],
-    ['DROP VIEW IF EXISTS customer_safe, nobody', 'drop_view', ['view public.customer_safe', 'table public.nobody'], 'catalog'],
+    [
+      'DROP VIEW IF EXISTS customer_safe, nobody',
+      'drop_view',
+      ['view public.customer_safe', 'table public.nobody'],
+      'catalog',
+    ],
     ['DROP SCHEMA bank CASCADE', 'drop_schema', [], 'catalog'],
     ['TRUNCATE events', 'truncate', ['table public.events'], 'none'],
     ['LISTEN c', 'listen', [], 'none'],

@@ -85,7 +85,7 @@ describe('values that stand in the statement', () => {
     ['WITH a AS (INSERT INTO transfers(amount) VALUES (1)) INSERT INTO transfers(amount) VALUES (2)', ['1', '2']],
   ])('%s', async (sql, values) => {
     const part = await partOf(sql, 'amount')
-    expect(part?.values?.toSorted()).toEqual(values.toSorted())
+    expect(new Set(part?.values)).toEqual(new Set(values))
     expect(part?.uses).toContain('written')
   })
 
@@ -94,15 +94,20 @@ describe('values that stand in the statement', () => {
     [null, [null]],
     ['-1.5', ['-1.5']],
   ])('a parameter bound to %j', async (bound, values) => {
-    expect(await partOf('INSERT INTO transfers(amount) VALUES ($1::numeric)', 'amount', [bound])).toMatchObject({ values })
+    expect(await partOf('INSERT INTO transfers(amount) VALUES ($1::numeric)', 'amount', [bound])).toMatchObject({
+      values,
+    })
   })
 
   test('text is taken as it is', async () => {
-    expect(await partOf(`INSERT INTO transfers(status) VALUES (' 1e6 ')`, 'status')).toMatchObject({ values: [' 1e6 '] })
+    expect(await partOf(`INSERT INTO transfers(status) VALUES (' 1e6 ')`, 'status')).toMatchObject({
+      values: [' 1e6 '],
+    })
   })
 
   test('one upsert that overwrites with the proposed row is not known', async () => {
-    const sql = 'INSERT INTO transfers(id, amount) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET amount = excluded.amount'
+    const sql =
+      'INSERT INTO transfers(id, amount) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET amount = excluded.amount'
     expect(await partOf(sql, 'amount')).toMatchObject({ values: null, uses: ['written'] })
   })
 })
@@ -194,7 +199,9 @@ describe('what each parameter meets', () => {
     ['SELECT $3', [[], [], []]],
   ])('%s', async (sql, expected) => {
     const { parameterUses } = await normalizeOne(parser, catalog, sql)
-    const uses = parameterUses.map((each) => (each === 'unknown' ? each : each.map(({ part, use }) => `${part} ${use}`)))
+    const uses = parameterUses.map((each) =>
+      each === 'unknown' ? each : each.map(({ part, use }) => `${part} ${use}`),
+    )
     expect(uses).toEqual(expected)
   })
 })
