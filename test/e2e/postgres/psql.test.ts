@@ -1,11 +1,10 @@
-import { readFileSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTap } from '../../support/byte-tap.ts'
 import type { ByteTap } from '../../support/byte-tap.ts'
 import { canariesIn } from '../../support/canaries.ts'
 import { runChild, startChild } from '../../support/child.ts'
 import type { ChildResult, RunningChild } from '../../support/child.ts'
+import { evidenceBytes } from '../../support/evidence-trace.ts'
 import { findPsql } from '../../support/psql.ts'
 import { startStack } from '../../support/stack.ts'
 import type { Stack } from '../../support/stack.ts'
@@ -51,12 +50,6 @@ function direct(...args: readonly string[]): Promise<ChildResult> {
   const { host, port, database, user, password } = stack.line.upstream
   const env = { PGHOST: host, PGPORT: String(port), PGDATABASE: database, PGUSER: user, PGPASSWORD: password }
   return runChild(psql ?? '', [...QUIET, ...args], { env: { ...env, PGSSLMODE: 'disable' } })
-}
-
-/** Every file of the evidence, as one. */
-function evidence(): Buffer {
-  const files = readdirSync(stack.evidence, { recursive: true, withFileTypes: true }).filter((each) => each.isFile())
-  return Buffer.concat(files.map(({ parentPath, name }) => readFileSync(join(parentPath, name))))
 }
 
 describe.skipIf(psql === null)('psql', () => {
@@ -159,7 +152,7 @@ describe.skipIf(psql === null)('psql', () => {
       expect([status, stdout]).toEqual([0, '1\n'])
       expect(stderr).toMatch(/ERROR: {2}42501: refused by policy/)
       const decision = /Decision ([0-9a-f-]{36}), rule reject-destructive/.exec(stderr)?.[1]
-      expect(evidence().toString()).toContain(`"decision":"${decision}"`)
+      expect(evidenceBytes(stack.evidence).toString()).toContain(`"decision":"${decision}"`)
     })
 
     test('COPY, in both directions', async () => {
@@ -214,7 +207,7 @@ describe.skipIf(psql === null)('psql', () => {
   test('no canary came through, stands in the evidence, or in the log', () => {
     expect(tap.toClients().length).toBeGreaterThan(10_000)
     expect(canariesIn(tap.toClients())).toEqual([])
-    expect(canariesIn(evidence())).toEqual([])
+    expect(canariesIn(evidenceBytes(stack.evidence))).toEqual([])
     expect(canariesIn(Buffer.from(stack.gateway.log))).toEqual([])
   })
 })

@@ -4,6 +4,7 @@ import { openTap } from '../../support/byte-tap.ts'
 import type { ByteTap } from '../../support/byte-tap.ts'
 import { canariesIn } from '../../support/canaries.ts'
 import { runChild } from '../../support/child.ts'
+import { evidenceBytes } from '../../support/evidence-trace.ts'
 import { findPython } from '../../support/python.ts'
 import { startStack } from '../../support/stack.ts'
 import type { Stack } from '../../support/stack.ts'
@@ -90,9 +91,10 @@ describe.skipIf(python === null)('psycopg 3', () => {
     expect(await through('cancel')).toEqual({ cancel: ['57014', true, [1]] })
   })
 
-  test('no canary came through', () => {
+  test('no canary came through, stands in the evidence, or in the log', () => {
     expect(tap.toClients().length).toBeGreaterThan(3000)
     expect(canariesIn(tap.toClients())).toEqual([])
+    expect(canariesIn(evidenceBytes(stack.evidence))).toEqual([])
     expect(canariesIn(Buffer.from(stack.gateway.log))).toEqual([])
   })
 })
