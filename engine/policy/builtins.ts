@@ -4,7 +4,7 @@ import type { RegoNumber, RegoObject, RegoValue } from './rego-value.ts'
 import { goQuote } from './go-quote.ts'
 import { fitsInt64, listOperand, stringOperand, wrongOperand } from './operands.ts'
 import { sprintf } from './sprintf.ts'
-import type { Operand } from './sprintf.ts'
+import type { Operand } from './sprintf-verbs.ts'
 import { clock, date, parseRfc3339, weekday } from './time-builtins.ts'
 
 /** All the time that one decision sees. */

@@ -8,8 +8,8 @@ import { isObject, parseDocument } from './json-document.ts'
 import type { ArchiveFile } from './tar.ts'
 
 /** Asymmetric only: whoever can verify must not be able to sign. */
-export const SIGNATURE_ALGORITHMS = ['EdDSA', 'ES256', 'RS256', 'PS256'] as const
-export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number]
+const SIGNATURE_ALGORITHMS = ['EdDSA', 'ES256', 'RS256', 'PS256'] as const
+type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number]
 
 /** A public key; as text, PEM of SubjectPublicKeyInfo. */
 export type VerificationKey = KeyObject | CryptoKey | JWK | string

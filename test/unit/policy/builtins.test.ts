@@ -93,6 +93,13 @@ describe('values as text', () => {
     expect(printRegoValue(parseRegoValue(text))).toBe(text)
   })
 
+  test('sets and keys stand in OPA’s order, text by its bytes', () => {
+    const unsorted = '{{"z": 1, null: 2, 3: 4}, "\ud83d\ude00", [1], "\uffee", 10, 9.5, true, false, null, {2, 1}}'
+    expect(printRegoValue(parseRegoValue(unsorted))).toBe(
+      '{null, false, true, 9.5, 10, "\uffee", "\ud83d\ude00", [1], {null: 2, 3: 4, "z": 1}, {1, 2}}',
+    )
+  })
+
   test.each(['', '{', '[1', '{1', '{1: }', '{1: 2, 3}', '{1, 2: 3}', '[1 2]', 'nul', '"a', '1x', '{,}', '[,]', '-'])(
     '%s is no value',
     (text) => {

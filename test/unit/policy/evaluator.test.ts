@@ -238,9 +238,9 @@ describe('data', () => {
 
 describe('a module', () => {
   test.each([
-    ['nothing', Buffer.alloc(0)],
-    ['text', Buffer.from('package x')],
-    ['a module of nothing', Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])],
+    ['nothing', Buffer.alloc(0), 'is not a WebAssembly module'],
+    ['text', Buffer.from('package x'), 'is not a WebAssembly module'],
+    ['a module of nothing', Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]), 'speaks ABI 0.0; expected 1.2 or later'],
     // (import "wasi_snapshot_preview1" "fd_write" (func)): reaches for the host.
     [
       'one that imports what is not OPA’s',
@@ -251,8 +251,11 @@ describe('a module', () => {
         Buffer.from('fd_write'),
         Buffer.from([0, 0]),
       ]),
+      "imports wasi_snapshot_preview1.fd_write, which OPA's ABI has not",
     ],
-  ])('%s is refused', async (_what, bytes) => {
-    await expect(WasmModule.compile(bytes)).rejects.toMatchObject({ code: 'ERR_POLICY_MODULE' })
+  ])('%s is refused', async (_what, bytes, message) => {
+    await expect(WasmModule.compile(bytes)).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_POLICY_MODULE', message: `policy.wasm ${message}` }),
+    )
   })
 })
