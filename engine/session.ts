@@ -70,6 +70,7 @@ export class GatewaySession implements Session {
     const verdict: Verdict = { kind: 'reject' }
     const { durable } = this.#append({
       event: 'decision.reject',
+      principal: this.#principal,
       decision: id,
       action: { name: refusal.action, class: 'control' },
       verdict: verdict.kind,
@@ -93,13 +94,12 @@ export class GatewaySession implements Session {
     return this.#append({
       event: `outcome.${outcome.status}`,
       decision: decision.id,
-      outcome: { ...outcome, recording: this.#rooms.evidence.recordingDigest(this.id) },
+      outcome: { ...outcome },
     }).durable
   }
 
   async close(reason: string): Promise<void> {
-    const recording = this.#rooms.evidence.recordingDigest(this.id)
-    await this.#append({ event: 'session.closed', detail: { reason, recording } }).durable
+    await this.#append({ event: 'session.closed', detail: { reason } }).durable
   }
 
   /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
@@ -289,6 +289,7 @@ export class GatewaySession implements Session {
     const { reasons, nondeterministic } = judgement.answer
     return this.#append({
       event: `decision.${verdict.kind}`,
+      principal: this.#principal,
       decision,
       action: request.action,
       resources: request.recorded.resources,
@@ -314,8 +315,8 @@ export class GatewaySession implements Session {
     return { id, verdict, reasons, controls: controlsOf(reasons), policy, approval, durable }
   }
 
-  #append(draft: Omit<RecordDraft, 'session' | 'principal'>): Appended {
-    return this.#rooms.evidence.append({ ...draft, session: this.id, principal: this.#principal })
+  #append(draft: Omit<RecordDraft, 'session'>): Appended {
+    return this.#rooms.evidence.append({ ...draft, session: this.id })
   }
 }
 
