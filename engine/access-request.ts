@@ -85,6 +85,11 @@ export interface AccessRequest {
    * before an approver's eyes. The very same objects where nothing is to be masked.
    */
   readonly recorded: { readonly resources: readonly Resource[]; readonly block: JsonObject }
+  /**
+   * The request as it was sent, where `block` and `resources` leave something of it out (literals, values in a form that
+   * can't be read): an approval of one is none of another. Never recorded; only its part in the digest is.
+   */
+  readonly bound?: string
   /** Revision of the labels this request was normalized under; another one in force means: normalize again. */
   readonly labels_revision: string
 }
@@ -95,7 +100,7 @@ export interface SealedRequest {
   /** The Rego input document. */
   readonly json: string
   /**
-   * SHA-256 (hex) over all that an approval binds: principal with act chain, action, resources, block. Time, session and
+   * SHA-256 (hex) over all that an approval binds: principal with act chain, action, resources, block, `bound`. Time, session and
    * transaction state are left out, so that a client that reconnects attaches to its hold.
    */
   readonly digest: string
@@ -123,9 +128,9 @@ export function sealRequest(request: AccessRequest): SealedRequest {
   return { request, json, digest: bindingDigest(request) }
 }
 
-function bindingDigest({ principal, action, resources, block }: AccessRequest): string {
+function bindingDigest({ principal, action, resources, block, bound }: AccessRequest): string {
   const { id, kind, issuer, act } = principal
   return createHash('sha256')
-    .update(JSON.stringify([{ id, kind, issuer, act }, action, resources, block]))
+    .update(JSON.stringify([{ id, kind, issuer, act }, action, resources, block, bound ?? null]))
     .digest('hex')
 }

@@ -36,6 +36,8 @@ export interface Invocation {
   readonly catalog: Catalog
   /** As text; undefined where a binary value's type isn't known. */
   readonly parameters: readonly (string | null | undefined)[]
+  /** The statement's text and its values, as they were sent: what an approval binds beside what policy sees. */
+  readonly bound: string
   readonly resultFormats: readonly number[]
   readonly transaction: RequestContext['transaction']
   /** Judge it as prepared only: it will be parsed, not run. */
@@ -153,6 +155,7 @@ export class Enforcer {
       },
       block,
       recorded: recordedView(invocation, labels, resources, block, known),
+      bound: invocation.bound,
       labels_revision: labels.revision,
     }
   }
@@ -221,7 +224,7 @@ function checkFields(
     if (
       origin !== null &&
       isLabelled(labels, origin.resource, origin.part) &&
-      !known.some((source) => isLabelled(labels, source.resource, source.part))
+      !known.some((source) => source.resource === origin.resource && source.part === origin.part)
     ) {
       throw contradiction('a labelled column where none was expected')
     }

@@ -38,8 +38,8 @@ export class RecordedAnswer {
     this.#rows += 1
     this.#bytes += end - start
     this.#digest.update(buffer.subarray(start, end))
-    if (this.#kept + (end - start) > KEPT_BYTES) return false
-    this.#kept += end - start
+    if (this.#kept < this.#bytes - (end - start) || this.#bytes > KEPT_BYTES) return false // what is kept has no gap
+    this.#kept = this.#bytes
     this.#pendingBytes += end - start
     this.#cells.push(this.#decode(buffer, bodyStart, end))
     return this.#pendingBytes >= FRAME_BYTES

@@ -153,6 +153,7 @@ export class Frontend {
     return {
       ...pick(named),
       parameters: [],
+      bound: sql,
       resultFormats: [],
       transaction: this.#transaction(),
       prepareOnly: false,
@@ -324,6 +325,7 @@ export class Frontend {
       parameters: portal.parameters.map((value, index) =>
         parameterText(value, formatAt(portal.parameterFormats, index), prepared.parameterOids[index] ?? 0),
       ),
+      bound: boundText(prepared.sql, portal),
       resultFormats,
       prepareOnly,
     }
@@ -411,6 +413,12 @@ function message(outgoing: FrontendMessage): Buffer {
   const writer = new Writer(128)
   encodeFrontend(writer, outgoing)
   return writer.take()
+}
+
+/** No two executions that differ share it: a text holds no NUL, and neither do base64 and the format codes. */
+function boundText(sql: string, { parameters, parameterFormats }: Portal): string {
+  const values = parameters.map((value) => value?.toString('base64') ?? 'null ')
+  return [sql, parameterFormats.join(), ...values].join('\0')
 }
 
 function unsupported(text: string): NormalizeError {
