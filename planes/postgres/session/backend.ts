@@ -112,7 +112,7 @@ export class Backend {
         return this.#executed(head.statement, message, type, () => expected.shift())
       case 'query': {
         const statement = head.statements[head.next]
-        if (statement === undefined) break
+        if (statement === undefined || message.kind === 'portalSuspended') break // a Query has no row limit
         return this.#executed(statement, message, type, () => {
           head.next += 1
           if (head.next === head.statements.length) expected.shift()

@@ -41,3 +41,14 @@ describe('names that one batch defines', () => {
     expect(names.lookUp('', 1)).toBe('SELECT 2')
   })
 })
+
+test('a definition that is dropped uncovers the one before it, which the server may still confirm', () => {
+  const names = new NameTable<string>()
+  names.define('', 'SELECT 1', 0).confirm()
+  const sent = names.define('', 'DELETE FROM customers', 1)
+  names.define('', 'refused', 1).abandon()
+  expect(names.lookUp('', 1)).toBe('DELETE FROM customers')
+  expect(names.lookUp('', 2)).toBe('unsettled')
+  sent.confirm()
+  expect(names.lookUp('', 2)).toBe('DELETE FROM customers')
+})
