@@ -24,6 +24,15 @@ export interface Load {
   stop(): void
 }
 
+export interface LoadOptions {
+  readonly seed: number
+  readonly round: number
+  readonly connections: number
+  readonly ledger: ClientLedger
+  /** Another way to the gateway than straight there. */
+  readonly by?: { readonly host: string; readonly port: number }
+}
+
 interface Agent {
   readonly client: Client
   readonly random: Random
@@ -32,21 +41,13 @@ interface Agent {
 }
 
 /** Agents at work, each over a connection of its own, and two people who answer what is held. */
-export function startLoad(
-  stack: Stack,
-  options: {
-    readonly seed: number
-    readonly round: number
-    readonly connections: number
-    readonly ledger: ClientLedger
-  },
-): Load {
+export function startLoad(stack: Stack, options: LoadOptions): Load {
   const stop = new AbortController()
-  const { seed, round, connections, ledger } = options
+  const { seed, round, connections, ledger, by = stack.line.gateway } = options
   const begun = Array.from({ length: connections }, () => Promise.withResolvers<void>())
   const agents = begun.map(async ({ resolve }, index) => {
     const { user, token } = stack.line.principals.agent
-    const client = new Client({ ...stack.line.gateway, user, password: token }).on('error', () => undefined)
+    const client = new Client({ ...stack.line.gateway, ...by, user, password: token }).on('error', () => undefined)
     const random = seededRandom(seed + round * 1009 + index)
     let count = 0
     const mark = (): string => `m${round}_${index}_${(count += 1)}`

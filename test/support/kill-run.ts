@@ -56,12 +56,13 @@ export async function killRun(stack: Stack, options: KillRunOptions): Promise<Ki
   return { acknowledged: ledger.acknowledged.size, committed: ledger.committed.size, inDoubt }
 }
 
-async function answered({ acknowledged }: ClientLedger, wanted: number): Promise<void> {
+/** Waits until clients have heard of so many statements, if not for ever. */
+export async function answered({ acknowledged }: ClientLedger, wanted: number): Promise<void> {
   for (let waited = 0; acknowledged.size < wanted && waited < LONGEST_ROUND_MS; waited += 5) await sleep(5)
 }
 
 /** All transfers, and how often one was tried, once the server has noticed that nobody is there any more. */
-async function serverState(stack: Stack): Promise<unknown> {
+export async function serverState(stack: Stack): Promise<unknown> {
   const others = `SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
     AND application_name <> 'countersign' AND state <> 'idle'`
   await expect.poll(() => direct(stack, others), { timeout: 10_000 }).toEqual([['0']])
@@ -75,8 +76,8 @@ async function killWhileStarting(stack: Stack, afterMs: number): Promise<void> {
   await starting.result
 }
 
-/** Resolves with how many intents are in doubt. */
-async function judgeEvidence(stack: Stack, ledger: ClientLedger): Promise<number> {
+/** Holds clients, server and evidence against each other; resolves with how many intents are in doubt. */
+export async function judgeEvidence(stack: Stack, ledger: ClientLedger): Promise<number> {
   const { status, stdout, stderr } = await countersign(['evidence', 'verify', stack.evidence])
   expect(status, `evidence verify: ${stdout}${stderr}`).toBe(0)
   const traces = traceEvidence(stack.evidence)
