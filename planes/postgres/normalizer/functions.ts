@@ -46,7 +46,7 @@ const ALLOWED: ReadonlySet<string> = new Set(
   json_to_record jsonb_to_record json_to_recordset jsonb_to_recordset json_strip_nulls jsonb_strip_nulls jsonb_set
   jsonb_set_lax jsonb_insert jsonb_delete jsonb_delete_path jsonb_path_exists jsonb_path_match jsonb_path_query
   jsonb_path_query_array jsonb_path_query_first jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_tz
-  jsonb_path_query_array_tz jsonb_path_query_first_tz jsonb_pretty json_typeof jsonb_typeof json_scalar
+  jsonb_path_query_array_tz jsonb_path_query_first_tz jsonb_pretty json_typeof jsonb_typeof
   jsonb_concat jsonb_exists jsonb_exists_any jsonb_exists_all jsonb_contains jsonb_contained
 
   to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery ts_headline ts_rank ts_rank_cd setweight
@@ -61,9 +61,9 @@ const ALLOWED: ReadonlySet<string> = new Set(
   radius slope width bound_box box circle line lseg
   enum_first enum_last enum_range num_nonnulls num_nulls
   bool bpchar char name varchar int2 int4 int8 float4 float8 numeric money date time timetz timestamp timestamptz
-  interval bit varbit json jsonb xml inet cidr macaddr oid regclass regtype
+  interval bit varbit xml cidr macaddr oid regclass
 
-  version current_schema current_schemas current_database current_user session_user user system_user current_catalog
+  version current_schema current_schemas current_database current_user session_user system_user
   pg_backend_pid pg_is_in_recovery pg_postmaster_start_time pg_conf_load_time pg_client_encoding getdatabaseencoding
   inet_client_addr inet_client_port inet_server_addr inet_server_port pg_my_temp_schema pg_is_other_temp_schema
   pg_encoding_to_char pg_char_to_encoding pg_typeof pg_basetype format_type pg_column_size pg_column_compression
@@ -82,7 +82,7 @@ const ALLOWED: ReadonlySet<string> = new Set(
   pg_identify_object_as_address pg_get_object_address
   pg_relation_size pg_table_size pg_total_relation_size pg_indexes_size pg_database_size pg_tablespace_size
   pg_size_pretty pg_size_bytes pg_tablespace_location pg_relation_filenode pg_filenode_relation
-  pg_timezone_names pg_timezone_abbrevs pg_has_role row_security_active acldefault aclexplode makeaclitem aclcontains
+  pg_timezone_names pg_timezone_abbrevs_zone pg_timezone_abbrevs_abbrevs pg_has_role row_security_active acldefault aclexplode makeaclitem aclcontains
   has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
   has_function_privilege has_language_privilege has_parameter_privilege has_schema_privilege
   has_sequence_privilege has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege

@@ -28,6 +28,7 @@ port.postMessage({ kind: 'ready' } satisfies WorkerAnswer)
 async function respond(sql: string, to: MessagePort): Promise<void> {
   const reply = answer(sql)
   if (reply.kind === 'spoilt') query = await open()
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   to.postMessage(reply)
 }
 

@@ -120,6 +120,9 @@ function fieldShape(shape: string | undefined): FieldShape {
   }
 }
 
+/** For the tests: every kind of node that may stand in a statement that is walked. */
+export const COVERED_KINDS: ReadonlySet<string> = new Set(SHAPES.keys())
+
 /** Refuses a tree with a node or a field that the analysis doesn't cover, or one too deep for it. */
 export function checkShape(node: unknown): void {
   checkWrapped(node, 0)
