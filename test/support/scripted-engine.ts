@@ -67,7 +67,7 @@ export class ScriptedEngine implements Session {
     const verdict = verdictOf(request)
     const logged: LoggedDecision = {
       id,
-      sql: String(request.block['statement']),
+      sql: statementOf(request),
       prepareOnly: request.block['kind'] === 'prepare',
       verdict: verdict.kind,
       parameters: Object(request.block['parameters']),
@@ -114,19 +114,27 @@ export class ScriptedEngine implements Session {
     if (this.closed > 0) this.afterClose.push(what)
   }
 
-  #append(done: () => void = () => undefined): Promise<void> {
-    this.#written = this.#written
-      .then(() => this.#pause())
-      .then(() => {
-        if (this.#failing) throw diskFull()
-        done()
-      })
+  #append(done?: () => void): Promise<void> {
+    const before = this.#written
+    this.#written = this.#write(before, done)
     return this.#written
+  }
+
+  async #write(before: Promise<void>, done?: () => void): Promise<void> {
+    await before
+    await this.#pause()
+    if (this.#failing) throw diskFull()
+    done?.()
   }
 }
 
+function statementOf({ block }: Pick<AccessRequest, 'block'>): string {
+  const text = block['statement']
+  return typeof text === 'string' ? text : ''
+}
+
 function verdictOf({ block, resources }: AccessRequest): Verdict {
-  if (String(block['statement']).includes(DENIED)) return { kind: 'reject' }
+  if (statementOf({ block }).includes(DENIED)) return { kind: 'reject' }
   const fields = resources.flatMap(({ name, parts }) =>
     parts
       .filter(({ labels, uses }) => labels.length > 0 && uses.includes('output'))

@@ -26,7 +26,7 @@ export interface Rig {
 export interface RigScript {
   readonly server: Partial<ServerScript>
   /** How long a record takes to become durable, and a statement to be named. */
-  pause?(): Promise<void>
+  readonly pause?: () => Promise<void>
   readonly options?: Partial<SessionOptions>
   /** Whose connection has ended before the session begins. */
   readonly gone?: 'client' | 'server'
@@ -72,8 +72,7 @@ export async function openRig({ server: script, pause = AT_ONCE, options = {}, g
     cancelUpstream: AT_ONCE,
     log: (event, { code }) => log.push({ event, code }),
   })
-  if (gone !== undefined) (gone === 'client' ? socket : upstream).destroy()
-  if (gone !== undefined) await new Promise(setImmediate)
+  if (gone !== undefined) await once((gone === 'client' ? socket : upstream).destroy(), 'close')
   const ended = session.run(Buffer.alloc(0))
   const close = (): void => {
     for (const each of [front, socket, upstream, back]) each.destroy()

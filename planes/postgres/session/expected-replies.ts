@@ -109,7 +109,7 @@ export class ExpectedReplies {
   /** Nothing more will be answered. */
   end(reason: Error): void {
     this.#end = reason
-    for (const { reject } of this.#waiting.splice(0)) reject(reason)
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(reason)
   }
 
   #ready(): void {

@@ -269,11 +269,14 @@ describe('whatever a client does', () => {
   })
 })
 
-describe('whatever a server does', () => {
-  const field = (tableOid: number, attnum: number, typeOid: number): BackendMessage => ({
+function field(tableOid: number, attnum: number, typeOid: number): BackendMessage {
+  return {
     kind: 'rowDescription',
     fields: [{ name: 'x', tableOid, attnum, typeOid, typeSize: -1, typeModifier: -1, format: 0 }],
-  })
+  }
+}
+
+describe('whatever a server does', () => {
   const frame = fc.constantFrom<BackendMessage | 'close'>(
     'close',
     { kind: 'dataRow', values: [Buffer.from('x'), Buffer.from(CANARY)] },
@@ -317,7 +320,7 @@ describe('whatever a server does', () => {
           await rig.ended
           nothingEscaped(rig)
           everythingRecorded(rig)
-          inOrderOrFatal(rig)
+          expect(rig.client.ready).toBeLessThanOrEqual(rig.client.asked)
         } finally {
           rig.close()
         }
@@ -326,8 +329,3 @@ describe('whatever a server does', () => {
     )
   })
 })
-
-/** Never more ReadyForQuery than asked for; fewer only on a connection that ended. */
-function inOrderOrFatal({ client: { ready, asked } }: Rig): void {
-  expect(ready).toBeLessThanOrEqual(asked)
-}

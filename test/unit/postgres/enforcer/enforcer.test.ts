@@ -75,15 +75,15 @@ const field = (tableOid: number, attnum: number, typeOid = 25): FieldDescription
 const unenforceable = (message: RegExp): unknown =>
   expect.objectContaining({ code: 'ERR_OBLIGATION_UNENFORCEABLE', message: expect.stringMatching(message) })
 
-describe('what an approval binds', () => {
-  async function digest(changes: Partial<Invocation>): Promise<string> {
-    const engine = new Asking()
-    await judge(engine, invocation(statement('write open #1'), changes))
-    const [request] = engine.requests
-    if (request === undefined) throw new Error('nothing was asked')
-    return sealRequest(request).digest
-  }
+async function digest(changes: Partial<Invocation>): Promise<string> {
+  const engine = new Asking()
+  await judge(engine, invocation(statement('write open #1'), changes))
+  const [request] = engine.requests
+  if (request === undefined) throw new Error('nothing was asked')
+  return sealRequest(request).digest
+}
 
+describe('what an approval binds', () => {
   test('two statements that policy can’t tell apart are still two', async () => {
     expect(await digest({ bound: 'DELETE FROM t WHERE id = 5' })).not.toBe(
       await digest({ bound: 'DELETE FROM t WHERE id = 6' }),
@@ -164,9 +164,9 @@ describe('the server’s description', () => {
   })
 })
 
-describe('the recorded view', () => {
-  const uses = (resource: string, part: string) => [{ resource, part, use: 'predicate' as const }]
+const uses = (resource: string, part: string) => [{ resource, part, use: 'predicate' as const }]
 
+describe('the recorded view', () => {
   test('masks every value that meets a label or can’t be placed, where a labelled table is touched', async () => {
     const engine = new Asking()
     const asked = statement('read secret #1', {

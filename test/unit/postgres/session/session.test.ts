@@ -89,7 +89,7 @@ describe('an error of the server’s', () => {
     await rig.client.play(run('fail open #1'), [], AT_ONCE)
     slow = true
     const answers = await ask(rig, ...run('write open #2'), ...run('denied read open #3'), SYNC)
-    expect([...rig.client.received.map(brief)]).toEqual(['parseComplete', 'bindComplete', 'E 22P02', 'Z I'])
+    expect(rig.client.received.map(brief)).toEqual(['parseComplete', 'bindComplete', 'E 22P02', 'Z I'])
     expect(answers.at(-1)).toBe('Z I')
     expect(rig.server.executed.map(({ sql }) => sql)).toEqual(['fail open #1'])
     expect(await ask(rig, query('read open #4'))).toContain('C SELECT 3')
