@@ -44,8 +44,9 @@ export type SessionEffect =
   | { readonly kind: 'commit' | 'rollback'; readonly chain: boolean }
   | { readonly kind: 'savepoint' | 'release' | 'rollback_to'; readonly name: string }
   | { readonly kind: 'set'; readonly name: string; readonly local: boolean }
-  | { readonly kind: 'deallocate'; readonly name: string }
-  | { readonly kind: 'deallocate_all' | 'discard_all' }
+  /** A prepared statement; null: all of them. */
+  | { readonly kind: 'deallocate'; readonly name: string | null }
+  | { readonly kind: 'discard_all' }
   /** The catalogue has another version now. */
   | { readonly kind: 'catalog' }
 

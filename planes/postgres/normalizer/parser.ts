@@ -10,12 +10,12 @@ export interface SqlParserOptions {
   readonly inlineBytes?: number
   /** Milliseconds that a long script may take. Default 2,000. */
   readonly deadlineMs?: number
-  /** Scripts whose trees are kept, by text. Default 1,000. */
+  /** Scripts whose trees are kept, by text. Default 500. */
   readonly cacheEntries?: number
 }
 
 /** Only what is likely to come again is worth its tree's memory. */
-const CACHED_BYTES = 8 * 1024
+const CACHED_BYTES = 1024
 
 /**
  * SQL text → parse trees, by PostgreSQL's own parser and by nothing else. What spoils one instance costs that statement
@@ -33,7 +33,7 @@ export class SqlParser {
   private constructor(options: SqlParserOptions, query: PgQuery) {
     this.#maxBytes = options.maxBytes ?? 256 * 1024
     this.#inlineBytes = options.inlineBytes ?? 4 * 1024
-    this.#cacheEntries = options.cacheEntries ?? 1000
+    this.#cacheEntries = options.cacheEntries ?? 500
     this.#thread = new ParserThread(options.deadlineMs ?? 2000)
     this.#thread.warm()
     this.#query = query

@@ -5,7 +5,7 @@ import type { Catalog } from './catalog.ts'
 import { copyStatement, createTableAs } from './copy.ts'
 import { definitionStatement } from './definition-statement.ts'
 import { explainStatement } from './explain.ts'
-import { complete, type NormalizedStatement, type Outcome, type SessionEffect } from './normalized.ts'
+import { complete, type NormalizedStatement, type Outcome } from './normalized.ts'
 import { Refusal, unsupported } from './refusal.ts'
 import { rowStatement } from './row-statement.ts'
 import type { ParsedStatement } from './script.ts'
@@ -65,9 +65,8 @@ function outcomeOf(node: Node, walk: Walk, names: SessionNames): Outcome {
 }
 
 function deallocate({ name, isall }: DeallocateStmt): Outcome {
-  const effect: SessionEffect =
-    isall === true || name === undefined ? { kind: 'deallocate_all' } : { kind: 'deallocate', name }
-  return { kind: 'deallocate', class: 'control', effect }
+  const target = isall === true ? null : (name ?? null)
+  return { kind: 'deallocate', class: 'control', effect: { kind: 'deallocate', name: target } }
 }
 
 function discard({ target }: DiscardStmt): Outcome {

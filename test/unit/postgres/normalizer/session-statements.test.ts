@@ -86,7 +86,7 @@ describe('settings', () => {
 describe('prepared statements', () => {
   test.each([
     ['DEALLOCATE p', { kind: 'deallocate', name: 'p' }],
-    ['DEALLOCATE ALL', { kind: 'deallocate_all' }],
+    ['DEALLOCATE ALL', { kind: 'deallocate', name: null }],
     ['DISCARD ALL', { kind: 'discard_all' }],
     ['DISCARD PLANS', { kind: 'none' }],
   ])('%s', async (sql, effect) => {
