@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../engine/config/index.ts'
 import { CountersignError, parseDuration } from '../engine/index.ts'
@@ -79,9 +79,13 @@ async function stopOnSignal(
   return EXIT.ok
 }
 
-/** Evidence refuses everything by now; closing tells the clients, and what can't be closed any more is left behind. */
+/**
+ * Evidence refuses everything by now. Sessions with an answer in flight hear of it from it, in this turn; closing tells
+ * the others, and what can't be closed any more is left behind.
+ */
 async function stopOnFailure(failure: EvidenceError, gateway: Gateway, log: Log): Promise<number> {
   log.error('log.write_failed', { code: failure.code, message: failure.message })
+  await setImmediate()
   await Promise.race([gateway.close().catch(() => undefined), sleep(5000)])
   return EXIT.io
 }

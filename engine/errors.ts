@@ -129,10 +129,17 @@ export class ProtocolError extends CountersignError<ProtocolErrorCode> {}
 export class NormalizeError extends CountersignError<NormalizeErrorCode> {
   /** Where in the request, in the protocol's own count (PostgreSQL: characters from 1), where known. */
   readonly position: number | undefined
+  /** The protocol's own code for it (PostgreSQL: a SQLSTATE), where the upstream itself would refuse it with that. */
+  readonly native: string | undefined
 
-  constructor(code: NormalizeErrorCode, message: string, options: ErrorOptions & { readonly position?: number } = {}) {
+  constructor(
+    code: NormalizeErrorCode,
+    message: string,
+    options: ErrorOptions & { readonly position?: number; readonly native?: string } = {},
+  ) {
     super(code, message, options)
     this.position = options.position
+    this.native = options.native
   }
 }
 

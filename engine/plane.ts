@@ -63,8 +63,10 @@ export interface HoldNotice {
 }
 
 export interface DecideOptions {
-  /** Aborted when the client cancels or goes away: a hold is then withdrawn. */
+  /** Aborted when the client cancels: a hold is then withdrawn. */
   readonly signal: AbortSignal
+  /** Aborted when nobody waits any more (client gone, gateway stopping): a hold stays, for who comes back to it. */
+  readonly gone?: AbortSignal
   /** How long the client's connection can wait on a hold; 0: don't wait, answer with verdict `hold`. */
   readonly patienceMs: number
   /** The normalizer proved that the request changes nothing: `decide` may resolve before its intent is durable. */

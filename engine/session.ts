@@ -197,14 +197,14 @@ export class GatewaySession implements Session {
     }
   }
 
-  /** The hold's answer, or the hold as it stands when the client has no more patience; withdrawn when it cancels. */
-  async #wait(asked: Approval, { signal, patienceMs }: DecideOptions): Promise<Approval> {
+  /** The hold's answer, or the hold as it stands when nobody waits for it any longer; withdrawn when its client cancels. */
+  async #wait(asked: Approval, { signal, gone, patienceMs }: DecideOptions): Promise<Approval> {
     if (asked.state !== 'requested') return asked
-    const patience = AbortSignal.timeout(patienceMs)
+    const enough = [AbortSignal.timeout(patienceMs), ...(gone === undefined ? [] : [gone])]
     try {
-      return await this.#rooms.ledger.settled(asked.id, AbortSignal.any([signal, patience]))
+      return await this.#rooms.ledger.settled(asked.id, AbortSignal.any([signal, ...enough]))
     } catch (error) {
-      if (!signal.aborted && !patience.aborted) throw error
+      if (!signal.aborted && !enough.some((each) => each.aborted)) throw error
       if (signal.aborted) await this.#rooms.ledger.withdraw(asked.id)
       return (await this.#rooms.ledger.get(asked.id)) ?? asked
     }

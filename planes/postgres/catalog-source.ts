@@ -34,6 +34,8 @@ export class CatalogSource {
   #catalog: Catalog | null = null
   #named = new Map<string, Named>()
   #loadedAt = 0
+  /** Counts what made the catalogue old; one that was being loaded meanwhile is old already. */
+  #changes = 0
   #loading: Promise<Catalog> | null = null
 
   constructor(config: UpstreamConfig, parser: SqlParser, options: CatalogOptions) {
@@ -56,9 +58,11 @@ export class CatalogSource {
     }
   }
 
-  /** The server has shown that its catalogue changed. */
-  changed(): void {
-    if (this.#age() >= RELOAD_AT_MOST_MS) this.#catalog = null
+  /** `done`: a statement has changed it. `suspected`: an answer looks as if somebody else had. */
+  changed(how: 'done' | 'suspected'): void {
+    if (how === 'suspected' && this.#age() < RELOAD_AT_MOST_MS) return
+    this.#catalog = null
+    this.#changes += 1
   }
 
   close(): void {
@@ -101,7 +105,9 @@ export class CatalogSource {
     if (this.#connection === null || this.#connection.closed) {
       this.#connection = await QueryConnection.open(this.#config, SETTINGS)
     }
+    const changes = this.#changes
     const loaded = await Catalog.load(this.#connection)
+    if (changes !== this.#changes) return this.#reload()
     this.#loadedAt = this.#options.now()
     if (this.#catalog?.version === loaded.version) return this.#catalog
     this.#catalog = loaded

@@ -161,7 +161,7 @@ class Listener implements RunningPlane {
         graceMs: GRACE_MS,
       },
       normalize: (sql) => catalog.normalize(sql),
-      catalogueChanged: () => catalog.changed(),
+      catalogueChanged: (how) => catalog.changed(how),
       cancelUpstream: () => sendCancel(config, upstream.cancelKey),
       log: (event, fields) => this.#host.log(event, fields),
     })

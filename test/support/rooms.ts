@@ -61,10 +61,13 @@ export async function openRooms(
     ...(options.files === undefined ? {} : { files: options.files }),
   })
   const policy = new PolicyStore()
-  await activatePolicy(await openBundle(options.bundle ?? 'policies/dist/starter.tar.gz', { kind: 'unsigned' }), {
-    policy,
-    evidence,
-  })
+  await activatePolicy(
+    await openBundle(options.bundle ?? 'policies/dist/starter.tar.gz', { kind: 'unsigned' }, { slowestMs: 10_000 }),
+    {
+      policy,
+      evidence,
+    },
+  )
   const database = await openDatabase(join(temporary.path, 'state.db'))
   const ledger = await openLedger(database, { now, newId: randomUUID, journal: approvalJournal(evidence) })
   return {

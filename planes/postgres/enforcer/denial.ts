@@ -95,6 +95,7 @@ export function fatalOf(error: unknown): Denial {
 
 function sqlstateOf(error: CountersignError): string {
   if (error instanceof NormalizeError) {
+    if (error.native !== undefined) return error.native
     switch (error.code) {
       case 'ERR_NORMALIZE_SYNTAX':
         return SQLSTATE.syntaxError

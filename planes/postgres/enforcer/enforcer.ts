@@ -53,6 +53,8 @@ export type Judged =
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
+/** What the session can't carry, whatever policy says of it: rows outside DataRow, messages outside any statement. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_to', 'copy_from', 'listen', 'unlisten', 'notify'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -113,9 +115,14 @@ export class Enforcer {
     if (verdict.kind === 'reject' || verdict.kind === 'hold')
       return { kind: 'denied', denial: denialOfDecision(decision) }
     const { statement, catalog, resultFormats, prepareOnly } = invocation
-    const plan = verdict.kind === 'mask' && !prepareOnly ? maskPlan(statement, verdict.fields, resultFormats) : []
-    if (plan instanceof ObligationError) {
-      // The intent stands in the log as a mask; the outcome says that it came to nothing.
+    const plan = NOT_CARRIED.has(statement.kind)
+      ? new NormalizeError(
+          'ERR_NORMALIZE_UNSUPPORTED',
+          `${statement.kind} is allowed, but not carried by this gateway yet`,
+        )
+      : maskPlan(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
+    if (plan instanceof CountersignError) {
+      // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
       return { kind: 'denied', denial: denialOfRefusal(plan, decision) }
     }

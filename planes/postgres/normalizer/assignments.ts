@@ -37,7 +37,8 @@ export function assign(
 
 export function targetColumn({ item, relation }: WriteTarget, { name, location }: ResTarget): Column {
   const column = item.columns.find((each) => each.name === name)
-  if (column === undefined) throw unresolved(`column "${name ?? ''}" of ${relation.qualified} does not exist`, location)
+  if (column === undefined)
+    throw unresolved(`column "${name ?? ''}" of ${relation.qualified} does not exist`, location, 'undefinedColumn')
   return column
 }
 
@@ -73,7 +74,7 @@ function queryColumn(analysis: Analysis, ref: MultiAssignRef | undefined, level:
   const query = bodyOf('SubLink', ref?.source)?.subselect
   if (query === undefined) throw unsupported('an assignment without a query')
   const column = analysis.query(query, level)[(ref?.colno ?? 1) - 1]
-  if (column === undefined) throw unresolved('a sub-query has fewer columns than it assigns to')
+  if (column === undefined) throw unresolved('a sub-query has fewer columns than it assigns to', undefined, 'syntax')
   return column.value
 }
 

@@ -11,10 +11,10 @@ export function columnRef(analysis: Analysis, ref: ColumnRef, scope: Scope): Val
   const parts = names(ref.fields)
   const [first = '', second] = parts
   if (parts.length === 1) return unqualified(first, scope, ref.location)
-  if (second === undefined) throw unresolved('an empty name', ref.location)
+  if (second === undefined) throw unresolved('an empty name', ref.location, 'syntax')
   const { item, name } = qualified(analysis, parts, scope, ref.location)
   const value = columnOf(item, name, ref.location)
-  if (value === undefined) throw unresolved(`column ${parts.join('.')} does not exist`, ref.location)
+  if (value === undefined) throw unresolved(`column ${parts.join('.')} does not exist`, ref.location, 'undefinedColumn')
   return value
 }
 
@@ -39,11 +39,11 @@ export function endsInStar(ref: ColumnRef): boolean {
 function unqualified(name: string, scope: Scope, location: number | undefined): Value {
   for (let level: Scope | null = scope; level !== null; level = level.parent) {
     const found = level.items.filter(({ bare }) => bare).flatMap((item) => matches(item, name))
-    if (found.length > 1) throw unresolved(`column reference "${name}" is ambiguous`, location)
+    if (found.length > 1) throw unresolved(`column reference "${name}" is ambiguous`, location, 'ambiguousColumn')
     if (found[0] !== undefined) return found[0]
   }
   const row = scope.item(name, location)
-  if (row === undefined) throw unresolved(`column "${name}" does not exist`, location)
+  if (row === undefined) throw unresolved(`column "${name}" does not exist`, location, 'undefinedColumn')
   return composite(row.columns)
 }
 
@@ -61,13 +61,13 @@ function qualified(
     throw unsupported('a reference to another database', location)
   }
   const item = schema === undefined ? scope.item(table, location) : scope.itemOf(schema, table, location)
-  if (item === undefined) throw unresolved(`missing FROM-clause entry for table "${table}"`, location)
+  if (item === undefined) throw unresolved(`missing FROM-clause entry for table "${table}"`, location, 'undefinedTable')
   return { item, name }
 }
 
 function columnOf(item: ScopeItem, name: string, location: number | undefined): Value | undefined {
   const found = matches(item, name)
-  if (found.length > 1) throw unresolved(`column reference "${name}" is ambiguous`, location)
+  if (found.length > 1) throw unresolved(`column reference "${name}" is ambiguous`, location, 'ambiguousColumn')
   return found[0]
 }
 

@@ -89,7 +89,8 @@ class RecursiveTable implements CommonTable {
 
 /** Column by column, as the arms of a set operation put them together; the first arm names them. */
 export function mergeColumns(one: readonly Column[], other: readonly Column[]): readonly Column[] {
-  if (one.length !== other.length) throw unresolved('the arms of a set operation must have the same number of columns')
+  if (one.length !== other.length)
+    throw unresolved('the arms of a set operation must have the same number of columns', undefined, 'syntax')
   return one.map((column, index) => {
     const against = other[index]
     return against === undefined ? column : { name: column.name, value: oneOf(column.value, against.value) }

@@ -32,7 +32,8 @@ export function conflict(
 
 function decides(analysis: Analysis, { item, relation }: WriteTarget, name: string): void {
   const column = item.columns.find((each) => each.name === name)
-  if (column === undefined) throw unresolved(`column "${name}" of ${relation.qualified} does not exist`)
+  if (column === undefined)
+    throw unresolved(`column "${name}" of ${relation.qualified} does not exist`, undefined, 'undefinedColumn')
   analysis.findings.use(column.value, 'predicate')
 }
 

@@ -102,7 +102,8 @@ function met(analysis: Analysis, values: readonly Value[]): Value {
 const MAX_PARAMETERS = 65_535
 
 function boundParameter(analysis: Analysis, { number = 0, location }: ParamRef): Value {
-  if (number < 1 || number > MAX_PARAMETERS) throw unresolved(`there is no parameter $${number}`, location)
+  if (number < 1 || number > MAX_PARAMETERS)
+    throw unresolved(`there is no parameter $${number}`, location, 'undefinedParameter')
   analysis.findings.hold(number)
   return parameter(number)
 }
@@ -194,7 +195,8 @@ function subLink(analysis: Analysis, node: SubLink, scope: Scope): Value {
 
 function onlyValue(values: readonly Value[], location: number | undefined): Value {
   const [first, ...others] = values
-  if (first === undefined || others.length > 0) throw unresolved('a sub-query must return one column', location)
+  if (first === undefined || others.length > 0)
+    throw unresolved('a sub-query must return one column', location, 'syntax')
   return first
 }
 
@@ -249,6 +251,7 @@ function fieldOf(value: Value, name: string): Value {
   if (value.fields === null) throw unsupported(`field "${name}" of a value whose fields are not known`)
   const found = value.fields.filter((field) => field.name === name)
   const [field] = found
-  if (field === undefined || found.length > 1) throw unresolved(`field "${name}" does not exist or is ambiguous`)
+  if (field === undefined || found.length > 1)
+    throw unresolved(`field "${name}" does not exist or is ambiguous`, undefined, 'undefinedColumn')
   return field.value
 }

@@ -10,7 +10,8 @@ export function rename(
   location?: number,
 ): readonly Column[] {
   const given = names((alias?.colnames ?? []).filter((node) => !isAbsent(node)))
-  if (given.length > columns.length) throw unresolved('an alias lists more columns than there are', location)
+  if (given.length > columns.length)
+    throw unresolved('an alias lists more columns than there are', location, 'invalidReference')
   return given.length === 0
     ? columns
     : columns.map((column, index) => ({ ...column, name: given[index] ?? column.name }))

@@ -137,8 +137,9 @@ function mergedColumn(analysis: Analysis, name: string, left: readonly Column[],
 
 function onlyColumn(name: string, columns: readonly Column[]): Value {
   const [first, ...others] = columns.filter((column) => column.name === name)
-  if (first === undefined) throw unresolved(`column "${name}" specified in USING does not exist`)
-  if (others.length > 0) throw unresolved(`column "${name}" in USING is ambiguous`)
+  if (first === undefined)
+    throw unresolved(`column "${name}" specified in USING does not exist`, undefined, 'undefinedColumn')
+  if (others.length > 0) throw unresolved(`column "${name}" in USING is ambiguous`, undefined, 'ambiguousColumn')
   return first.value
 }
 

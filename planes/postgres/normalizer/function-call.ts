@@ -33,7 +33,8 @@ export function functionOf(analysis: Analysis, call: FuncCall): CatalogFunction 
     (each) => analysis.catalog.function(each, name) ?? [],
   )
   const [known, ...others] = found
-  if (known === undefined) throw unresolved(`function ${parts.join('.')} does not exist`, call.location)
+  if (known === undefined)
+    throw unresolved(`function ${parts.join('.')} does not exist`, call.location, 'undefinedFunction')
   if (others.length > 0) {
     throw opaque(`function ${name} may be a user's: call the built-in one as pg_catalog.${name}`, call.location)
   }

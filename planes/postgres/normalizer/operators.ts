@@ -9,7 +9,7 @@ export function operator(analysis: Analysis, name: readonly string[], location: 
   const [operatorName = '', schema] = name.toReversed()
   const schemas = schema === undefined ? analysis.path : [schema]
   const found = schemas.flatMap((each) => analysis.catalog.operator(each, operatorName) ?? [])
-  if (found.length === 0) throw unresolved(`operator ${operatorName} does not exist`, location)
+  if (found.length === 0) throw unresolved(`operator ${operatorName} does not exist`, location, 'undefinedFunction')
   if (!found.every(({ native }) => native)) {
     throw opaque(
       `operator ${operatorName} may run a user's function: name the built-in one, as OPERATOR(pg_catalog.${operatorName})`,

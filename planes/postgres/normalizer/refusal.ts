@@ -10,17 +10,23 @@ export class Refusal extends Error {
   readonly code: RefusalCode
   /** UTF-8 bytes into the script, where known. */
   readonly location: number | undefined
+  /** What the server itself would say, where it would refuse this as well. */
+  readonly sqlstate: string | undefined
 
-  constructor(code: RefusalCode, message: string, location?: number) {
+  constructor(code: RefusalCode, message: string, location?: number, sqlstate?: string) {
     super(message)
     this.name = 'Refusal'
     this.code = code
     this.location = location
+    this.sqlstate = sqlstate
   }
 
   toError(positionOf: (location: number) => number): NormalizeError {
     const position = this.location === undefined || this.location < 0 ? undefined : positionOf(this.location)
-    return new NormalizeError(this.code, this.message, position === undefined ? {} : { position })
+    return new NormalizeError(this.code, this.message, {
+      ...(position === undefined ? {} : { position }),
+      ...(this.sqlstate === undefined ? {} : { native: this.sqlstate }),
+    })
   }
 
   /** The same refusal, without a place: it lies in a definition that the client didn't send. */
@@ -34,9 +40,22 @@ export function unsupported(message: string, location?: number): Refusal {
   return new Refusal('ERR_NORMALIZE_UNSUPPORTED', message, location)
 }
 
-/** A name that the catalogue doesn't know, or that could mean two things. */
-export function unresolved(message: string, location?: number): Refusal {
-  return new Refusal('ERR_NORMALIZE_UNRESOLVED', message, location)
+/** SQLSTATEs (Appendix A) with which the server refuses what it can't resolve. */
+export const UNRESOLVED = {
+  syntax: '42601',
+  ambiguousColumn: '42702',
+  undefinedColumn: '42703',
+  undefinedObject: '42704',
+  undefinedFunction: '42883',
+  undefinedTable: '42P01',
+  undefinedParameter: '42P02',
+  ambiguousAlias: '42P09',
+  invalidReference: '42P10',
+} as const
+
+/** A name that the catalogue doesn't know, or that could mean two things: the server would refuse it too. */
+export function unresolved(message: string, location: number | undefined, like: keyof typeof UNRESOLVED): Refusal {
+  return new Refusal('ERR_NORMALIZE_UNRESOLVED', message, location, UNRESOLVED[like])
 }
 
 /** Code that the analysis can't see into. */

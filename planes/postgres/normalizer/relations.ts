@@ -13,7 +13,8 @@ export function relationOf(analysis: Analysis, range: RangeVar): Relation {
     schemaname === undefined
       ? inPath(analysis, relname)
       : analysis.catalog.relation(permitted(schemaname, location), relname)
-  if (relation === undefined) throw unresolved(`relation "${qualify(schemaname, relname)}" does not exist`, location)
+  if (relation === undefined)
+    throw unresolved(`relation "${qualify(schemaname, relname)}" does not exist`, location, 'undefinedTable')
   return relation
 }
 

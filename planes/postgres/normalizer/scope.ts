@@ -54,14 +54,14 @@ export class Scope {
   /** The item that goes by this name, at the nearest level that has one. */
   item(name: string, location?: number): ScopeItem | undefined {
     const found = this.items.filter(({ alias }) => alias === name)
-    if (found.length > 1) throw unresolved(`table reference "${name}" is ambiguous`, location)
+    if (found.length > 1) throw unresolved(`table reference "${name}" is ambiguous`, location, 'ambiguousAlias')
     return found[0] ?? this.parent?.item(name, location)
   }
 
   /** The unaliased item of this relation, at the nearest level that has one. */
   itemOf(schema: string, name: string, location?: number): ScopeItem | undefined {
     const found = this.items.filter(({ relation }) => relation?.schema === schema && relation.name === name)
-    if (found.length > 1) throw unresolved(`table reference "${name}" is ambiguous`, location)
+    if (found.length > 1) throw unresolved(`table reference "${name}" is ambiguous`, location, 'ambiguousAlias')
     return found[0] ?? this.parent?.itemOf(schema, name, location)
   }
 }

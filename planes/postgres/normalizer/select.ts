@@ -179,6 +179,7 @@ function byPosition(node: Node, columns: readonly Column[]): Value | undefined {
   const integer = bodyOf('A_Const', node)?.ival
   if (integer === undefined) return undefined
   const column = columns[(integer.ival ?? 0) - 1]
-  if (column === undefined) throw unresolved(`${kindOf(node)}: there is no result column at that position`)
+  if (column === undefined)
+    throw unresolved(`${kindOf(node)}: there is no result column at that position`, undefined, 'invalidReference')
   return column.value
 }

@@ -11,7 +11,8 @@ export function typeOf(analysis: Analysis, typeName: TypeName | undefined): Cata
   if (parts.length > 2 || typeName?.setof === true)
     throw unsupported('this form of a type is not covered', typeName?.location)
   const type = find(analysis, name, schema)
-  if (type === undefined) throw unresolved(`type "${parts.join('.')}" does not exist`, typeName?.location)
+  if (type === undefined)
+    throw unresolved(`type "${parts.join('.')}" does not exist`, typeName?.location, 'undefinedObject')
   if (mayRunCode(analysis.catalog, type)) {
     throw opaque(`a value cast to ${parts.join('.')} may run a user's function`, typeName?.location)
   }

@@ -101,7 +101,8 @@ function insertedValues(
   level: Scope,
 ): readonly InsertedValue[] {
   const given = analysis.query(source, level)
-  if (given.length > columns.length) throw unresolved('INSERT has more expressions than target columns')
+  if (given.length > columns.length)
+    throw unresolved('INSERT has more expressions than target columns', undefined, 'syntax')
   const rows = plainRows(source)
   return given.map(({ value }, index) => {
     const typeOid = columns[index]?.column.value.typeOid ?? null

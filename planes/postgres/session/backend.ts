@@ -22,7 +22,7 @@ const STALE_CATALOGUE: ReadonlySet<string> = new Set(['42P01', '42703', '42883',
 
 export interface BackendHost {
   /** The server has forgotten or changed what the normalizer knew. */
-  catalogueChanged(): void
+  catalogueChanged(how: 'suspected'): void
   /** As the server reported them when the session began. */
   readonly parameters: ReadonlyMap<string, string>
 }
@@ -199,7 +199,7 @@ export class Backend {
 
   #error(fields: ErrorFields): Fate {
     const sqlstate = fields.get('C') ?? 'XX000'
-    if (STALE_CATALOGUE.has(sqlstate)) this.#host.catalogueChanged()
+    if (STALE_CATALOGUE.has(sqlstate)) this.#host.catalogueChanged('suspected')
     const { expected } = this.#wire
     const head = expected.peek()
     if ((head === undefined || this.#erred) && !isFatal(fields)) throw notOwed(BACKEND.errorResponse)

@@ -35,7 +35,7 @@ export interface FrontendHost {
   refuse(error: CountersignError, kind: string): Promise<Denial>
   readonly enforcer: Pick<Enforcer, 'check'>
   /** A statement has changed the schema. */
-  catalogueChanged(): void
+  catalogueChanged(how: 'done'): void
 }
 
 /** A message of an extended batch that waits for the decision that lets it go up. */
@@ -405,7 +405,7 @@ export class Frontend {
     if (effect.kind === 'deallocate' && effect.name !== null) statements.delete(effect.name)
     else if (effect.kind === 'deallocate' || effect.kind === 'discard_all') statements.clear()
     if (effect.kind === 'discard_all') portals.clear()
-    if (effect.kind === 'catalog') this.#host.catalogueChanged()
+    if (effect.kind === 'catalog') this.#host.catalogueChanged('done')
   }
 }
 

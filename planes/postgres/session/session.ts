@@ -29,7 +29,7 @@ export interface SessionParts {
   readonly enforcer: Enforcer
   readonly options: SessionOptions
   normalize(sql: string): Promise<Named>
-  catalogueChanged(): void
+  catalogueChanged(how: 'done' | 'suspected'): void
   /** Cancels what runs upstream. */
   cancelUpstream(): Promise<void>
   log(event: string, fields: Record<string, string | number | null>): void
@@ -54,8 +54,9 @@ export class PostgresSession {
   #judging = false
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
-  /** Aborted when the client cancels or goes; replaced after each cancel. */
+  /** Aborted when the client cancels, then replaced. */
   #withdrawal = new AbortController()
+  readonly #gone = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
 
   constructor(parts: SessionParts) {
@@ -72,10 +73,10 @@ export class PostgresSession {
       judge: (invocation) => this.#judge(invocation),
       refuse: (error, kind) => this.#refuse(error, kind),
       enforcer: parts.enforcer,
-      catalogueChanged: () => parts.catalogueChanged(),
+      catalogueChanged: (how) => parts.catalogueChanged(how),
     })
     this.#backend = new Backend(this.#wire, {
-      catalogueChanged: () => parts.catalogueChanged(),
+      catalogueChanged: (how) => parts.catalogueChanged(how),
       parameters: upstream.parameters,
     })
     const { maxQueryBytes, maxRowBytes } = options
@@ -189,19 +190,21 @@ export class PostgresSession {
   async #judge(invocation: Invocation): Promise<Judged> {
     if (this.#state !== 'open') return CANCELLED
     const { signal } = this.#withdrawal
+    const gone = this.#gone.signal
     let heartbeat: NodeJS.Timeout | undefined
     const { patienceMs, heartbeatMs } = this.#parts.options.hold
     this.#judging = true
     try {
       const judged = await this.#parts.enforcer.judge(invocation, {
         signal,
+        gone,
         patienceMs,
         onHold: (notice) => {
           this.#tell(notice, 'held for approval')
           heartbeat = setInterval(() => this.#tell(notice, 'still waiting for approval'), heartbeatMs)
         },
       })
-      return signal.aborted && judged.kind === 'run' ? await cancelled(judged) : judged
+      return (signal.aborted || gone.aborted) && judged.kind === 'run' ? await cancelled(judged) : judged
     } finally {
       clearInterval(heartbeat)
       this.#judging = false
@@ -257,14 +260,14 @@ export class PostgresSession {
   }
 
   /**
-   * Ends once: the client's wait is withdrawn, a running statement is cancelled and gets a moment to tell how it ended,
+   * Ends once: nobody waits on a hold any more, though it stays to be answered; a running statement is cancelled and gets a moment to tell how it ended,
    * what then is still open is recorded as in doubt.
    */
   async #end(reason: string, graceful = true): Promise<void> {
     if (this.#state !== 'open') return
     this.#state = graceful ? 'ending' : 'ended'
     const { socket, upstream, client, options } = this.#parts
-    this.#withdraw()
+    this.#gone.abort(new Error('nobody waits any more'))
     const how = graceful ? await Promise.race([this.#wrapUp(reason), this.#broken.promise]) : 'broken'
     this.#state = 'ended'
     upstream.socket.end(TERMINATE)

@@ -68,7 +68,7 @@ export interface Setting {
 }
 
 /** A ledger over a database of its own, with a clock that stands still. */
-export async function setUp(path = ':memory:', start = Date.UTC(2026, 0, 1)): Promise<Setting> {
+export async function setUp(path: string = ':memory:', start: number = Date.UTC(2026, 0, 1)): Promise<Setting> {
   const database = await openDatabase(path)
   const journal: ApprovalEvent[] = []
   const clock = { now: start }

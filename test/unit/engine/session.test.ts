@@ -165,6 +165,17 @@ describe('hold', () => {
     expect((await rooms.ledger.list({ state: 'requested' })).length).toBe(0)
   })
 
+  test('a client that is gone leaves its question, and finds the answer when it comes back', async () => {
+    await using rooms = await openRooms()
+    const gone = new AbortController()
+    const onHold = () => gone.abort(new Error('gone'))
+    const first = await rooms.session().decide(transfer(rooms, '250000'), { ...wait, gone: gone.signal, onHold })
+    expect(first).toMatchObject({ verdict: { kind: 'hold' }, approval: { state: 'requested' } })
+    await rooms.ledger.answer(first.approval?.id ?? '', { by: APPROVER, answer: 'approve', reason: 'ok' })
+    const second = await rooms.session().decide(transfer(rooms, '250000'), noWait)
+    expect(second).toMatchObject({ verdict: { kind: 'forward' }, approval: { id: first.approval?.id, state: 'used' } })
+  })
+
   test('a client without patience gets the question’s id and finds the answer when it comes back', async () => {
     await using rooms = await openRooms()
     const session = rooms.session()

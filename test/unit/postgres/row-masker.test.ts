@@ -281,7 +281,9 @@ describe('rows', () => {
 })
 
 test('the methods that are declared as enforced hide text in part or in whole', () => {
-  expect(ENFORCED_METHODS).toEqual(MASK_METHODS.filter((method) => method !== 'hash' && method !== 'pseudonym'))
+  expect(ENFORCED_METHODS.toSorted()).toEqual(
+    MASK_METHODS.filter((method) => method !== 'hash' && method !== 'pseudonym').toSorted(),
+  )
   const secret = Buffer.from('1980-05-17')
   for (const method of ENFORCED_METHODS) {
     const copy = Buffer.from(secret)
