@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** One project a kind of test; `npm test` runs all but `fault`, `npm run e2e` everything that needs real parts. */
+/** One project a kind of test; `npm test` runs all but `fault`; `npm run e2e` everything that needs real parts, kills and full disks among it. */
 const project = (name: string, options: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000, hookTimeout: 120_000, ...options },
 })
@@ -11,7 +11,6 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
       project('unit'),
       project('property'),
       project('golden'),
-      project('conformance'),
       project('e2e', { fileParallelism: false, testTimeout: 120_000 }),
       project('fault', { fileParallelism: false, testTimeout: 300_000 }),
     ],

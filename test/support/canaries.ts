@@ -3,10 +3,10 @@
  * like in the styles a client may choose.
  */
 const IDENTIFIERS: readonly string[] = [
-  ...['900-11-1111', '900-22-2222', '900-33-3333', '900-44-4444', '900-55-5555', '900-77-7777', '900-99-9999'],
+  ...['11-1111', '22-2222', '33-3333', '44-4444', '55-5555', '77-7777', '99-9999'].map((rest) => `900-${rest}`),
   ...['alice', 'bob', 'carla', 'dmitri', 'eve', 'vera'].map((name) => `${name}@secret.example`),
   ...['0001', '0002', '0003', '0005', '0077'].map((last) => `+1555000${last}`),
-  ...['1981-01-11', '1982-02-12', '1983-03-13', '1984-04-14', '1977-07-17'],
+  ...['81-01-11', '82-02-12', '83-03-13', '84-04-14', '77-07-17'].map((rest) => `19${rest}`),
   ...['10', '11', '20', '30', '40', '50'].map((last) => `ACCT-7000000${last}`),
 ]
 
@@ -14,7 +14,8 @@ export const CANARIES: readonly string[] = [
   ...IDENTIFIERS,
   ...IDENTIFIERS.map((text) => Buffer.from(text).toString('hex')),
   ...IDENTIFIERS.map((text) => Buffer.from(text).toString('base64').replace(/=+$/, '').slice(0, -1)),
-  ...['900-11-1111', '900-22-2222'].map((text) => [...text].toReversed().join('')),
+  '1111-11-009',
+  '2222-22-009',
 ]
 
 /** The canaries that stand in some bytes. */

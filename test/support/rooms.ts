@@ -134,14 +134,15 @@ export function request(
   }
 }
 
+const written = (name: string, value: string): Resource['parts'][number] => ({
+  name,
+  labels: [],
+  uses: ['written'],
+  values: [value],
+})
+
 /** A transfer of so much between two accounts. */
 export function transfer(rooms: Pick<TestRooms, 'policy' | 'clock'>, amount: string): AccessRequest {
-  const written = (name: string, value: string): Resource['parts'][number] => ({
-    name,
-    labels: [],
-    uses: ['written'],
-    values: [value],
-  })
   const parts = [written('from_account', '10'), written('to_account', '20'), written('amount', amount)]
   return request(rooms, {
     kind: 'insert',

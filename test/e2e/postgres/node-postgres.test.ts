@@ -128,6 +128,12 @@ describe('node-postgres', () => {
     ["SELECT '2026-02-30'::date", []],
     ['SELECT 2147483647 + id FROM customers', []],
     ['ROLLBACK TO SAVEPOINT nowhere', []],
+    ['SELECT * FROM nowhere', []],
+    ['SELECT nothing FROM customers', []],
+    ['SELECT id FROM customers, accounts', []],
+    ['SELECT c.name FROM customers', []],
+    ['SELECT nosuch(1)', []],
+    ['SELECT 1::nosuch', []],
   ])('an error has the SQLSTATE that it has directly: %s', async (text, values) => {
     const [through, real] = await Promise.all([
       failure(client.query(text, [...values])),
@@ -136,18 +142,6 @@ describe('node-postgres', () => {
     expect([text, through.code]).toEqual([text, real.code])
     expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
   })
-
-  // What isn't there and what may not be seen look alike, so that nobody can ask the gateway which tables there are.
-  test.each(['SELECT * FROM nowhere', 'SELECT nothing FROM customers', 'SELECT nosuch(1)'])(
-    'what the catalogue does not know is refused as a privilege, not as undefined: %s',
-    async (sql) => {
-      const error = await failure(client.query(sql))
-      expect(error).toMatchObject({
-        code: '42501',
-        hint: expect.stringMatching(/^Decision [0-9a-f-]{36}, ERR_NORMALIZE_/),
-      })
-    },
-  )
 
   test('a value never stands in the text of an error about a labelled table', async () => {
     const error = await failure(client.query('SELECT name FROM customers WHERE id = $1', ['900-00-0000']))
