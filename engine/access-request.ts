@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { NormalizeError } from './errors.ts'
 
 /** Plain JSON. Integers beyond 2^53 and all decimals from a protocol travel as strings. */
@@ -125,12 +125,35 @@ export function sealRequest(request: AccessRequest): SealedRequest {
   if (LONE_SURROGATE.test(json)) {
     throw new NormalizeError('ERR_NORMALIZE_REQUEST', 'the request holds text that is not valid Unicode')
   }
-  return { request, json, digest: bindingDigest(request) }
+  const sealed: SealedRequest = Object.freeze({ request, json, digest: bindingDigest(request) })
+  SEALED.add(sealed)
+  return sealed
+}
+
+const SEALED = new WeakSet<SealedRequest>()
+
+/** Whether sealRequest made it: then nobody has touched its text since. */
+export function isSealed(request: SealedRequest): boolean {
+  return SEALED.has(request)
+}
+
+const CONSTANT = new WeakSet<object>()
+
+/** Freezes plain data to its leaves. What is written of it once (a canonical form, a digest) may be kept. */
+export function constant<T extends object>(value: T): T {
+  if (CONSTANT.has(value)) return value
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) constant(inner)
+  Object.freeze(value)
+  CONSTANT.add(value)
+  return value
+}
+
+/** Whether `constant` made it so. */
+export function isConstant(value: object): boolean {
+  return CONSTANT.has(value)
 }
 
 function bindingDigest({ principal, action, resources, block, bound }: AccessRequest): string {
   const { id, kind, issuer, act } = principal
-  return createHash('sha256')
-    .update(JSON.stringify([{ id, kind, issuer, act }, action, resources, block, bound ?? null]))
-    .digest('hex')
+  return hash('sha256', JSON.stringify([{ id, kind, issuer, act }, action, resources, block, bound ?? null]))
 }

@@ -1,6 +1,6 @@
 /** The engine's public surface, listed by hand. */
 export type * from './access-request.ts'
-export { sealRequest } from './access-request.ts'
+export { constant, sealRequest } from './access-request.ts'
 export { CONFIG_SCHEMA, type ConfigSchema } from './config/schema.ts'
 export { sectionReader } from './config/section.ts'
 export * from './errors.ts'

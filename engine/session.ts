@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, SealedRequest } from './access-request.ts'
-import { sealRequest } from './access-request.ts'
+import { constant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, RecordingFrame, Refusal, Session } from './plane.ts'
@@ -47,7 +47,7 @@ export class GatewaySession implements Session {
 
   constructor(id: string, principal: Principal, enforceable: Enforceable, rooms: SessionRooms) {
     this.id = id
-    this.#principal = principal
+    this.#principal = constant(principal)
     this.#enforceable = enforceable
     this.#rooms = rooms
   }

@@ -1,3 +1,4 @@
+import { isConstant } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 
 /** Deeper nesting is refused: a parser or a stack that gives up on a record would hide it from an auditor. */
@@ -19,7 +20,23 @@ function write(value: unknown, depth: number): string {
   if (typeof value !== 'object') throw refused(`a value of type ${typeof value}`)
   if (value === null) return 'null'
   if (depth === MAX_DEPTH) throw refused(`a value nested deeper than ${MAX_DEPTH} levels`)
+  return isConstant(value) ? writeConstant(value, depth) : writeInner(value, depth)
+}
+
+function writeInner(value: object, depth: number): string {
   return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1)
+}
+
+const KEPT = new WeakMap<object, string>()
+
+// A principal or a prepared statement's resources, record after record.
+function writeConstant(value: object, depth: number): string {
+  let text = KEPT.get(value)
+  if (text === undefined) {
+    text = writeInner(value, depth)
+    KEPT.set(value, text)
+  }
+  return text
 }
 
 // RFC 8785, 3.2.2.3 is ECMAScript's Number::toString; -0 comes out as 0.

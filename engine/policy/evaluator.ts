@@ -1,5 +1,5 @@
 import type { JsonObject, SealedRequest } from '../access-request.ts'
-import { MAX_REQUEST_BYTES } from '../access-request.ts'
+import { isSealed, MAX_REQUEST_BYTES } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 import type { Evaluation } from '../verdict.ts'
 import { BUILTINS } from './builtins.ts'
@@ -46,11 +46,17 @@ export class Evaluator {
 
   /** Throws PolicyError; the next call finds a fresh instance. */
   evaluate(plane: string, request: SealedRequest, nowMs: number): PolicyAnswer {
-    return this.evaluateDocument(`countersign/${plane}/verdict`, request.json, nowMs)
+    if (!isSealed(request)) checkInput(request.json)
+    return this.#decide(`countersign/${plane}/verdict`, request.json, nowMs)
   }
 
   /** The same for an input that has no AccessRequest to it: a bundle's self-test vector. */
   evaluateDocument(entrypoint: string, input: string, nowMs: number): PolicyAnswer {
+    checkInput(input)
+    return this.#decide(entrypoint, input, nowMs)
+  }
+
+  #decide(entrypoint: string, input: string, nowMs: number): PolicyAnswer {
     const number = this.#module.entrypoints.get(entrypoint)
     if (number === undefined) {
       throw new PolicyError(
@@ -58,7 +64,6 @@ export class Evaluator {
         `the policy has no entrypoint ${entrypoint}; build the bundle with it`,
       )
     }
-    checkInput(input)
     const told = new Map<string, string>()
     const dump = this.#run(number, input, hostFor(clockAt(nowMs), told))
     return { ...readResult(dump), nondeterministic: told.size === 0 ? null : cacheOf(told) }

@@ -1,4 +1,4 @@
-import type { Labels, Resource, ResourcePart } from '../../../engine/index.ts'
+import { constant, type Labels, type Resource, type ResourcePart } from '../../../engine/index.ts'
 import type { WrittenValue } from './findings.ts'
 import type { NormalizedPart, NormalizedStatement } from './normalized.ts'
 import { hasForm } from './written-value.ts'
@@ -12,7 +12,25 @@ export function accessParts(
   labels: Labels,
   parameters: readonly (string | null | undefined)[],
 ): { readonly resources: readonly Resource[] } {
-  const resources = statement.resources.map(({ type, name, parts }): Resource => {
+  if (statement.resources.some(({ parts }) => parts.some(({ written }) => written !== undefined))) {
+    return { resources: resourcesOf(statement, labels, parameters) }
+  }
+  // Nothing bound shows in it: the same for every execution under the same labels.
+  const known = KEPT.get(statement)
+  if (known?.labels === labels) return { resources: known.resources }
+  const resources = constant(resourcesOf(statement, labels, []))
+  KEPT.set(statement, { labels, resources })
+  return { resources }
+}
+
+const KEPT = new WeakMap<NormalizedStatement, { readonly labels: Labels; readonly resources: readonly Resource[] }>()
+
+function resourcesOf(
+  statement: NormalizedStatement,
+  labels: Labels,
+  parameters: readonly (string | null | undefined)[],
+): readonly Resource[] {
+  return statement.resources.map(({ type, name, parts }): Resource => {
     const labelled = labels.resources[name]
     return {
       type,
@@ -21,7 +39,6 @@ export function accessParts(
       parts: parts.map((part) => accessPart(part, labelled?.[part.name], parameters)),
     }
   })
-  return { resources }
 }
 
 function accessPart(
