@@ -65,12 +65,16 @@ function escaped(part: string): string {
   return part.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll(' ', '\u00a0')
 }
 
-/** The lines from one scene's heading to the next but one that isn't wanted. */
+/** The number of the scene that a line begins; NaN for any other line. */
+function heading(line: string): number {
+  return Number(/^(\d+) {2}\S/.exec(line.replaceAll(STYLE, ''))?.[1] ?? Number.NaN)
+}
+
 function scenes(all: readonly string[], from: number, to: number): readonly string[] {
-  const heading = (line: string): number => Number(/^(\d+) {2}\S/.exec(line.replaceAll(STYLE, ''))?.[1] ?? Number.NaN)
   const begin = all.findIndex((line) => heading(line) === from)
   const end = all.findIndex((line) => heading(line) === to + 1)
-  return all.slice(begin, end === -1 ? undefined : end).join('\n').trim().split('\n')
+  const kept = all.slice(begin, end === -1 ? undefined : end)
+  return kept.join('\n').trim().split('\n')
 }
 
 const [from = 1, to = 99] = (process.argv[2] ?? '1-99').split('-').map(Number)
