@@ -1,5 +1,19 @@
+import { randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { verifyEvidence, type Finding, type VerifyReport, type WriterReport } from '../engine/evidence/index.ts'
+import {
+  parseVerifier,
+  signerFromSeed,
+  signerText,
+  verifierText,
+  verifyEvidence,
+  type Explanation,
+  type Finding,
+  type LogReport,
+  type Trust,
+  type VerifyReport,
+  type WriterReport,
+} from '../engine/evidence/index.ts'
 
 /** Where a command prints; process.stdout and process.stderr in earnest. */
 export interface Output {
@@ -7,11 +21,20 @@ export interface Output {
   readonly stderr: { write(text: string): unknown }
 }
 
-const USAGE = `usage: countersign evidence verify <directory> [--json]
+const USAGE = `usage: countersign evidence verify <directory> [--json] [--log-key KEY] [--since FILE] [--explain ID]
+       countersign evidence key <name> --out FILE
 
-Derives a directory of evidence (or a copy of one) again from its files and says what it finds. Writes nothing.
+verify derives a directory of evidence (or a copy of one) again from its files and says what it finds. Writes nothing.
 
-  --json   the report as JSON
+  --log-key KEY  the log's public key, or a file that holds it: who signed, and that it is not a log made anew
+  --since FILE   a checkpoint kept from an earlier day: what is here must continue it
+  --explain ID   a record, or a decision: how each record of it leads to the signed root
+  --json         the report as JSON
+
+key makes a key for a log of this name (bank.example/gw-1): the private half into a new FILE, the public half to standard
+output, for auditors.
+
+  --out FILE     must not be there yet
 
 exit: 0 nothing found, 1 tampered, 2 incomplete, 3 can't be verified, 64 wrong usage
 `
@@ -30,37 +53,113 @@ export async function evidenceCommand(argv: readonly string[], io: Output): Prom
       io.stderr.write(`countersign evidence: ${asked.why}\n\n${USAGE}`)
       return EXIT_USAGE
     case 'verify': {
-      const report = await verifyEvidence(asked.directory)
+      const trust = await trustOf(asked)
+      if (typeof trust === 'string') {
+        io.stderr.write(`countersign evidence: ${trust}\n`)
+        return EXIT_USAGE
+      }
+      const report = await verifyEvidence(asked.directory, trust)
       io.stdout.write(asked.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report))
       return EXIT[report.status]
     }
+    case 'key':
+      return makeKey(asked, io)
     default:
       return asked satisfies never
   }
 }
 
-type Asked =
-  | { readonly kind: 'help' }
-  | { readonly kind: 'wrong'; readonly why: string }
-  | { readonly kind: 'verify'; readonly directory: string; readonly json: boolean }
+type Asked = { readonly kind: 'help' } | { readonly kind: 'wrong'; readonly why: string } | AskedVerify | AskedKey
+
+interface AskedVerify {
+  readonly kind: 'verify'
+  readonly directory: string
+  readonly json: boolean
+  readonly logKey: string | undefined
+  readonly since: string | undefined
+  readonly explain: string | undefined
+}
+
+interface AskedKey {
+  readonly kind: 'key'
+  readonly name: string
+  readonly out: string
+}
 
 function parse(argv: readonly string[]): Asked {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
-      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+      options: {
+        json: { type: 'boolean', default: false },
+        'log-key': { type: 'string' },
+        since: { type: 'string' },
+        explain: { type: 'string' },
+        out: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
       allowPositionals: true,
     })
     if (values.help) return { kind: 'help' }
     const [command, directory, ...rest] = positionals
+    if (command === 'key') {
+      if (directory === undefined || rest.length > 0) return wrong('key takes one name')
+      return values.out === undefined
+        ? wrong('key needs --out FILE')
+        : { kind: 'key', name: directory, out: values.out }
+    }
     if (command !== 'verify')
-      return wrong(command === undefined ? 'what? (verify)' : `no command "${command}" (verify)`)
+      return wrong(command === undefined ? 'what? (verify, key)' : `no command "${command}" (verify, key)`)
     if (directory === undefined) return wrong('verify needs the directory that holds the evidence')
     if (rest.length > 0) return wrong(`verify takes one directory, found ${rest.length + 1}`)
-    return { kind: 'verify', directory, json: values.json }
+    const { json, since, explain } = values
+    return { kind: 'verify', directory, json, logKey: values['log-key'], since, explain }
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error))
   }
+}
+
+async function trustOf({ logKey, since, explain }: AskedVerify): Promise<Trust | string> {
+  const trust: { -readonly [Name in keyof Trust]: Trust[Name] } = explain === undefined ? {} : { explain }
+  if (logKey !== undefined) {
+    const text = (await textOf(logKey)) ?? logKey
+    const key = parseVerifier(text)
+    if (key?.algorithm !== 'ed25519')
+      return '--log-key: expected name+id+key as `countersign evidence key` prints it, or a file of it'
+    trust.logKey = key
+  }
+  if (since !== undefined) {
+    const text = await textOf(since)
+    if (text === undefined) return `--since: expected a readable file; found none at ${since}`
+    trust.since = text
+  }
+  return trust
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+async function makeKey({ name, out }: AskedKey, io: Output): Promise<number> {
+  const signer = signerFromSeed(name, 'ed25519', randomBytes(32))
+  if (signer === undefined) {
+    io.stderr.write('countersign evidence: a name has neither white space nor a plus in it\n')
+    return EXIT_USAGE
+  }
+  try {
+    await writeFile(out, `${signerText(signer)}\n`, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    io.stderr.write(
+      `countersign evidence: ${out}: can't be made: ${error instanceof Error ? error.message : 'unknown'}\n`,
+    )
+    return EXIT_USAGE
+  }
+  io.stdout.write(`${verifierText(signer.verifier)}\n`)
+  return 0
 }
 
 function wrong(why: string): Asked {
@@ -75,15 +174,30 @@ const VERDICT: Readonly<Record<VerifyReport['status'], string>> = {
 }
 
 // What this much of a log can't show, said where its result is read (docs/evidence-format.md).
-const LIMITS = `A log whose end was cut off, or that was written anew from some point on, shows only against a copy or a
-checkpoint that its keeper could not reach.
-`
+const LIMITS: Readonly<Record<'bare' | LogReport['signature'], string>> = {
+  bare: `A log whose end was cut off, or that was written anew from some point on, shows only against a copy: this directory
+was written without a log's key (evidence.log in the gateway's configuration).
+`,
+  unchecked: `Whose checkpoint this is was not checked: pass --log-key. Without it, a log that was written anew shows no difference.
+`,
+  verified: `The key's holder could still have written another log, or an older state of this one: --since shows that, with a
+checkpoint kept where that holder can't change it.
+`,
+  wrong: '',
+}
 
 function renderReport(report: VerifyReport): string {
-  const parts = [`Evidence in ${report.directory}\n`, renderWriters(report.writers), renderChecked(report)]
+  const parts = [
+    `Evidence in ${report.directory}\n`,
+    renderWriters(report.writers),
+    renderChecked(report),
+    renderLog(report.log),
+  ]
   if (report.inDoubt.length > 0) parts.push(renderInDoubt(report))
   if (report.findings.length > 0) parts.push(renderFindings(report))
-  return [...parts, `${VERDICT[report.status]}\n${LIMITS}`].filter((part) => part !== '').join('\n')
+  return [...parts, `${VERDICT[report.status]}\n${LIMITS[report.log?.signature ?? 'bare']}`]
+    .filter((part) => part !== '')
+    .join('\n')
 }
 
 const STATE: Readonly<Record<WriterReport['state'], string>> = {
@@ -117,6 +231,23 @@ function renderChecked({ records, frames, sessions, events, underway }: VerifyRe
   outcomes: ${byEvent('outcome.')}${underway === 0 ? '' : `, ${count(underway)} under way`}
   approvals: ${byEvent('approval.')}
 `
+}
+
+function renderLog(log: LogReport | null): string {
+  if (log === null) return ''
+  const since = log.since === 'not given' ? '' : `, ${log.since} with the earlier checkpoint`
+  const size = log.root === null ? 'no checkpoint' : `${plural(log.size, 'record')}, root ${log.root}${since}`
+  const unsigned = log.unsigned === 0 ? '' : `  ${plural(log.unsigned, 'record')} not covered yet\n`
+  const lines = `${printable(`  ${log.origin ?? 'nobody'}: ${size}`)}\n  signature ${log.signature}\n${unsigned}`
+  return `Log\n${lines}${log.explanations.map(renderExplanation).join('')}`
+}
+
+function renderExplanation({ record, event, leaf, index, proof, proved }: Explanation): string {
+  const steps = proof.map((hash, at) => `    ${at + 1}  ${hash}\n`).join('')
+  const end = proved
+    ? '    these lead to the signed root\n'
+    : '    NOT PROVED: no checkpoint covers it, or a tile is gone\n'
+  return `${printable(`  ${event}  record ${record}  leaf ${index}: ${leaf}`)}\n${steps}${end}`
 }
 
 function renderInDoubt({ inDoubt }: VerifyReport): string {

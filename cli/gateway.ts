@@ -101,7 +101,9 @@ async function openEvidence({ config }: LoadedConfig, around: GatewaySurrounding
     now: around.now,
     monotonic: () => process.hrtime.bigint(),
     onFailure: around.onFatal,
+    ...(config.evidence.signer === null ? {} : { signer: config.evidence.signer }),
   })
+  if (config.evidence.signer === null) around.log.warn('evidence.unsigned')
   if (evidence.inDoubt.length > 0) {
     around.log.warn('evidence.in_doubt', { decisions: evidence.inDoubt.map(({ decision }) => decision) })
   }

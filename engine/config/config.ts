@@ -10,6 +10,7 @@ import { formatPath, parsePath } from './complaint.ts'
 import { validateConfig } from './validation.ts'
 import type { IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
+import { parseSigner, type NoteSigner } from '../evidence/index.ts'
 import type { IssuerConfig } from '../identity/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import { Secret } from '../secret.ts'
@@ -18,7 +19,11 @@ import { parseDuration } from '../units.ts'
 /** Paths are absolute, durations in the unit that their name says, secrets read. */
 export interface GatewayConfig {
   readonly instance: string
-  readonly evidence: { readonly directory: string }
+  readonly evidence: {
+    readonly directory: string
+    /** What signs the log's checkpoints; null: there are none. */
+    readonly signer: NoteSigner | null
+  }
   readonly state: { readonly file: string }
   readonly policy: {
     readonly bundle: string
@@ -79,7 +84,10 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   const outside = new OutsideTexts(document, from, surroundings)
   const config: GatewayConfig = {
     instance,
-    evidence: { directory: resolve(from, evidence.directory) },
+    evidence: {
+      directory: resolve(from, evidence.directory),
+      signer: evidence.log === undefined ? null : logSigner(evidence.log.key, outside, document),
+    },
     state: { file: resolve(from, state.file) },
     policy: {
       bundle: resolve(from, policy.bundle),
@@ -109,6 +117,14 @@ export function atLine(error: ConfigError, loaded: LoadedConfig, section: string
 function trusted(verify: { key: OutsideText; algorithm: string; key_id: string }, outside: OutsideTexts): BundleTrust {
   const key = outside.read(verify.key, ['policy', 'verify', 'key']).reveal()
   return { kind: 'signed', key, keyId: verify.key_id, algorithm: verify.algorithm }
+}
+
+// What was found is a key, or nearly one: it is not repeated.
+function logSigner(key: OutsideText, outside: OutsideTexts, document: ConfigDocument): NoteSigner {
+  const path = ['evidence', 'log', 'key']
+  const signer = parseSigner(outside.read(key, path).reveal())
+  if (signer?.verifier.algorithm === 'ed25519') return signer
+  throw shapeAt(document, path, 'a private key as `countersign evidence key` makes it', 'other text')
 }
 
 function apiTls(tls: Record<'cert' | 'key', OutsideText>, outside: OutsideTexts): { cert: string; key: string } {

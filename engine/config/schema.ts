@@ -120,7 +120,11 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         pattern: '^[A-Za-z0-9][A-Za-z0-9-]{0,62}$',
         description: 'a name for this gateway of letters, digits and hyphens, at most 63',
       },
-      evidence: section('a mapping with directory', { directory: path }),
+      evidence: section(
+        'a mapping of directory and log',
+        { directory: path, log: section('a mapping with key', { key: outsideText }) },
+        ['log'],
+      ),
       state: section('a mapping with file', { file: path }),
       policy: section('a mapping of bundle and verify', { bundle: path, verify, slowest_decision: duration('250ms') }, [
         'slowest_decision',

@@ -10,7 +10,7 @@ export type OutsideText = { readonly file: string } | { readonly env: string }
 /** The file's own words, once its shape is known to be right and its defaults are in. */
 export interface ConfigText {
   readonly instance: string
-  readonly evidence: { readonly directory: string }
+  readonly evidence: { readonly directory: string; readonly log?: { readonly key: OutsideText } }
   readonly state: { readonly file: string }
   readonly policy: {
     readonly bundle: string

@@ -8,3 +8,13 @@ export type { InDoubt } from './recovery.ts'
 export type { Finding, Severity } from './finding.ts'
 export { verifyEvidence, type VerifyReport, type WriterReport } from './verify.ts'
 export type { Appended, EvidenceLog } from './writer-log.ts'
+export type { Explanation, LogReport, Trust } from './log-check.ts'
+export {
+  parseSigner,
+  parseVerifier,
+  signerFromSeed,
+  signerText,
+  verifierText,
+  type NoteSigner,
+  type NoteVerifier,
+} from './signed-note.ts'

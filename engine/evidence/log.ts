@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { EvidenceError } from '../errors.ts'
+import { Checkpoints, RHYTHM, type Rhythm } from './checkpoints.ts'
 import {
   localFiles,
   locksIn,
@@ -14,6 +15,7 @@ import { GroupCommit, type NamedFile } from './group-commit.ts'
 import type { EntryKind } from './line.ts'
 import { lockInstance, type InstanceLock } from './lock.ts'
 import { findPredecessors } from './recovery.ts'
+import type { NoteSigner } from './signed-note.ts'
 import { WriterLog, type Clock, type EvidenceLog } from './writer-log.ts'
 import { isInstanceName, nextBoot } from './writers.ts'
 
@@ -24,6 +26,10 @@ export interface EvidenceOptions extends Clock {
   readonly instance: string
   /** Told once, when the log has stopped for good: the process should stop too, and recover when it is started again. */
   onFailure?(error: EvidenceError): void
+  /** The log's key. Without one, the directory is written without tree and checkpoints. */
+  readonly signer?: NoteSigner
+  /** When to sign; a second, and a heartbeat a minute, by default. */
+  readonly rhythm?: Rhythm
   /** For the boot id; node:crypto's by default. */
   random?(bytes: number): Uint8Array
   /** The disk; tests give a failing one. */
@@ -54,17 +60,43 @@ export async function openEvidenceLog(options: EvidenceOptions): Promise<Evidenc
   }
 }
 
-type Settings = Omit<Required<EvidenceOptions>, 'onFailure'> & Pick<EvidenceOptions, 'onFailure'>
+type Optional = 'onFailure' | 'signer' | 'rhythm'
+type Settings = Omit<Required<EvidenceOptions>, Optional> & Pick<EvidenceOptions, Optional>
 
 async function openLocked(settings: Settings, lock: InstanceLock): Promise<EvidenceLog> {
   const { directory, instance } = settings
   const before = await usable(directory, () => findPredecessors(directory, instance))
-  const writerId = `${instance}.${nextBoot(settings.now(), before.newest, settings.random(6))}`
-  const files = await usable(directory, () => createFiles(settings, writerId))
-  const commit = new GroupCommit(files, (error) => settings.onFailure?.(error))
-  const log = new WriterLog({ writerId, clock: settings, commit, lock, before })
-  await log.begin(before)
-  return log
+  const onFailure = tellOnce(settings)
+  const checkpoints = await usable(directory, () => openCheckpoints(settings, onFailure))
+  try {
+    const writerId = `${instance}.${nextBoot(settings.now(), before.newest, settings.random(6))}`
+    const files = await usable(directory, () => createFiles(settings, writerId))
+    const commit = new GroupCommit(files, onFailure)
+    const log = new WriterLog({ writerId, clock: settings, commit, lock, before, checkpoints })
+    await log.begin(before)
+    return log
+  } catch (error) {
+    await checkpoints?.abandon()
+    throw error
+  }
+}
+
+// Before there is a new writer: where what was signed isn't there any more, nothing is added to it.
+async function openCheckpoints(
+  { directory, files, signer, rhythm = RHYTHM, ...clock }: Settings,
+  onFailure: (error: EvidenceError) => void,
+): Promise<Checkpoints | null> {
+  if (signer === undefined) return null
+  return Checkpoints.open({ directory, files, signer, rhythm, monotonic: () => clock.monotonic(), onFailure })
+}
+
+// Two can fail, the writer and the sequencer; the process ends for the first.
+function tellOnce({ onFailure }: Settings): (error: EvidenceError) => void {
+  let told = false
+  return (error) => {
+    if (!told) onFailure?.(error)
+    told = true
+  }
 }
 
 async function prepare(directory: string, files: FileSystem): Promise<void> {

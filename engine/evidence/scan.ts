@@ -41,7 +41,7 @@ export interface ScanSource {
   readonly report: Report
 }
 
-type OnRecord = (record: EvidenceRecord, place: Place) => void
+type OnRecord = (record: EvidenceRecord, place: Place, leaf: string) => void
 type OnFrame = (frame: ParsedFrame, leaf: string, place: Place) => void
 
 /** Reads a records file from its first byte, checks every line and the chain, and hands out each record that is whole. */
@@ -72,7 +72,7 @@ class RecordChain {
     this.#closing = null
     const line = decodeEntry('record', bytes, place, this.#source.report)
     const record = line.entry === null ? undefined : parseRecord(line.entry)
-    if (record !== undefined) this.#record(record, place)
+    if (record !== undefined && line.leaf !== null) this.#record(record, place, line.leaf)
     else {
       if (line.entry !== null) this.#source.report(tampered(place, 'not a record', 'the fields of a record', 'others'))
       this.#seq += 1 // The next line tells whether it really was this one's place.
@@ -97,7 +97,7 @@ class RecordChain {
     }
   }
 
-  #record(record: EvidenceRecord, place: Place): void {
+  #record(record: EvidenceRecord, place: Place, leaf: string): void {
     const { writerId, report } = this.#source
     const id = `${record.writerId}:${record.seq}`
     if (record.writerId !== writerId) report(tampered(place, 'another writer’s record', writerId, record.writerId))
@@ -106,7 +106,7 @@ class RecordChain {
     this.#records += 1
     if (this.#first === 0) this.#first = record.seq
     this.#closing = closesItself(record) ? (record.detail ?? {}) : null
-    this.#onRecord(record, place)
+    this.#onRecord(record, place, leaf)
   }
 
   #link(record: EvidenceRecord, place: Place): void {

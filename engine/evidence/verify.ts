@@ -4,6 +4,7 @@ import type { EvidenceRecord, RecordingHead } from './decision-record.ts'
 import { recordingFile, recordingsIn, recordsFile, recordsIn } from './file-store.ts'
 import type { Finding, Place, Report, Severity } from './finding.ts'
 import { isInstanceRunning } from './lock.ts'
+import { LogCheck, type LogReport, type Trust } from './log-check.ts'
 import type { InDoubt } from './recovery.ts'
 import { scanFrames, scanRecords, tampered, type FramesScan } from './scan.ts'
 import { Succession, type ScannedWriter, type WriterState } from './succession.ts'
@@ -40,17 +41,20 @@ export interface VerifyReport {
   /** Intents of running writers that have no outcome yet. */
   readonly underway: number
   readonly findings: readonly Finding[]
+  /** What was signed, and whether the records are that; null where the directory was written without a log's key. */
+  readonly log: LogReport | null
   /** Findings beyond the first 1000. */
   readonly omitted: number
 }
 
 /**
  * Derives everything again from the files of an evidence directory, which may be a copy and is never written to: every line's
- * bytes, each writer's chain and end, each session's recording, outcomes against intents, approvals before their use.
+ * bytes, each writer's chain and end, each session's recording, outcomes against intents, approvals before their use; and
+ * the tree over all records against the checkpoint, whose signature it can judge only by a key in `trust`.
  * Doesn't throw: what stands in the way becomes a finding of severity `cannot`.
  */
-export async function verifyEvidence(directory: string): Promise<VerifyReport> {
-  const verification = new Verification(directory)
+export async function verifyEvidence(directory: string, trust: Trust = {}): Promise<VerifyReport> {
+  const verification = new Verification(directory, trust)
   try {
     await verification.run()
   } catch (error) {
@@ -69,20 +73,25 @@ class Verification {
   readonly #report: Report = (finding) => this.#note(finding)
   readonly #causality: Causality = new Causality(this.#report)
   readonly #succession: Succession = new Succession(this.#report)
+  readonly #logCheck: LogCheck
+  #log: LogReport | null = null
   #omitted = 0
   #underway = 0
 
-  constructor(directory: string) {
+  constructor(directory: string, trust: Trust) {
     this.#directory = directory
+    this.#logCheck = new LogCheck(directory, trust, this.#report)
   }
 
   async run(): Promise<void> {
+    await this.#logCheck.read()
     const names = await this.#list()
     const scanned: ScannedWriter[] = []
     for (const name of names) scanned.push(await this.#scan(name))
     for (const writers of Map.groupBy(scanned, ({ name }) => name.instance).values()) this.#judge(writers)
     this.#causality.end()
     this.#judgeOpenIntents()
+    this.#log = await this.#logCheck.judge(this.#writers.some(({ state }) => state === 'running'))
   }
 
   stopped(error: unknown): void {
@@ -102,6 +111,7 @@ class Verification {
       writers: this.#writers,
       inDoubt: this.#inDoubt,
       underway: this.#underway,
+      log: this.#log,
       findings: this.#findings,
       omitted: this.#omitted,
     }
@@ -153,7 +163,10 @@ class Verification {
         writerId: name.id,
         report: this.#report,
       },
-      (record, place) => this.#record(record, place, heads),
+      (record, place, leaf) => {
+        this.#logCheck.add(record, place, leaf)
+        this.#record(record, place, heads)
+      },
     )
     const frames = (await this.#hasRecording(name.id)) ? await this.#scanFrames(name.id, heads) : null
     for (const named of heads.values())

@@ -1,4 +1,5 @@
 import { EvidenceError } from '../errors.ts'
+import type { Checkpoints } from './checkpoints.ts'
 import { FORMAT, isIntent, isOutcome, type RecordDraft, type Stamp } from './decision-record.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { encodeLine } from './line.ts'
@@ -52,6 +53,8 @@ export interface WriterParts {
   readonly commit: GroupCommit
   readonly lock: InstanceLock
   readonly before: Predecessors
+  /** Signs what this writer records; null where no key is configured. Closed with the writer. */
+  readonly checkpoints: Checkpoints | null
 }
 
 /** Stamps, chains and hands over. Everything up to the batch happens in the caller's turn, so order of calls is order. */
@@ -80,6 +83,7 @@ export class WriterLog implements EvidenceLog {
       const previous = end === null ? null : { ...end }
       await this.#append({ event: 'writer.opened', detail: { format: FORMAT, previous } }).durable
       for (const writer of dead) await this.#appendAll(closingDrafts(writer))
+      this.#parts.checkpoints?.start((draft) => this.append(draft))
     } catch (error) {
       await commit.stop()
       throw error
@@ -122,7 +126,11 @@ export class WriterLog implements EvidenceLog {
       await this.#append(this.#closed()).durable
     } finally {
       await commit.stop()
-      lock.release()
+      try {
+        await this.#parts.checkpoints?.close()
+      } finally {
+        lock.release()
+      }
     }
   }
 

@@ -1,5 +1,5 @@
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { Client, DatabaseError } from 'pg'
 import { countersign } from './command-line.ts'
@@ -157,8 +157,9 @@ export async function verifiedEvidence(scenery: Pick<Scenery, 'tell' | 'stack'>)
   const { tell, stack } = scenery
   tell.scene('Evidence that anyone can check')
   await tell.step('The gateway is stopped, and closes its log …', stack.gateway.stop())
-  tell.says('auditor', 'countersign evidence verify …')
-  const verified = await countersign(['evidence', 'verify', stack.evidence])
+  tell.says('auditor', 'countersign evidence verify … --log-key log.pub')
+  const logKey = ['--log-key', join(dirname(stack.line.config), 'log.pub')]
+  const verified = await countersign(['evidence', 'verify', stack.evidence, ...logKey])
   tell.quote(verified.stdout || verified.stderr)
   tell.claim('verification passes', verified.code === 0)
 
@@ -167,7 +168,7 @@ export async function verifiedEvidence(scenery: Pick<Scenery, 'tell' | 'stack'>)
   const where = await flipOneByte(copy)
   tell.note(`one bit flipped in a copy: ${where}`)
   tell.says('auditor', 'countersign evidence verify … (the copy)')
-  const tampered = await countersign(['evidence', 'verify', copy])
+  const tampered = await countersign(['evidence', 'verify', copy, ...logKey])
   tell.quote(findings(tampered.stdout))
   tell.claim('verification fails, and says where', tampered.code === 1)
 }

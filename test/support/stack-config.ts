@@ -1,8 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
+import { signerFromSeed, signerText, verifierText } from '../../engine/evidence/index.ts'
 import { signBundle } from '../../engine/policy/index.ts'
 import { issueCertificates } from './certificates.ts'
 import type { IdentityProvider } from './identity-provider.ts'
@@ -39,6 +40,7 @@ export async function writeStackFiles(options: StackConfigOptions): Promise<Stac
   await mkdir(path('var'), { recursive: true })
   await writeFile(path('upstream.password'), options.postgres.password, { mode: 0o600 })
   await writeBundle(options.policy, directory)
+  await writeLogKey(directory)
   if (options.tls) await writeCertificates(directory)
   await writeStackConfig(options)
   return { config: path('gateway.yaml'), dataDir: path('var'), ca: options.tls ? path('ca.pem') : null }
@@ -53,7 +55,7 @@ function configuration(options: StackConfigOptions): object {
   const { identity, postgres, policy, tls, port } = options
   return {
     instance: 'stack',
-    evidence: { directory: './var/evidence' },
+    evidence: { directory: './var/evidence', log: { key: { file: './log.key' } } },
     state: { file: './var/state.db' },
     policy: { bundle: './bundle.tar.gz', verify: { key: { file: './key.pem' }, algorithm: 'EdDSA', key_id: 'stack' } },
     identity: {
@@ -90,6 +92,14 @@ async function writeBundle(policy: string, directory: string): Promise<void> {
   const signed = await signBundle(await readFile(source), privateKey, 'EdDSA', 'stack')
   await writeFile(join(directory, 'bundle.tar.gz'), signed)
   await writeFile(join(directory, 'key.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
+}
+
+/** `log.key` signs checkpoints; `log.pub` is what an auditor brings along. */
+async function writeLogKey(directory: string): Promise<void> {
+  const signer = signerFromSeed('stack.example/log', 'ed25519', randomBytes(32))
+  if (signer === undefined) throw new Error('a key needs a name without white space')
+  await writeFile(join(directory, 'log.key'), signerText(signer), { mode: 0o600 })
+  await writeFile(join(directory, 'log.pub'), verifierText(signer.verifier))
 }
 
 async function writeCertificates(directory: string): Promise<void> {

@@ -86,7 +86,7 @@ describe('what is refused', () => {
     [
       'a missing key',
       WHOLE.replace(/^evidence.*\n/m, ''),
-      'evidence: expected a mapping with directory; found nothing',
+      'evidence: expected a mapping of directory and log; found nothing',
     ],
     ['a port as text', `${WHOLE}api: { port: "7420" }`, 'api.port: expected a TCP port, 0 for any; found "7420"'],
     [
@@ -187,7 +187,7 @@ describe('what is accepted', () => {
     const { config } = read(WHOLE)
     expect(config).toMatchObject({
       instance: 'gw-1',
-      evidence: { directory: '/etc/countersign/var/evidence' },
+      evidence: { directory: '/etc/countersign/var/evidence', signer: null },
       state: { file: '/etc/countersign/var/state.db' },
       policy: {
         bundle: '/etc/countersign/policy/bundle.tar.gz',

@@ -18,7 +18,7 @@ async function finished(): Promise<string> {
 }
 
 test.each([
-  [[], 'what? (verify)'],
+  [[], 'what? (verify, key)'],
   [['show'], 'no command "show"'],
   [['verify'], 'verify needs the directory'],
   [['verify', 'a', 'b'], 'verify takes one directory, found 2'],
@@ -27,7 +27,7 @@ test.each([
   const { code, stdout, stderr } = await run(...argv)
   expect({ code, stdout }).toEqual({ code: 64, stdout: '' })
   expect(stderr).toContain(why)
-  expect(stderr).toContain('usage: countersign evidence verify <directory> [--json]')
+  expect(stderr).toContain('usage: countersign evidence verify <directory> [--json] [--log-key KEY]')
 })
 
 it('prints its usage when asked', async () => {

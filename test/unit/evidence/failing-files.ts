@@ -1,6 +1,6 @@
 import { localFiles, type AppendFile, type FileSystem } from '../../../engine/evidence/file-store.ts'
 
-export type Step = 'makeDirectory' | 'create' | 'syncDirectory' | 'write' | 'datasync'
+export type Step = 'makeDirectory' | 'create' | 'syncDirectory' | 'write' | 'datasync' | 'rename' | 'remove'
 
 /** How a step goes wrong: before it did anything, after it did all of it, or (a write) in the middle. */
 export type Fault = 'before' | 'after' | 'short'
@@ -22,6 +22,14 @@ export class FailingFiles implements FileSystem {
 
   syncDirectory(path: string): Promise<void> {
     return this.#step('syncDirectory', () => localFiles.syncDirectory(path))
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#step('rename', () => localFiles.rename(from, to))
+  }
+
+  remove(path: string): Promise<void> {
+    return this.#step('remove', () => localFiles.remove(path))
   }
 
   async create(path: string): Promise<AppendFile> {

@@ -32,6 +32,7 @@ export function openLog(directory: string, options: Partial<EvidenceOptions> = {
 
 /** The real disk without waiting for it, for tests that open a thousand logs and pull no plug. */
 export const unsynced: FileSystem = {
+  ...localFiles,
   makeDirectory: (path) => localFiles.makeDirectory(path),
   syncDirectory: () => Promise.resolve(),
   create: async (path) => ({ ...(await localFiles.create(path)), datasync: () => Promise.resolve() }),
