@@ -186,12 +186,16 @@ describe('nobody waits any more', () => {
     await held.client.end()
   })
 
-  test('a client that goes away has withdrawn', async () => {
+  test('a client that goes away leaves its question: approved meanwhile, the same statement goes on once', async () => {
     const held = await hold('gone')
     const socket: unknown = Reflect.get(held.client, 'connection')
     Reflect.get(Object(socket), 'stream').destroy()
-    await expect.poll(() => stateOf(held.approval), { timeout: 10_000, interval: 500 }).toBe('withdrawn')
-    expect(await transfersMarked('gone')).toBe(0)
+    await approvals('approver', 'approve', held.approval, '--reason', 'still fine')
+    expect([await stateOf(held.approval), await transfersMarked('gone')]).toEqual(['granted', 0])
+    const client = await connect()
+    expect(await client.query(TRANSFER, [10, 20, '5.00', 'gone'])).toMatchObject({ rowCount: 1 })
+    expect([await stateOf(held.approval), await transfersMarked('gone')]).toEqual(['used', 1])
+    await client.end()
   })
 })
 
