@@ -103,5 +103,4 @@ export const recordingFile = (directory: string, writer: string): string =>
 export const logIn = (directory: string): string => join(directory, 'log')
 export const tilesIn = (directory: string): string => join(logIn(directory), 'tile')
 export const checkpointFile = (directory: string): string => join(logIn(directory), 'checkpoint')
-export const witnessedFile = (directory: string): string => join(logIn(directory), 'witnessed')
 export const sequenceFile = (directory: string): string => join(logIn(directory), 'sequence.ndjson')
