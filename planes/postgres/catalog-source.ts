@@ -1,6 +1,6 @@
 import { NormalizeError } from '../../engine/index.ts'
 import { Catalog, normalizeStatement, type SqlParser } from './normalizer/index.ts'
-import type { Named } from './session/frontend.ts'
+import type { Named } from './session/invocations.ts'
 import { QueryConnection, type UpstreamConfig } from './upstream.ts'
 
 /** Texts whose statements are kept, named, for the catalogue in force; a longer text is named anew each time. */

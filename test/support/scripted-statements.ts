@@ -5,7 +5,7 @@ import {
   type NormalizedStatement,
   type OutputColumn,
 } from '../../planes/postgres/normalizer/index.ts'
-import type { Named } from '../../planes/postgres/session/frontend.ts'
+import type { Named } from '../../planes/postgres/session/invocations.ts'
 
 /** What no client may ever see: every value of the labelled column, and every text of the server's about it. */
 export const CANARY = 'canary'

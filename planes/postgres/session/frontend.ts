@@ -3,39 +3,24 @@ import { NormalizeError, ProtocolError } from '../../../engine/index.ts'
 import {
   type BindMessage,
   decodeFrontend,
-  encodeFrontend,
   formatAt,
   type FrontendMessage,
   type Target,
 } from '../codec/frontend-messages.ts'
-import { Writer } from '../codec/writer.ts'
 import { type Denial, SQLSTATE } from '../enforcer/denial.ts'
-import type { Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
-import type { RunningStatement } from '../enforcer/running-statement.ts'
-import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import type { Enforcer, Invocation } from '../enforcer/enforcer.ts'
+import { message, POISON_SQL, SYNC } from './client-messages.ts'
 import type { DescribeReply, ExpectedReply } from './expected-replies.ts'
+import { Invocations, type NamingHost } from './invocations.ts'
 import { parameterText } from './parameters.ts'
-import { encoded, errorResponse } from './server-messages.ts'
+import { errorResponse } from './server-messages.ts'
+import { type Judges, SimpleQueries } from './simple-queries.ts'
 import type { NameTable, Portal, PreparedStatement } from './statements.ts'
 import type { Wire } from './wire.ts'
 
-/** The statements of one text, named against the catalogue in force. */
-export interface Named {
-  readonly statements: readonly NormalizedStatement[]
-  readonly catalog: Catalog
-}
-
 /** What the client's side asks of the session around it. */
-export interface FrontendHost {
-  /** Throws NormalizeError. Empty for a text without a statement. */
-  normalize(sql: string): Promise<Named>
-  /** Decides; while held, keeps the client's connection alive and listens for a cancel. */
-  judge(invocation: Invocation): Promise<Judged>
-  /** Records a statement that can't be named, and gives the client's answer. */
-  refuse(error: CountersignError, kind: string): Promise<Denial>
+export interface FrontendHost extends NamingHost, Judges {
   readonly enforcer: Pick<Enforcer, 'check'>
-  /** A statement has changed the schema. */
-  catalogueChanged(how: 'done'): void
 }
 
 /** A message of an extended batch that waits for the decision that lets it go up. */
@@ -46,12 +31,11 @@ interface Pending {
   readonly prepared: PreparedStatement | null
 }
 
-/** Text that no server parses: it puts the server's transaction into the state that our refusal must leave it in. */
-const POISON_SQL = 'countersign_refused_a_statement'
-const EMPTY_QUERY_RESPONSE: Buffer = encoded({ kind: 'emptyQueryResponse' })
+const FUNCTION_CALL: NormalizeError = new NormalizeError(
+  'ERR_NORMALIZE_UNSUPPORTED',
+  'a function call by OID is not supported: call it in a SELECT',
+)
 const FLUSH: Buffer = message({ kind: 'flush' })
-const SYNC: Buffer = message({ kind: 'sync' })
-const POISON_QUERY: Buffer = message({ kind: 'query', sql: POISON_SQL })
 const POISON_PARSE: Buffer = message({ kind: 'parse', name: POISON_SQL, sql: POISON_SQL, parameterTypes: [] })
 
 /**
@@ -61,6 +45,8 @@ const POISON_PARSE: Buffer = message({ kind: 'parse', name: POISON_SQL, sql: POI
 export class Frontend {
   readonly #wire: Wire
   readonly #host: FrontendHost
+  readonly #invocations: Invocations
+  readonly #simple: SimpleQueries
   #pending: Pending[] = []
   /** Counts Syncs: a name that one batch defines is for that batch alone until the server confirms it. */
   #batch = 0
@@ -72,6 +58,8 @@ export class Frontend {
   constructor(wire: Wire, host: FrontendHost) {
     this.#wire = wire
     this.#host = host
+    this.#invocations = new Invocations(wire, host)
+    this.#simple = new SimpleQueries(wire, host, this.#invocations)
   }
 
   /** Takes one frame; its bytes are the session's from here on. `terminate`: the client says goodbye. */
@@ -92,7 +80,7 @@ export class Frontend {
   #dispatch(incoming: FrontendMessage, bytes: Buffer): Promise<void> | void {
     switch (incoming.kind) {
       case 'query':
-        return this.#query(incoming.sql, bytes)
+        return this.#betweenBatches('Query', () => this.#simple.run(incoming.sql, bytes))
       case 'parse':
         return this.#parse(incoming, bytes)
       case 'bind':
@@ -108,10 +96,7 @@ export class Frontend {
       case 'sync':
         return this.#sync()
       case 'functionCall':
-        return this.#refuseWhole(
-          unsupported('a function call by OID is not supported: call it in a SELECT'),
-          'function_call',
-        )
+        return this.#betweenBatches('FunctionCall', () => this.#simple.refuse(FUNCTION_CALL, 'function_call'))
       case 'copyData':
       case 'copyDone':
       case 'copyFail':
@@ -122,86 +107,13 @@ export class Frontend {
     }
   }
 
-  // Simple query
-
-  async #query(sql: string, bytes: Buffer): Promise<void> {
-    await this.#betweenBatches('Query')
-    const named = await this.#name(sql)
-    if (named instanceof NormalizeError) return this.#refuseWhole(named, 'query')
-    if (named.statements.length === 0) return this.#answerEmpty()
-    const running: RunningStatement[] = []
-    for (const index of named.statements.keys()) {
-      const judged = await this.#host.judge(this.#simple(sql, named, index))
-      if (judged.kind === 'denied') {
-        await Promise.all(running.map((earlier) => earlier.fail(SQLSTATE.insufficientPrivilege)))
-        return this.#denyWhole(judged.denial)
-      }
-      running.push(judged.running)
-    }
-    this.#wire.expected.push({ kind: 'query', statements: running, next: 0 })
-    this.#wire.expected.push({ kind: 'ready' })
-    this.#wire.sendUpstream(bytes)
-  }
-
-  #simple(sql: string, named: Named, index: number): Invocation {
-    const pick = ({ statements, catalog }: Named): Pick<Invocation, 'statement' | 'catalog'> => {
-      const statement = statements[index]
-      if (statement === undefined)
-        throw new NormalizeError('ERR_NORMALIZE_UNRESOLVED', 'the statement reads differently now')
-      return { statement, catalog }
-    }
-    return {
-      ...pick(named),
-      parameters: [],
-      bound: sql,
-      resultFormats: [],
-      transaction: this.#transaction(),
-      prepareOnly: false,
-      again: async () => pick(await this.#host.normalize(sql)),
-      onComplete: () => this.#completed(pick(named).statement),
-    }
-  }
-
-  #answerEmpty(): void {
-    this.#wire.answer(EMPTY_QUERY_RESPONSE)
-    this.#wire.expected.push({ kind: 'ready' })
-    this.#wire.sendUpstream(SYNC)
-  }
-
-  async #refuseWhole(error: CountersignError, kind: string): Promise<void> {
-    await this.#betweenBatches(kind)
-    this.#denyWhole(await this.#host.refuse(error, kind))
-  }
-
-  /** Answers a Query or FunctionCall with an error; the server makes ReadyForQuery, its transaction failed like any other. */
-  #denyWhole(denial: Denial): void {
-    this.#wire.answer(errorResponse(denial))
-    if (this.#wire.transaction === 'I') this.#wire.sendUpstream(SYNC)
-    else {
-      this.#wire.expected.push({ kind: 'poison' })
-      this.#wire.sendUpstream(POISON_QUERY)
-    }
-    this.#wire.expected.push({ kind: 'ready' })
-  }
-
-  /** A simple message stands between batches, never within one; then everything before it is answered first. */
-  async #betweenBatches(kind: string): Promise<void> {
-    if (this.#batchSent || this.#pending.length > 0) {
-      throw new ProtocolError(
-        'ERR_PROTOCOL_STATE',
-        `${kind} came within an extended-query batch: end that with Sync first`,
-      )
-    }
-    await this.#wire.expected.settled()
-  }
-
   // Extended query
 
   async #parse(
     { name, sql, parameterTypes }: Extract<FrontendMessage, { kind: 'parse' }>,
     bytes: Buffer,
   ): Promise<void> {
-    const named = await this.#name(sql)
+    const named = await this.#invocations.name(sql)
     if (named instanceof NormalizeError) return this.#refuse(named, 'parse')
     if (named.statements.length > 1) {
       const text = 'cannot insert multiple commands into a prepared statement'
@@ -316,12 +228,12 @@ export class Frontend {
   /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
   async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
     const { prepared, resultFormats } = portal
-    const named = await this.#name(prepared.sql)
+    const named = await this.#invocations.name(prepared.sql)
     if (named instanceof NormalizeError) return named
     const statement = named.statements[0]
     if (statement === undefined) return null
     return {
-      ...this.#simple(prepared.sql, named, 0),
+      ...this.#invocations.of(prepared.sql, named, 0),
       parameters: portal.parameters.map((value, index) =>
         parameterText(value, formatAt(portal.parameterFormats, index), prepared.parameterOids[index] ?? 0),
       ),
@@ -333,7 +245,7 @@ export class Frontend {
 
   /** Takes the server's description of a prepared statement: parameter types, and the check against lineage. */
   async #describedBy(prepared: PreparedStatement): Promise<(reply: DescribeReply) => void> {
-    const named = await this.#name(prepared.sql)
+    const named = await this.#invocations.name(prepared.sql)
     return (reply) => {
       if (reply.parameterOids !== undefined) prepared.parameterOids = reply.parameterOids
       if (reply.fields === undefined || named instanceof NormalizeError) return
@@ -371,15 +283,6 @@ export class Frontend {
     this.#pending = []
   }
 
-  async #name(sql: string): Promise<Named | NormalizeError> {
-    try {
-      return await this.#host.normalize(sql)
-    } catch (error) {
-      if (error instanceof NormalizeError) return error
-      throw error
-    }
-  }
-
   async #lookUp<T>(table: NameTable<T>, name: string): Promise<T | undefined> {
     const found = table.lookUp(name, this.#batch)
     if (found !== 'unsettled') return found
@@ -388,41 +291,23 @@ export class Frontend {
     return settled === 'unsettled' ? undefined : settled
   }
 
-  #transaction(): Invocation['transaction'] {
-    switch (this.#wire.transaction) {
-      case 'I':
-        return 'none'
-      case 'T':
-        return 'open'
-      case 'E':
-        return 'failed'
+  /** A simple message stands between batches, never within one; then everything before it is answered first. */
+  async #betweenBatches(kind: string, run: () => Promise<void>): Promise<void> {
+    if (this.#batchSent || this.#pending.length > 0) {
+      throw new ProtocolError(
+        'ERR_PROTOCOL_STATE',
+        `${kind} came within an extended-query batch: end that with Sync first`,
+      )
     }
+    await this.#wire.expected.settled()
+    await run()
   }
-
-  /** The server has done it: names that are gone now. */
-  #completed({ effect }: NormalizedStatement): void {
-    const { statements, portals } = this.#wire
-    if (effect.kind === 'deallocate' && effect.name !== null) statements.delete(effect.name)
-    else if (effect.kind === 'deallocate' || effect.kind === 'discard_all') statements.clear()
-    if (effect.kind === 'discard_all') portals.clear()
-    if (effect.kind === 'catalog') this.#host.catalogueChanged('done')
-  }
-}
-
-function message(outgoing: FrontendMessage): Buffer {
-  const writer = new Writer(128)
-  encodeFrontend(writer, outgoing)
-  return writer.take()
 }
 
 /** No two executions that differ share it: a text holds no NUL, and neither do base64 and the format codes. */
 function boundText(sql: string, { parameters, parameterFormats }: Portal): string {
   const values = parameters.map((value) => value?.toString('base64') ?? 'null ')
   return [sql, parameterFormats.join(), ...values].join('\0')
-}
-
-function unsupported(text: string): NormalizeError {
-  return new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', text)
 }
 
 function unknown(what: 'prepared statement' | 'portal', name: string): Denial {
