@@ -37,7 +37,7 @@ export class Checkpoints {
 
   static async open(options: CheckpointsOptions): Promise<Checkpoints> {
     // Writers of several instances may share a directory; its order has one author. The dot keeps it from being one's name.
-    const lock = lockInstance(options.directory, '.log')
+    const lock = lockLog(options.directory)
     try {
       return new Checkpoints(options, await Sequencer.open(options), lock)
     } catch (error) {
@@ -99,6 +99,16 @@ export class Checkpoints {
     } catch {
       return false
     }
+  }
+}
+
+function lockLog(directory: string): InstanceLock {
+  try {
+    return lockInstance(directory, '.log')
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError) || cause.code !== 'ERR_EVIDENCE_LOCKED') throw cause
+    const message = `${directory}: another process signs the log of this directory; give each gateway that has a log key an evidence directory of its own`
+    throw new EvidenceError('ERR_EVIDENCE_LOCKED', message, { cause })
   }
 }
 

@@ -42,7 +42,10 @@ describe('a gateway that can’t start says why', () => {
 
   test('somebody listens on its port already', async () => {
     const { code, stderr } = await serveOtherwise((config) =>
-      config.replace('instance: stack', 'instance: second').replace('state.db', 'second.db'),
+      config
+        .replace('instance: stack', 'instance: second')
+        .replace('state.db', 'second.db')
+        .replace('var/evidence', 'var/second-evidence'),
     )
     expect(code).toBe(78)
     expect(stderr).toMatch(/listen/)

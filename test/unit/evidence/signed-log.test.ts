@@ -166,7 +166,10 @@ describe('a start refuses', () => {
   it('a second author of the order', async () => {
     const directory = scratch()
     const log = await openSigned(directory)
-    await expect(openSigned(directory, { instance: 'gw-2' })).rejects.toMatchObject({ code: 'ERR_EVIDENCE_LOCKED' })
+    await expect(openSigned(directory, { instance: 'gw-2' })).rejects.toMatchObject({
+      code: 'ERR_EVIDENCE_LOCKED',
+      message: expect.stringContaining('another process signs the log of this directory'),
+    })
     await log.close()
   })
 
