@@ -124,7 +124,7 @@ async function trustOf({ logKey, since, explain }: AskedVerify): Promise<Trust |
   if (logKey !== undefined) {
     const text = (await textOf(logKey)) ?? logKey
     const key = parseVerifier(text)
-    if (key?.algorithm !== 'ed25519')
+    if (key === undefined)
       return '--log-key: expected name+id+key as `countersign evidence key` prints it, or a file of it'
     trust.logKey = key
   }
@@ -145,7 +145,7 @@ async function textOf(path: string): Promise<string | undefined> {
 }
 
 async function makeKey({ name, out }: AskedKey, io: Output): Promise<number> {
-  const signer = signerFromSeed(name, 'ed25519', randomBytes(32))
+  const signer = signerFromSeed(name, randomBytes(32))
   if (signer === undefined) {
     io.stderr.write('countersign evidence: a name has neither white space nor a plus in it\n')
     return EXIT_USAGE

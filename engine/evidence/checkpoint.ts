@@ -19,7 +19,7 @@ export function checkpointText({ origin, size, root }: Checkpoint): string {
 
 export function signCheckpoint(checkpoint: Checkpoint, signer: NoteSigner): string {
   const text = checkpointText(checkpoint)
-  return `${text}\n${signatureLine(signer, text, 0)}`
+  return `${text}\n${signatureLine(signer, text)}`
 }
 
 /** Strict, and without extension lines, which this log never writes; undefined for anything else. Checks no signature. */

@@ -144,7 +144,7 @@ export class LogCheck {
     const where = { file: 'log/checkpoint', line: null }
     this.#pins.push({ size, root: root.toString('hex'), where, message: 'the records are not those that were signed' })
     if (logKey === undefined) return
-    const signed = parsed.origin === logKey.name && signedBy(parsed.note, logKey) !== undefined
+    const signed = parsed.origin === logKey.name && signedBy(parsed.note, logKey)
     this.#signature = signed ? 'verified' : 'wrong'
     if (signed) return
     const found = parsed.note.signatures.map(({ name, id }) => `${name}+${id.toString('hex')}`).join(', ')
@@ -158,7 +158,7 @@ export class LogCheck {
     const earlier = parseCheckpoint(since)
     const where = { file: 'log/checkpoint', line: null }
     this.#since = 'inconsistent'
-    if (earlier === undefined || (logKey !== undefined && signedBy(earlier.note, logKey) === undefined)) {
+    if (earlier === undefined || (logKey !== undefined && !signedBy(earlier.note, logKey))) {
       const expected = 'a checkpoint signed with the log’s key'
       this.#report({
         severity: 'cannot',

@@ -1,13 +1,11 @@
 import { createPrivateKey, createPublicKey, hash, sign, verify, type KeyObject } from 'node:crypto'
 
-/** Signature types of C2SP signed-note: a log's own Ed25519, and a witness's timestamped cosignature (tlog-cosignature). */
-export type NoteAlgorithm = 'ed25519' | 'cosignature'
-const ALGORITHM: Readonly<Record<NoteAlgorithm, number>> = { ed25519: 0x01, cosignature: 0x04 }
+/** The signature type Ed25519 of C2SP signed-note. */
+const ED25519 = 0x01
 
 export interface NoteVerifier {
   readonly name: string
-  readonly algorithm: NoteAlgorithm
-  /** The first four bytes of SHA-256(name, newline, algorithm, public key). */
+  /** The first four bytes of SHA-256(name, newline, 1, public key). */
   readonly id: Buffer
   readonly key: KeyObject
 }
@@ -39,45 +37,45 @@ const SIGNER = /^PRIVATE\+KEY\+(.*)$/s
 const SIGNATURE = /^— (\S+) ([A-Za-z0-9+/=]+)$/u
 
 /** A key pair from 32 random bytes; undefined when the name has white space or a plus in it. */
-export function signerFromSeed(name: string, algorithm: NoteAlgorithm, seed: Uint8Array): NoteSigner | undefined {
+export function signerFromSeed(name: string, seed: Uint8Array): NoteSigner | undefined {
   if (!NAME.test(name) || seed.length !== 32) return undefined
   const key = createPrivateKey({ key: Buffer.concat([PRIVATE_PREFIX, seed]), format: 'der', type: 'pkcs8' })
   const publicKey = createPublicKey(key)
-  return { verifier: { name, algorithm, id: keyId(name, algorithm, publicKey), key: publicKey }, key }
+  return { verifier: { name, id: keyId(name, publicKey), key: publicKey }, key }
 }
 
-/** `PRIVATE+KEY+name+id+base64(algorithm, seed)`; undefined for anything else, whose text is nobody's to repeat. */
+/** `PRIVATE+KEY+name+id+base64(1, seed)`; undefined for anything else, whose text is nobody's to repeat. */
 export function parseSigner(text: string): NoteSigner | undefined {
   const parts = parseKey(SIGNER.exec(text.trim())?.[1] ?? '')
-  const signer = parts === undefined ? undefined : signerFromSeed(parts.name, parts.algorithm, parts.bytes)
+  const signer = parts === undefined ? undefined : signerFromSeed(parts.name, parts.bytes)
   return signer?.verifier.id.toString('hex') === parts?.id ? signer : undefined
 }
 
-/** `name+id+base64(algorithm, public key)`; undefined for anything else. */
+/** `name+id+base64(1, public key)`; undefined for anything else. */
 export function parseVerifier(text: string): NoteVerifier | undefined {
   const parts = parseKey(text.trim())
   if (parts === undefined) return undefined
-  const { name, algorithm } = parts
+  const { name } = parts
   const key = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, parts.bytes]), format: 'der', type: 'spki' })
-  const id = keyId(name, algorithm, key)
-  return id.toString('hex') === parts.id ? { name, algorithm, id, key } : undefined
+  const id = keyId(name, key)
+  return id.toString('hex') === parts.id ? { name, id, key } : undefined
 }
 
 /** A verifier as text, to give to auditors. */
-export function verifierText({ name, algorithm, id, key }: NoteVerifier): string {
-  return keyText(name, id, algorithm, rawPublicKey(key))
+export function verifierText({ name, id, key }: NoteVerifier): string {
+  return keyText(name, id, rawPublicKey(key))
 }
 
 /** A signer as text: a secret. */
-export function signerText({ verifier: { name, algorithm, id }, key }: NoteSigner): string {
+export function signerText({ verifier: { name, id }, key }: NoteSigner): string {
   const seed = key.export({ format: 'der', type: 'pkcs8' }).subarray(PRIVATE_PREFIX.length)
-  return `PRIVATE+KEY+${keyText(name, id, algorithm, seed)}`
+  return `PRIVATE+KEY+${keyText(name, id, seed)}`
 }
 
-/** The text with one signature line. A cosignature says when, in whole seconds since 1970. */
-export function signatureLine({ verifier, key }: NoteSigner, text: string, seconds: number): string {
-  const bytes = verifier.algorithm === 'ed25519' ? sign(null, Buffer.from(text), key) : cosign(key, text, seconds)
-  return `— ${verifier.name} ${Buffer.concat([verifier.id, bytes]).toString('base64')}\n`
+/** The line by which a key signs a text. */
+export function signatureLine({ verifier, key }: NoteSigner, text: string): string {
+  const bytes = Buffer.concat([verifier.id, sign(null, Buffer.from(text), key)])
+  return `— ${verifier.name} ${bytes.toString('base64')}\n`
 }
 
 /** Reads a note strictly: one spelling only, so that a changed byte is never without effect. */
@@ -89,29 +87,12 @@ export function parseNote(note: string): SignedNote | undefined {
   return signatures.length === lines.length ? { text: note.slice(0, end + 1), signatures } : undefined
 }
 
-/** When a key signed a note: for a cosignature the second it names, for others 0; undefined when it didn't. */
-export function signedBy(note: SignedNote, verifier: NoteVerifier): { readonly seconds: number } | undefined {
-  for (const { name, id, bytes } of note.signatures) {
-    if (name !== verifier.name || !id.equals(verifier.id)) continue
-    if (verifier.algorithm === 'ed25519') {
-      if (verify(null, Buffer.from(note.text), verifier.key, bytes)) return { seconds: 0 }
-    } else if (bytes.length === 72) {
-      const seconds = Number(bytes.readBigUInt64BE())
-      if (verify(null, cosigned(note.text, seconds), verifier.key, bytes.subarray(8))) return { seconds }
-    }
-  }
-  return undefined
-}
-
-function cosign(key: KeyObject, text: string, seconds: number): Buffer {
-  const time = Buffer.alloc(8)
-  time.writeBigUInt64BE(BigInt(seconds))
-  return Buffer.concat([time, sign(null, cosigned(text, seconds), key)])
-}
-
-// C2SP tlog-cosignature, cosignature/v1.
-function cosigned(text: string, seconds: number): Buffer {
-  return Buffer.from(`cosignature/v1\ntime ${seconds}\n${text}`)
+/** Whether this key signed the note. */
+export function signedBy({ text, signatures }: SignedNote, verifier: NoteVerifier): boolean {
+  return signatures.some(
+    ({ name, id, bytes }) =>
+      name === verifier.name && id.equals(verifier.id) && verify(null, Buffer.from(text), verifier.key, bytes),
+  )
 }
 
 function parseSignature(line: string): NoteSignature | undefined {
@@ -124,7 +105,6 @@ function parseSignature(line: string): NoteSignature | undefined {
 interface KeyParts {
   readonly name: string
   readonly id: string
-  readonly algorithm: NoteAlgorithm
   readonly bytes: Buffer
 }
 
@@ -132,16 +112,15 @@ function parseKey(text: string): KeyParts | undefined {
   const [, name, id, encoded] = VERIFIER.exec(text) ?? []
   const bytes = encoded === undefined ? undefined : fromBase64(encoded)
   if (name === undefined || id === undefined || bytes?.length !== 33 || !NAME.test(name)) return undefined
-  const algorithm = bytes[0] === ALGORITHM.ed25519 ? 'ed25519' : 'cosignature'
-  return bytes[0] === ALGORITHM[algorithm] ? { name, id, algorithm, bytes: bytes.subarray(1) } : undefined
+  return bytes[0] === ED25519 ? { name, id, bytes: bytes.subarray(1) } : undefined
 }
 
-function keyText(name: string, id: Buffer, algorithm: NoteAlgorithm, bytes: Uint8Array): string {
-  return `${name}+${id.toString('hex')}+${Buffer.concat([Buffer.of(ALGORITHM[algorithm]), bytes]).toString('base64')}`
+function keyText(name: string, id: Buffer, bytes: Uint8Array): string {
+  return `${name}+${id.toString('hex')}+${Buffer.concat([Buffer.of(ED25519), bytes]).toString('base64')}`
 }
 
-function keyId(name: string, algorithm: NoteAlgorithm, key: KeyObject): Buffer {
-  const text = Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(ALGORITHM[algorithm]), rawPublicKey(key)])
+function keyId(name: string, key: KeyObject): Buffer {
+  const text = Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(ED25519), rawPublicKey(key)])
   return hash('sha256', text, 'buffer').subarray(0, 4)
 }
 

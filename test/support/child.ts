@@ -32,7 +32,7 @@ const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 export function startChild(command: string, args: readonly string[], options: ChildOptions = {}): RunningChild {
   const { env = {}, input = '', timeoutMs = 30_000 } = options
   const child = spawn(command, [...args], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: '1', ...env },
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   })

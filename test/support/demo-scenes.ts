@@ -2,7 +2,7 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { Client, DatabaseError } from 'pg'
-import { countersign } from './command-line.ts'
+import { countersign } from './child.ts'
 import { asSuperuser } from './postgres.ts'
 import type { Stack } from './stack.ts'
 import type { Transcript } from './transcript.ts'
@@ -112,7 +112,7 @@ export async function heldTransfer(scenery: Scenery): Promise<string> {
   const self = await approvals(stack, agentPrincipal.token, ['approve', approval, '--reason', 'it is fine'])
   tell.says('agent', 'countersign approvals approve … (with its own token)')
   tell.quote(self.stderr)
-  tell.claim('an agent can’t approve for itself', self.code !== 0)
+  tell.claim('an agent can’t approve for itself', self.status !== 0)
 
   tell.says('ann', 'countersign approvals show …')
   tell.quote((await approvals(stack, approver.token, ['show', approval])).stdout)
@@ -124,7 +124,7 @@ export async function heldTransfer(scenery: Scenery): Promise<string> {
     'invoice 4711, checked by phone',
   ])
   tell.quote(approved.stdout || approved.stderr)
-  tell.claim('ann’s yes is taken', approved.code === 0)
+  tell.claim('ann’s yes is taken', approved.status === 0)
 
   const { rows } = await transfer
   tell.note('the agent’s statement, still open, returns:')
@@ -132,7 +132,7 @@ export async function heldTransfer(scenery: Scenery): Promise<string> {
   const executed = await direct(scenery, EXECUTED)
   tell.claim('the transfer was executed, once', executed.length === 1 && rows.length === 1)
   const again = await approvals(stack, approver.token, ['approve', approval, '--reason', 'again'])
-  tell.claim('the approval is used up', again.code !== 0)
+  tell.claim('the approval is used up', again.status !== 0)
   return recordedDecision(stack, approval)
 }
 
@@ -161,7 +161,7 @@ export async function verifiedEvidence(scenery: Pick<Scenery, 'tell' | 'stack'>)
   const logKey = ['--log-key', join(dirname(stack.line.config), 'log.pub')]
   const verified = await countersign(['evidence', 'verify', stack.evidence, ...logKey])
   tell.quote(verified.stdout || verified.stderr)
-  tell.claim('verification passes', verified.code === 0)
+  tell.claim('verification passes', verified.status === 0)
 
   const copy = `${stack.evidence}-flipped`
   await cp(stack.evidence, copy, { recursive: true })
@@ -170,7 +170,7 @@ export async function verifiedEvidence(scenery: Pick<Scenery, 'tell' | 'stack'>)
   tell.says('auditor', 'countersign evidence verify … (the copy)')
   const tampered = await countersign(['evidence', 'verify', copy, ...logKey])
   tell.quote(findings(tampered.stdout))
-  tell.claim('verification fails, and says where', tampered.code === 1)
+  tell.claim('verification fails, and says where', tampered.status === 1)
 }
 
 async function direct({ stack }: Scenery, sql: string): Promise<readonly Row[]> {
@@ -199,7 +199,7 @@ async function noticeOn(agent: Client): Promise<Notice> {
 }
 
 function approvals({ line: { api } }: Stack, token: string, args: readonly string[]): ReturnType<typeof countersign> {
-  return countersign(['approvals', ...args], { COUNTERSIGN_API: api, COUNTERSIGN_TOKEN: token })
+  return countersign(['approvals', ...args], { env: { COUNTERSIGN_API: api, COUNTERSIGN_TOKEN: token } })
 }
 
 function decisionIn(hint: string | undefined): string | null {

@@ -96,7 +96,7 @@ async function writeBundle(policy: string, directory: string): Promise<void> {
 
 /** `log.key` signs checkpoints; `log.pub` is what an auditor brings along. */
 async function writeLogKey(directory: string): Promise<void> {
-  const signer = signerFromSeed('stack.example/log', 'ed25519', randomBytes(32))
+  const signer = signerFromSeed('stack.example/log', randomBytes(32))
   if (signer === undefined) throw new Error('a key needs a name without white space')
   await writeFile(join(directory, 'log.key'), signerText(signer), { mode: 0o600 })
   await writeFile(join(directory, 'log.pub'), verifierText(signer.verifier))

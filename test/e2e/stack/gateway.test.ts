@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { Client, DatabaseError } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyEvidence } from '../../../engine/evidence/index.ts'
-import { countersign } from '../../support/command-line.ts'
+import { countersign } from '../../support/child.ts'
 import { asSuperuser } from '../../support/postgres.ts'
 import { startStack } from '../../support/stack.ts'
 import type { Stack } from '../../support/stack.ts'
@@ -24,9 +24,7 @@ async function connect(): Promise<Client> {
 }
 
 /** A configuration beside the stack's own, changed; `serve` with it must fail. */
-async function serveOtherwise(
-  change: (config: string) => string,
-): Promise<{ readonly code: number | null; readonly stderr: string }> {
+async function serveOtherwise(change: (config: string) => string): ReturnType<typeof countersign> {
   const config = await readFile(stack.line.config, 'utf8')
   const changed = join(dirname(stack.line.config), 'otherwise.yaml')
   await writeFile(changed, change(config))
@@ -35,19 +33,19 @@ async function serveOtherwise(
 
 describe('a gateway that can’t start says why', () => {
   test('another of the same name has the evidence open', async () => {
-    const { code, stderr } = await serveOtherwise((config) => config.replace(/port: \d+/g, 'port: 0'))
-    expect(code).toBe(74)
+    const { status, stderr } = await serveOtherwise((config) => config.replace(/port: \d+/g, 'port: 0'))
+    expect(status).toBe(74)
     expect(stderr).toContain('ERR_EVIDENCE_LOCKED')
   })
 
   test('somebody listens on its port already', async () => {
-    const { code, stderr } = await serveOtherwise((config) =>
+    const { status, stderr } = await serveOtherwise((config) =>
       config
         .replace('instance: stack', 'instance: second')
         .replace('state.db', 'second.db')
         .replace('var/evidence', 'var/second-evidence'),
     )
-    expect(code).toBe(78)
+    expect(status).toBe(78)
     expect(stderr).toMatch(/listen/)
   })
 
@@ -59,25 +57,25 @@ describe('a gateway that can’t start says why', () => {
       join(directory, 'other.pem'),
       '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n',
     )
-    const { code, stderr } = await serveOtherwise((config) => config.replace('./key.pem', './other.pem'))
-    expect(code).toBe(78)
+    const { status, stderr } = await serveOtherwise((config) => config.replace('./key.pem', './other.pem'))
+    expect(status).toBe(78)
     expect(stderr).toContain('ERR_POLICY_SIGNATURE')
   })
 
   test('a token could be read on its way to the API', async () => {
-    const { code, stderr } = await serveOtherwise((config) =>
+    const { status, stderr } = await serveOtherwise((config) =>
       config.replace(/(api:\n\s+host: )127\.0\.0\.1/, '$10.0.0.0'),
     )
-    expect(code).toBe(78)
+    expect(status).toBe(78)
     expect(stderr).toMatch(/otherwise\.yaml:\d+:\d+: api\.host: expected an address of loopback/)
   })
 })
 
 describe('countersign check', () => {
   test('finds all well with the stack', async () => {
-    const { code, stdout } = await countersign(['check', '--config', stack.line.config])
+    const { status, stdout } = await countersign(['check', '--config', stack.line.config])
     expect(stdout).not.toContain('FAIL')
-    expect(code).toBe(0)
+    expect(status).toBe(0)
   })
 
   test('finds a wrong password at the upstream, and doesn’t repeat it', async () => {
@@ -85,8 +83,8 @@ describe('countersign check', () => {
     await writeFile(join(directory, 'wrong.password'), 'hunter2')
     const config = await readFile(stack.line.config, 'utf8')
     await writeFile(join(directory, 'wrong.yaml'), config.replace('./upstream.password', './wrong.password'))
-    const { code, stdout } = await countersign(['check', '--config', join(directory, 'wrong.yaml')])
-    expect(code).toBe(1)
+    const { status, stdout } = await countersign(['check', '--config', join(directory, 'wrong.yaml')])
+    expect(status).toBe(1)
     expect(stdout).toMatch(/FAIL {2}postgres .*28P01/)
     expect(stdout).not.toContain('hunter2')
   })
@@ -124,7 +122,9 @@ describe('a gateway that is killed', () => {
     await stack.gateway.restart()
     const { api, principals } = stack.line
     const env = { COUNTERSIGN_API: api, COUNTERSIGN_TOKEN: principals.approver.token }
-    const approved = await countersign(['approvals', 'approve', approval, '--reason', 'asked before the crash'], env)
+    const approved = await countersign(['approvals', 'approve', approval, '--reason', 'asked before the crash'], {
+      env,
+    })
     expect(approved.stderr).toBe('')
     expect(await executed()).toBe(0)
     const again = await connect()
@@ -141,8 +141,7 @@ describe('a gateway that is killed', () => {
     for (const suffix of ['', '-wal', '-shm']) await rm(`${state}${suffix}`, { force: true })
     await stack.gateway.restart()
     const { stdout } = await countersign(['approvals', 'list', '--state', 'all', '--json'], {
-      COUNTERSIGN_API: api,
-      COUNTERSIGN_TOKEN: principals.auditor.token,
+      env: { COUNTERSIGN_API: api, COUNTERSIGN_TOKEN: principals.auditor.token },
     })
     const { approvals }: { approvals: { state: string }[] } = JSON.parse(stdout)
     expect(approvals.map(({ state }) => state)).toEqual(['used'])

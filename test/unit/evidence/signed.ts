@@ -3,7 +3,7 @@ import type { EvidenceOptions } from '../../../engine/evidence/index.ts'
 import { scratch, stepClock, writeSession } from './workbench.ts'
 
 export function logSigner(byte = 7, name = 'bank.example/gw-1'): NoteSigner {
-  const signer = signerFromSeed(name, 'ed25519', Buffer.alloc(32, byte))
+  const signer = signerFromSeed(name, Buffer.alloc(32, byte))
   if (signer === undefined) throw new Error('a name that no key can have')
   return signer
 }
