@@ -32,11 +32,15 @@ ${rows.join('\n')}
 `
 }
 
+// Blanks before and behind the style that a line begins with.
+const LEADING = new RegExp(`^( *)((?:${STYLE.source})*)( *)`)
+
 /** Leading blanks become a place: not every viewer keeps them. */
 function row(line: string, y: number): string {
-  const blanks = /^ */.exec(line.replaceAll(STYLE, ''))?.[0].length ?? 0
-  const x = PADDING + blanks * CHARACTER
-  return `<text x="${x}" y="${y}">${spans(line.replace(' '.repeat(blanks), ''))}</text>`
+  const [all = '', before = '', styles = ''] = LEADING.exec(line) ?? []
+  const blanks = all.length - styles.length
+  const rest = before.length === blanks ? line.slice(before.length) : styles + line.slice(all.length)
+  return `<text x="${PADDING + blanks * CHARACTER}" y="${y}">${spans(rest)}</text>`
 }
 
 function breakLine(line: string): readonly string[] {
