@@ -46,8 +46,16 @@ export class Checkpoints {
     }
   }
 
-  /** `note` records; a heartbeat that is refused is the writer's failure, which it tells itself. */
-  start(note: (draft: RecordDraft) => void): void {
+  /**
+   * Signs all that is there, then goes on by itself: from the moment a gateway serves there is a checkpoint, however soon
+   * it dies. `note` records; a heartbeat that is refused is the writer's failure, which it tells itself.
+   */
+  async start(note: (draft: RecordDraft) => void): Promise<void> {
+    try {
+      while (await this.#sequencer.advance());
+    } catch (error) {
+      throw asFailure(error)
+    }
     this.#running = this.#run(note)
   }
 

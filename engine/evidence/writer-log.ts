@@ -83,7 +83,7 @@ export class WriterLog implements EvidenceLog {
       const previous = end === null ? null : { ...end }
       await this.#append({ event: 'writer.opened', detail: { format: FORMAT, previous } }).durable
       for (const writer of dead) await this.#appendAll(closingDrafts(writer))
-      this.#parts.checkpoints?.start((draft) => this.append(draft))
+      await this.#parts.checkpoints?.start((draft) => this.append(draft))
     } catch (error) {
       await commit.stop()
       throw error
