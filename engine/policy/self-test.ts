@@ -13,7 +13,7 @@ export interface SelfTestLimits {
   readonly slowestMs: number
 }
 
-export const DEFAULT_SELF_TEST_LIMITS: SelfTestLimits = { slowestMs: 50 }
+export const DEFAULT_SELF_TEST_LIMITS: SelfTestLimits = { slowestMs: 250 }
 
 /** `metadata.self_test` of the manifest: what the compiler's interpreter answered when the bundle was built. */
 interface Vector {
