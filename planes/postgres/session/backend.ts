@@ -40,6 +40,8 @@ export class Backend {
   readonly #out: Writer = new Writer(64 * 1024)
   /** This transaction wrote to a labelled table: constraints and triggers may speak of it as late as its end. */
   #wroteSensitive = false
+  /** This batch, or Query, touched one: what comes behind its last answer may still be about it. */
+  #touchedSensitive = false
   /** A batch, or a Query, ends with its first error. */
   #erred = false
   readonly #gate: (durable: Promise<void>) => void
@@ -194,6 +196,7 @@ export class Backend {
 
   #begin(statement: RunningStatement): void {
     this.#wire.begin(statement)
+    this.#touchedSensitive ||= statement.sensitive
     this.#wroteSensitive ||= statement.sensitive && statement.writes
   }
 
@@ -212,7 +215,8 @@ export class Backend {
 
   /** Error and notice text prints values; about a statement on labelled tables it is withheld. */
   #text(kind: 'errorResponse' | 'noticeResponse', fields: ErrorFields): Fate {
-    if (!this.#wroteSensitive && this.#concerned()?.sensitive !== true) return 'pass'
+    const sensitive = this.#touchedSensitive || this.#wroteSensitive || this.#concerned()?.sensitive === true
+    if (!sensitive) return 'pass'
     this.#endRun()
     this.#wire.outbox.push(withheld(kind, fields))
     return 'drop'
@@ -235,6 +239,7 @@ export class Backend {
     if (head?.kind !== 'ready') throw notOwed(BACKEND.readyForQuery)
     this.#wire.transaction = status
     this.#erred = false
+    this.#touchedSensitive = false
     if (status === 'I') {
       this.#wire.portals.clear()
       this.#wroteSensitive = false

@@ -104,6 +104,20 @@ describe('an error of the server’s', () => {
     expect(sees(rig)).toBe(false)
   })
 
+  test('behind the last answer of a batch that touched a labelled table is withheld as well', async () => {
+    // A server that says a statement is done, and then what went wrong with it.
+    const outbursts = [{ after: 5, says: [{ kind: 'commandComplete', tag: 'SELECT 1' }] }] as const
+    const rig = await rigOf({ server: { buffered: false, cuts: [], outbursts } })
+    const describeIt: FrontendMessage = { kind: 'describe', target: 'statement', name: '' }
+    await rig.client.play(
+      [query('read open #1'), parse('fail secret #2'), describeIt, bind(), execute, SYNC],
+      [],
+      AT_ONCE,
+    )
+    await vi.waitFor(() => expect(rig.client.received.map(brief)).toContain('E 22P02'))
+    expect(sees(rig)).toBe(false)
+  })
+
   test('while nothing is owed ends the session, unless it says goodbye', async () => {
     const rig = await rigOf()
     rig.server.interject({ kind: 'errorResponse', fields: errorFields('XX000', CANARY) })
