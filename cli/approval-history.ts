@@ -7,8 +7,8 @@ const MARK = Buffer.from('"event":"approval.')
 
 /**
  * The approval of every `approval.*` record that one gateway has written, in the log's order (docs/evidence-format.md:
- * `records/<instance>.<boot>.ndjson`, boots sort by age). Ask after the log was opened: that has looked at the files of
- * writers that died, and moved aside what they left half written.
+ * `records/<instance>.<boot>.ndjson`, boots sort by age). Ask after the log was opened: that has checked the files of
+ * writers that died, and a line that one of them left half written has no end and is passed over.
  */
 export async function* approvalHistory(directory: string, instance: string): AsyncGenerator {
   const records = join(directory, 'records')

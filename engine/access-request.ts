@@ -110,7 +110,7 @@ export interface SealedRequest {
 export const MAX_REQUEST_BYTES: number = 256 * 1024
 
 // JSON.stringify writes a lone surrogate as \udXXX; a backslash of the text itself is doubled, hence the look-behind.
-const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+export const LONE_SURROGATE: RegExp = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
 /** Serializes a request for policy. Throws NormalizeError when it is too large or holds text that is not Unicode. */
 export function sealRequest(request: AccessRequest): SealedRequest {

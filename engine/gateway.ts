@@ -36,7 +36,9 @@ export async function activatePolicy(
   rooms: Pick<GatewayRooms, 'policy' | 'evidence'>,
 ): Promise<void> {
   readLabels(policy.data)
-  await rooms.evidence.append({ event: 'policy.activated', policy: policy.reference, detail: policy.metadata }).durable
+  // A pack's rules and self-tests grow with it, and a record may not; the digest covers them.
+  const { rules: _rules, self_test: _tests, ...detail } = policy.metadata
+  await rooms.evidence.append({ event: 'policy.activated', policy: policy.reference, detail }).durable
   rooms.policy.activate(policy)
 }
 

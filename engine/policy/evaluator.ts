@@ -1,5 +1,5 @@
 import type { JsonObject, SealedRequest } from '../access-request.ts'
-import { isSealed, MAX_REQUEST_BYTES } from '../access-request.ts'
+import { isSealed, LONE_SURROGATE, MAX_REQUEST_BYTES } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 import type { Evaluation } from '../verdict.ts'
 import { BUILTINS } from './builtins.ts'
@@ -25,8 +25,6 @@ export const DEFAULT_LIMITS: EvaluatorLimits = { pages: 256, recycleAfterBytes: 
 
 /** Parsed data takes about 17 times its text. */
 const DATA_GROWTH = 24
-// JSON.stringify writes a lone surrogate as \udXXX; a backslash of the text itself is doubled, hence the look-behind.
-const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
 /** Evaluates a bundle's entrypoints, by name, one decision at a time. */
 export class Evaluator {
