@@ -88,9 +88,18 @@ FOUND = Findings()
 NO_LEAF = '0' * 64
 WRITER = re.compile(r'^([A-Za-z0-9][A-Za-z0-9_-]{0,62})\.(\d{13}-[0-9a-f]{12})\.ndjson$')
 SHAPES = {
-    'record': re.compile(rb'^\{"leaf":"([0-9a-f]{64})","record":(\{.*\})\}$', re.S),
-    'frame': re.compile(rb'^\{"frame":(\{.*\}),"leaf":"([0-9a-f]{64})"\}$', re.S),
+    'record': re.compile(rb'^\{"leaf":"([0-9a-f]{64})","record":(\{.*?\})(?:,"salted":(.*))?\}$', re.S),
+    'frame': re.compile(rb'^\{"frame":(\{.*?\}),"leaf":"([0-9a-f]{64})"(?:,"salted":(.*))?\}$', re.S),
 }
+
+
+def payload_fits(named, beside):
+    """The payload stands beside its entry; the entry has its length, and its digest behind 16 bytes of salt."""
+    if named is None or beside is None:
+        return named is None and beside is None
+    match = re.fullmatch(rb'\{"body":(.*),"salt":"([0-9a-f]{32})"\}', beside, re.S)
+    salted = bytes.fromhex(match[2].decode()) + match[1] if match else b''
+    return len(salted) == named['bytes'] + 16 and hashlib.sha256(salted).hexdigest() == named['sha256']
 
 
 def entries(path, kind):
@@ -101,11 +110,14 @@ def entries(path, kind):
     lines = whole.split(b'\n')
     for number, line in enumerate(lines[:-1], 1):
         match = SHAPES[kind].match(line)
-        leaf, entry = (match.groups() if kind == 'record' else match.groups()[::-1]) if match else (b'', b'')
+        leaf, entry = (match.group(1, 2) if kind == 'record' else match.group(2, 1)) if match else (b'', b'')
         if not match or hashlib.sha256(b'\0' + entry).hexdigest() != leaf.decode():
             FOUND.note(1, f'{path.parent.name}/{path.name}:{number}', 'the line was changed')
             continue
-        yield number, leaf.decode(), json.loads(entry)
+        entry = json.loads(entry)
+        if not payload_fits(entry.get('payload'), match[3]):
+            FOUND.note(1, f'{path.parent.name}/{path.name}:{number}', 'the payload was changed')
+        yield number, leaf.decode(), entry
     if lines[-1] or whole != content:
         yield None, None, None
 

@@ -44,14 +44,15 @@ export async function activatePolicy(
 
 /** The ledger's journal: what people answered is in evidence before it is true. */
 export function approvalJournal(evidence: EvidenceLog): (event: ApprovalEvent) => Promise<void> {
-  return ({ event, approval, by }) =>
+  return ({ event, approval: { summary, ...approval }, by }) =>
     evidence.append({
       event,
       session: approval.session,
       decision: approval.decision,
       ...(by === undefined ? {} : { principal: by }),
       policy: approval.policy,
-      approval: { ...approval },
+      approval,
+      payload: { summary },
     }).durable
 }
 

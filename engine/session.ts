@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
-import type { AccessRequest, JsonObject, Principal, SealedRequest } from './access-request.ts'
+import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
 import { constant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
@@ -77,10 +76,7 @@ export class GatewaySession implements Session {
       reasons,
       controls: [],
       policy,
-      request: {
-        digest: createHash('sha256').update(JSON.stringify(refusal.block)).digest('hex'),
-        block: refusal.block,
-      },
+      payload: { block: refusal.block, values: [] },
     })
     await durable
     return { id, verdict, reasons, controls: [], policy, approval: null, durable: NOTHING_TO_WAIT_FOR }
@@ -292,12 +288,13 @@ export class GatewaySession implements Session {
       principal: this.#principal,
       decision,
       action: request.action,
-      resources: request.recorded.resources,
+      resources: withoutValues(request.recorded.resources),
       verdict: verdict.kind,
       reasons,
       controls: controlsOf(reasons),
       policy: judgement.policy,
-      request: { digest, block: request.recorded.block },
+      request: { digest },
+      payload: { block: request.recorded.block, values: writtenValues(request.recorded.resources) },
       ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
       ...(approval === null ? {} : { approval: { ...approval } }),
       ...(nondeterministic === null ? {} : { nondeterministic }),
@@ -326,6 +323,27 @@ function rejection(rule: string, message: string): PolicyAnswer {
 
 function controlsOf(reasons: readonly Reason[]): readonly string[] {
   return [...new Set(reasons.flatMap((reason) => reason.controls))].toSorted()
+}
+
+/** What a statement writes is a value like what it reads: it goes into the payload, which can be erased. */
+function withoutValues(resources: readonly Resource[]): readonly Resource[] {
+  if (!resources.some(hasValues)) return resources // the same object: its canonical form is kept
+  return resources.map((resource) =>
+    hasValues(resource) ? { ...resource, parts: resource.parts.map(({ values: _, ...part }) => part) } : resource,
+  )
+}
+
+function writtenValues(resources: readonly Resource[]): readonly JsonObject[] {
+  if (!resources.some(hasValues)) return NO_VALUES
+  return resources.flatMap(({ name, parts }) =>
+    parts.flatMap(({ name: part, values }) => (values === undefined ? [] : [{ resource: name, part, values }])),
+  )
+}
+
+const NO_VALUES: readonly JsonObject[] = constant([])
+
+function hasValues({ parts }: Resource): boolean {
+  return parts.some(({ values }) => values !== undefined)
 }
 
 function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {

@@ -2,7 +2,7 @@ import type { Action, JsonObject, JsonValue, Principal, Resource } from '../acce
 import type { PolicyReference, Reason } from '../verdict.ts'
 
 /** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 /** Everything that is ever recorded, by name. A verifier refuses a name that is not here: it can't know what it means. */
 export const EVENT_NAMES = [
@@ -93,6 +93,7 @@ export interface RecordDraft {
   /** The decision's id: links an intent, its approval and its outcome. */
   readonly decision?: string
   readonly action?: Action
+  /** Without the values that it writes: those are in the payload. */
   readonly resources?: readonly Resource[]
   readonly verdict?: string
   readonly reasons?: readonly Reason[]
@@ -100,7 +101,8 @@ export interface RecordDraft {
   /** Digest of the compliance mappings that `controls` were resolved under. */
   readonly control_pack?: string
   readonly policy?: PolicyReference
-  readonly request?: { readonly digest: string; readonly block: JsonObject }
+  /** `digest`: SealedRequest.digest, keyed, so that nobody guesses what it binds. */
+  readonly request?: { readonly digest: string }
   readonly masks?: readonly MaskCount[]
   /** `id`, and in an intent `state`: an intent with state `used` needs an earlier approval.granted with the same id. */
   readonly approval?: JsonObject
@@ -108,6 +110,8 @@ export interface RecordDraft {
   /** What the policy's clock, random and other impure built-ins answered. */
   readonly nondeterministic?: JsonObject
   readonly detail?: JsonObject
+  /** What was sent or is asked for, beside the record: bound by a salted digest, and erasable. */
+  readonly payload?: JsonObject
 }
 
 /** How far a session's recording reaches: the frame count and the leaf hash of the last frame. */
@@ -133,6 +137,19 @@ export interface Stamp {
   readonly recording?: RecordingHead
 }
 
+/**
+ * What was sent or shown, beside the entry that tells of it. It is no part of the entry's leaf: erasing it leaves the log as
+ * it was. The salt, erased with it, keeps what is left from being guessed: an account number has too few values to hide
+ * behind a bare digest.
+ */
+export type Payload =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'kept'; readonly body: JsonValue }
+  /** Overwritten; only a `retention.applied` record makes that right. */
+  | { readonly kind: 'erased' }
+  /** Neither: changed by somebody, or an overwriting that a crash interrupted. */
+  | { readonly kind: 'damaged'; readonly found: string }
+
 /** A record as it is read back. Only what verification and recovery judge has a type; the rest is in `fields`. */
 export interface EvidenceRecord {
   readonly id: string
@@ -146,6 +163,8 @@ export interface EvidenceRecord {
   readonly recording: RecordingHead | null
   readonly approval: JsonObject | null
   readonly detail: JsonObject | null
+  /** What stands beside it in its line. */
+  readonly payload: Payload
   readonly fields: JsonObject
 }
 
@@ -167,12 +186,11 @@ const LEAF = /^[0-9a-f]{64}$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /** Judges the parsed JSON of a record; undefined when it has not the shape of one. */
-export function parseRecord(value: JsonValue): EvidenceRecord | undefined {
+export function parseRecord(value: JsonValue, payload: Payload): EvidenceRecord | undefined {
   const fields = asObject(value)
   if (fields === null) return undefined
   const { id, event, writer_id: writerId, seq, prev, ts } = fields
-  if (typeof id !== 'string' || typeof writerId !== 'string' || typeof ts !== 'string' || !TIME.test(ts))
-    return undefined
+  if (typeof id !== 'string' || typeof writerId !== 'string' || !isTime(ts)) return undefined
   if (!isCount(seq) || !isLeaf(prev) || !isEventName(event)) return undefined
   const recording = parseRecording(fields.recording)
   if (recording === undefined) return undefined
@@ -188,6 +206,7 @@ export function parseRecord(value: JsonValue): EvidenceRecord | undefined {
     recording,
     approval: asObject(fields.approval),
     detail: asObject(fields.detail),
+    payload,
     fields,
   }
 }
@@ -200,6 +219,10 @@ function parseRecording(value: JsonValue | undefined): RecordingHead | null | un
 
 function isEventName(value: unknown): value is EventName {
   return EVENTS.has(value)
+}
+
+export function isTime(value: unknown): value is string {
+  return typeof value === 'string' && TIME.test(value)
 }
 
 export function isLeaf(value: unknown): value is string {

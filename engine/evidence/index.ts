@@ -1,9 +1,17 @@
 /** Evidence: an append-only record of what was decided and what then happened, and the means to check it offline. */
 export { canonicalJson } from './canonical-json.ts'
-export { EVENT_NAMES, type EventName, type MaskCount, type RecordDraft } from './decision-record.ts'
+export {
+  EVENT_NAMES,
+  type EventName,
+  type EvidenceRecord,
+  type MaskCount,
+  type Payload,
+  type RecordDraft,
+} from './decision-record.ts'
 export type { AppendFile, FileSystem } from './file-store.ts'
 export { openEvidenceLog, type EvidenceOptions } from './log.ts'
-export type { RecordingFrame } from './recording.ts'
+export { readFrames, readRecords, type ReadOptions, type StoredFrame, type StoredRecord } from './reading.ts'
+export type { ParsedFrame, RecordingFrame } from './recording.ts'
 export type { InDoubt } from './recovery.ts'
 export type { Finding, Severity } from './finding.ts'
 export { verifyEvidence, type VerifyReport, type WriterReport } from './verify.ts'

@@ -1,13 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { hash } from 'node:crypto'
 import { EvidenceError } from '../errors.ts'
 import { recordsFile } from './file-store.ts'
-import { MAX_LINE_BYTES } from './line.ts'
+import { MAX_LINE_BYTES, splitLine } from './line.ts'
 
 const CHUNK_BYTES: number = 256 * 1024
-const HEAD = '{"leaf":"'
-const MIDDLE = '","record":'
-const ENTRY_AT = HEAD.length + 64 + MIDDLE.length
 
 /**
  * Follows one writer's records file as it grows, from its first byte, and hands out the leaf of each whole line. What it
@@ -78,10 +74,8 @@ export class LeafReader {
   }
 
   #leaf(line: Buffer): Buffer {
-    const claimed = line.toString('latin1', HEAD.length, HEAD.length + 64)
-    const framed = line.toString('latin1', 0, ENTRY_AT) === `${HEAD}${claimed}${MIDDLE}` && line.at(-1) === 0x7d
-    const leaf = hash('sha256', Buffer.concat([Buffer.of(0), line.subarray(ENTRY_AT, -1)]), 'buffer')
-    if (framed && leaf.toString('hex') === claimed) return leaf
+    const parts = splitLine('record', line)
+    if (parts !== undefined) return Buffer.from(parts.leaf, 'hex')
     const message = `${this.#path}:${this.#seq + 1}: expected a record as the log wrote it; found other bytes; keep a copy and run countersign evidence verify`
     throw new EvidenceError('ERR_EVIDENCE_TAMPERED', message, { fatal: true })
   }

@@ -1,13 +1,15 @@
+import { hash } from 'node:crypto'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
-import { asObject } from './decision-record.ts'
 import { canonicalJson } from './canonical-json.ts'
+import { asObject, type Payload } from './decision-record.ts'
 import { leafHash } from './merkle.ts'
+import { MAX_PAYLOAD_BYTES, parsePayloadDigest, readPayload, type SaltedPayload } from './payload.ts'
 
 /** The largest entry a C2SP tile bundle can carry: its length is a uint16. */
 export const MAX_ENTRY_BYTES: number = 65_535
-/** An entry with the member names, the leaf hash and the braces around it. */
-export const MAX_LINE_BYTES: number = MAX_ENTRY_BYTES + 128
+/** An entry and its payload, with the member names, the leaf hash, the salt and the braces around them. */
+export const MAX_LINE_BYTES: number = MAX_ENTRY_BYTES + MAX_PAYLOAD_BYTES + 256
 
 /** What a line holds beside its leaf hash: a decision record, or a frame of a recording. */
 export type EntryKind = 'record' | 'frame'
@@ -18,9 +20,12 @@ export interface Line {
   readonly leaf: string
 }
 
-/** One entry as a line: itself canonical JSON, `{"leaf":…,"record":{…}}` or `{"frame":{…},"leaf":…}`. */
-export function encodeLine(kind: EntryKind, entry: object): Line {
-  const canonical = canonicalJson(entry)
+/**
+ * One entry as a line: `{"leaf":…,"record":…}` or `{"frame":…,"leaf":…}`, with `"salted":{"body":…,"salt":…}` as the last
+ * member where it has a payload, whose digest is then the entry's `payload`. All of it is canonical JSON.
+ */
+export function encodeLine(kind: EntryKind, entry: object, payload?: SaltedPayload): Line {
+  const canonical = canonicalJson(payload === undefined ? entry : { ...entry, payload: payload.digest })
   if (!fits(canonical)) {
     throw new EvidenceError(
       'ERR_EVIDENCE_RECORD',
@@ -28,8 +33,11 @@ export function encodeLine(kind: EntryKind, entry: object): Line {
     )
   }
   const leaf = leafHash(canonical)
-  return { leaf, text: wrap(kind, canonical, leaf) }
+  const salted = payload === undefined ? '' : `${SALTED}${payload.text}`
+  return { leaf, text: `${wrap(kind, canonical, leaf)}${salted}}\n` }
 }
+
+const SALTED = ',"salted":'
 
 // A UTF-16 code unit is at most three bytes of UTF-8, so most entries need no count.
 function fits(canonical: string): boolean {
@@ -37,22 +45,111 @@ function fits(canonical: string): boolean {
 }
 
 function wrap(kind: EntryKind, canonical: string, leaf: string): string {
-  return kind === 'record' ? `{"leaf":"${leaf}","record":${canonical}}\n` : `{"frame":${canonical},"leaf":"${leaf}"}\n`
+  return kind === 'record' ? `{"leaf":"${leaf}","record":${canonical}` : `{"frame":${canonical},"leaf":"${leaf}"`
 }
 
+/** A line taken apart by its bytes alone. */
+export interface LineParts {
+  readonly leaf: string
+  /** Hashes to `leaf`. */
+  readonly entry: Buffer
+  /** Where the text beside the entry begins and ends in the line; null where there is none. */
+  readonly salted: { readonly start: number; readonly end: number } | null
+}
+
+const RECORD_HEAD = /^\{"leaf":"([0-9a-f]{64})","record":$/
+const FRAME_HEAD = '{"frame":'
+const FRAME_LEAF = /^,"leaf":"([0-9a-f]{64})"$/
+const RECORD_AT: number = '{"leaf":"","record":'.length + 64
+const FRAME_LEAF_LENGTH: number = ',"leaf":""'.length + 64
+
+/**
+ * Takes a line (without its newline) apart where its leaf hash says that the entry ends: that holds whatever became of the
+ * payload behind it. Undefined when no part of it is an entry with its own leaf hash.
+ */
+export function splitLine(kind: EntryKind, line: Buffer): LineParts | undefined {
+  if (line.at(-1) !== BRACE) return undefined
+  for (let end = line.indexOf(SALTED); end >= 0; end = line.indexOf(SALTED, end + 1)) {
+    const parts = entryBefore(kind, line, end)
+    if (parts !== undefined) return { ...parts, salted: { start: end + SALTED.length, end: line.length - 1 } }
+  }
+  const whole = entryBefore(kind, line, line.length - 1)
+  return whole === undefined ? undefined : { ...whole, salted: null }
+}
+
+const BRACE = 0x7d
+
+function entryBefore(kind: EntryKind, line: Buffer, end: number): Pick<LineParts, 'leaf' | 'entry'> | undefined {
+  return kind === 'record' ? recordBefore(line, end) : frameBefore(line, end)
+}
+
+function recordBefore(line: Buffer, end: number): Pick<LineParts, 'leaf' | 'entry'> | undefined {
+  const [, leaf] = RECORD_HEAD.exec(line.toString('latin1', 0, RECORD_AT)) ?? []
+  return leaf === undefined ? undefined : hashingTo(leaf, line.subarray(RECORD_AT, end))
+}
+
+function frameBefore(line: Buffer, end: number): Pick<LineParts, 'leaf' | 'entry'> | undefined {
+  if (line.toString('latin1', 0, FRAME_HEAD.length) !== FRAME_HEAD) return undefined
+  const at = end - FRAME_LEAF_LENGTH
+  const [, leaf] = FRAME_LEAF.exec(line.toString('latin1', Math.max(at, 0), end)) ?? []
+  return leaf === undefined ? undefined : hashingTo(leaf, line.subarray(FRAME_HEAD.length, at))
+}
+
+function hashingTo(leaf: string, entry: Buffer): Pick<LineParts, 'leaf' | 'entry'> | undefined {
+  if (entry.length > MAX_ENTRY_BYTES || entry.at(-1) !== BRACE) return undefined
+  return hash('sha256', Buffer.concat([ZERO, entry]), 'hex') === leaf ? { leaf, entry } : undefined
+}
+
+const ZERO = Buffer.of(0)
+
 export type DecodedLine =
-  | { readonly kind: 'entry'; readonly leaf: string; readonly entry: JsonObject }
+  | { readonly kind: 'entry'; readonly leaf: string; readonly entry: JsonObject; readonly payload: Payload }
   /** Not the bytes that this or any other version of the log writes. `leaf`: what the line claims, where it is legible. */
   | { readonly kind: 'broken'; readonly expected: string; readonly found: string; readonly leaf: string | null }
 
-// Byte order marks stay in, so that equal text means equal bytes.
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /**
- * Reads a line back (without its newline). It must be, byte for byte, what encodeLine makes of its own entry: so the last
- * line of a file is bound as firmly as one that the next line's `prev` names.
+ * Reads a line back (without its newline). Up to the payload it must be, byte for byte, what encodeLine makes of its own
+ * entry: so the last line of a file is bound as firmly as one that the next line's `prev` names. What became of the
+ * payload is told, not judged.
  */
-export function decodeLine(kind: EntryKind, bytes: Uint8Array): DecodedLine {
+export function decodeLine(kind: EntryKind, bytes: Buffer): DecodedLine {
+  const parts = splitLine(kind, bytes)
+  if (parts === undefined) return diagnose(kind, bytes)
+  const text = decodeText(parts.entry)
+  if (text === null) return broken('a line of valid UTF-8', 'bytes that are not', parts.leaf)
+  const entry = parseObject(text)
+  if (entry === null) return broken('a line of JSON', 'text that does not parse', parts.leaf)
+  const again = canonicalAgain(entry)
+  if (again.text !== text) return broken('canonical JSON (RFC 8785)', again.refused ?? SPELLING, parts.leaf)
+  const digest = parsePayloadDigest(entry)
+  if (digest === undefined) return broken('a payload’s digest and length', 'another "payload"', parts.leaf)
+  const salted = parts.salted === null ? undefined : decodeText(bytes.subarray(parts.salted.start, parts.salted.end))
+  const payload: Payload = salted === null ? NOT_TEXT : readPayload(digest, salted)
+  return { kind: 'entry', leaf: parts.leaf, entry, payload }
+}
+
+const SPELLING = 'another spelling of the same entry'
+const NOT_TEXT: Payload = { kind: 'damaged', found: 'bytes that are no UTF-8' }
+
+interface Again {
+  readonly text: string | null
+  /** Why the log could not have written the entry. */
+  readonly refused: string | null
+}
+
+function canonicalAgain(entry: JsonObject): Again {
+  try {
+    const text = canonicalJson(entry)
+    if (fits(text)) return { text, refused: null }
+    return { text: null, refused: `an entry of ${Buffer.byteLength(text)} bytes, the limit is ${MAX_ENTRY_BYTES}` }
+  } catch (error) {
+    if (error instanceof EvidenceError) return { text: null, refused: error.message }
+    throw error
+  }
+}
+
+// What is wrong with a line that holds no entry with its own leaf hash, as far as it can be read.
+function diagnose(kind: EntryKind, bytes: Buffer): DecodedLine {
   const text = decodeText(bytes)
   if (text === null) return broken('a line of valid UTF-8', 'bytes that are not')
   const line = parseObject(text)
@@ -60,22 +157,15 @@ export function decodeLine(kind: EntryKind, bytes: Uint8Array): DecodedLine {
   const claimed = typeof line.leaf === 'string' ? line.leaf : null
   const entry = asObject(line[kind])
   if (entry === null || claimed === null) return broken(`members "leaf" and "${kind}"`, 'a line without them', claimed)
-  return compare(kind, text, entry, claimed)
+  const again = canonicalAgain(entry)
+  if (again.text === null) return broken('an entry the log could have written', again.refused ?? '', claimed)
+  const leaf = leafHash(again.text)
+  if (leaf !== claimed) return broken(`leaf hash ${leaf} of its own bytes`, `leaf hash ${claimed}`, claimed)
+  return broken('canonical JSON (RFC 8785)', SPELLING, claimed)
 }
 
-function compare(kind: EntryKind, text: string, entry: JsonObject, claimed: string): DecodedLine {
-  let again: Line
-  try {
-    again = encodeLine(kind, entry)
-  } catch (error) {
-    if (!(error instanceof EvidenceError)) throw error
-    return broken('an entry the log could have written', error.message, claimed)
-  }
-  if (again.leaf !== claimed) return broken(`leaf hash ${again.leaf} of its own bytes`, `leaf hash ${claimed}`, claimed)
-  if (again.text !== `${text}\n`)
-    return broken('canonical JSON (RFC 8785)', 'another spelling of the same entry', claimed)
-  return { kind: 'entry', leaf: claimed, entry }
-}
+// Byte order marks stay in, so that equal text means equal bytes.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function broken(expected: string, found: string, leaf: string | null = null): DecodedLine {
   return { kind: 'broken', expected, found, leaf }

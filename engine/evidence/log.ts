@@ -15,6 +15,7 @@ import { GroupCommit, type NamedFile } from './group-commit.ts'
 import type { EntryKind } from './line.ts'
 import { lockInstance, type InstanceLock } from './lock.ts'
 import { findPredecessors } from './recovery.ts'
+import { Salts } from './payload.ts'
 import type { NoteSigner } from './signed-note.ts'
 import { WriterLog, type Clock, type EvidenceLog } from './writer-log.ts'
 import { isInstanceName, nextBoot } from './writers.ts'
@@ -30,7 +31,7 @@ export interface EvidenceOptions extends Clock {
   readonly signer?: NoteSigner
   /** When to sign; a second, and a heartbeat a minute, by default. */
   readonly rhythm?: Rhythm
-  /** For the boot id; node:crypto's by default. */
+  /** For the boot id and the payloads' salts; node:crypto's by default. */
   random?(bytes: number): Uint8Array
   /** The disk; tests give a failing one. */
   readonly files?: FileSystem
@@ -72,7 +73,15 @@ async function openLocked(settings: Settings, lock: InstanceLock): Promise<Evide
     const writerId = `${instance}.${nextBoot(settings.now(), before.newest, settings.random(6))}`
     const files = await usable(directory, () => createFiles(settings, writerId))
     const commit = new GroupCommit(files, onFailure)
-    const log = new WriterLog({ writerId, clock: settings, commit, lock, before, checkpoints })
+    const log = new WriterLog({
+      writerId,
+      clock: settings,
+      commit,
+      lock,
+      before,
+      salts: new Salts(settings.random),
+      checkpoints,
+    })
     await log.begin(before)
     return log
   } catch (error) {

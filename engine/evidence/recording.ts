@@ -2,9 +2,10 @@ import { hash, createHash, type Hash } from 'node:crypto'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { isCount, isLeaf, type MaskCount, type RecordingHead } from './decision-record.ts'
+import { asText, isCount, isLeaf, isTime, type MaskCount, type Payload, type RecordingHead } from './decision-record.ts'
 import { encodeLine, type Line } from './line.ts'
 import { NO_LEAF } from './merkle.ts'
+import { saltPayload, type Salts } from './payload.ts'
 
 /** One step of a session as it is replayed: the masked view only. */
 export interface RecordingFrame {
@@ -56,11 +57,13 @@ const NOTHING: RecordingHead = { frames: 0, head: NO_LEAF }
 /** The recordings of one writer: one chain a session, all in one file. Lives as long as the writer. */
 export class Recordings {
   readonly #writerId: string
+  readonly #salts: Salts
   readonly #sessions = new Map<string, SessionRecording>()
   readonly #fold = new FrameFold()
 
-  constructor(writerId: string) {
+  constructor(writerId: string, salts: Salts) {
     this.#writerId = writerId
+    this.#salts = salts
   }
 
   /** The frame as the next line of the file. Nothing changes before `added` is told. */
@@ -76,7 +79,7 @@ export class Recordings {
       ts: time.ts,
       t_ms: Number((time.ns - (recording?.startedNs ?? time.ns)) / 1_000_000n),
     }
-    return encodeFrame(place, frame)
+    return encodeFrame(place, frame, this.#salts.next())
   }
 
   added(session: string, leaf: string, batch: number, ns: bigint): void {
@@ -136,11 +139,11 @@ export class Recordings {
   }
 }
 
-// A body that does not fit is recorded by its digest; one that is no JSON at all is refused by the second attempt as well.
-function encodeFrame(place: object, { dir, kind, decision, masks, body }: RecordingFrame): Line {
+// A body that is too large is recorded by its digest; one that is no JSON at all is refused by canonicalJson again.
+function encodeFrame(place: object, { dir, kind, decision, masks, body }: RecordingFrame, salt: string): Line {
   const frame = { ...place, dir, kind, decision, masks }
   try {
-    return encodeLine('frame', { ...frame, body })
+    return encodeLine('frame', frame, saltPayload(body, salt))
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error
     const text = canonicalJson(body)
@@ -156,12 +159,16 @@ export interface ParsedFrame {
   readonly session: string
   readonly index: number
   readonly prev: string
+  readonly ts: string
+  readonly decision: string | null
+  readonly payload: Payload
+  readonly fields: JsonObject
 }
 
 /** Judges the parsed JSON of a frame; undefined when it has not the shape of one. */
-export function parseFrame(fields: JsonObject): ParsedFrame | undefined {
-  const { writer_id: writerId, seq, session, i: index, prev } = fields
-  if (typeof writerId !== 'string' || typeof session !== 'string') return undefined
+export function parseFrame(fields: JsonObject, payload: Payload): ParsedFrame | undefined {
+  const { writer_id: writerId, seq, session, i: index, prev, ts } = fields
+  if (typeof writerId !== 'string' || typeof session !== 'string' || !isTime(ts)) return undefined
   if (!isCount(seq) || !isCount(index) || !isLeaf(prev)) return undefined
-  return { writerId, seq, session, index, prev }
+  return { writerId, seq, session, index, prev, ts, decision: asText(fields.decision), payload, fields }
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../access-request.ts'
-import { parseRecord, type EvidenceRecord } from './decision-record.ts'
+import { parseRecord, type EvidenceRecord, type Payload } from './decision-record.ts'
 import type { Finding, Place, Report } from './finding.ts'
 import { decodeLine, type EntryKind } from './line.ts'
 import { eachLine, type Tail } from './lines.ts'
@@ -66,12 +66,12 @@ class RecordChain {
     this.#onRecord = onRecord
   }
 
-  line(bytes: Uint8Array, number: number): void {
+  line(bytes: Buffer, number: number): void {
     const place = { file: this.#source.file, line: number }
     if (this.#closing !== null) this.#afterClosing(place)
     this.#closing = null
     const line = decodeEntry('record', bytes, place, this.#source.report)
-    const record = line.entry === null ? undefined : parseRecord(line.entry)
+    const record = line.entry === null ? undefined : parseRecord(line.entry, line.payload)
     if (record !== undefined && line.leaf !== null) this.#record(record, place, line.leaf)
     else {
       if (line.entry !== null) this.#source.report(tampered(place, 'not a record', 'the fields of a record', 'others'))
@@ -151,10 +151,10 @@ class FrameChains {
     this.#onFrame = onFrame
   }
 
-  line(bytes: Uint8Array, number: number): void {
+  line(bytes: Buffer, number: number): void {
     const place = { file: this.#source.file, line: number }
     const line = decodeEntry('frame', bytes, place, this.#source.report)
-    const frame = line.entry === null ? undefined : parseFrame(line.entry)
+    const frame = line.entry === null ? undefined : parseFrame(line.entry, line.payload)
     if (frame !== undefined && line.leaf !== null) this.#frame(frame, line.leaf, place)
     else if (line.entry !== null) this.#source.report(tampered(place, 'not a frame', 'the fields of a frame', 'others'))
     if (line.leaf !== null) this.fold.add(line.leaf)
@@ -180,14 +180,14 @@ class FrameChains {
 
 function decodeEntry(
   kind: EntryKind,
-  bytes: Uint8Array,
+  bytes: Buffer,
   place: Place,
   report: Report,
-): { readonly entry: JsonObject | null; readonly leaf: string | null } {
+): { readonly entry: JsonObject | null; readonly leaf: string | null; readonly payload: Payload } {
   const line = decodeLine(kind, bytes)
   if (line.kind === 'entry') return line
   report(tampered(place, 'the line was changed', line.expected, line.found))
-  return { entry: null, leaf: line.leaf }
+  return { entry: null, leaf: line.leaf, payload: { kind: 'none' } }
 }
 
 export function tampered(place: Place, message: string, expected: string, found: string): Finding {

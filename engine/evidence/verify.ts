@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises'
 import { Causality } from './causality.ts'
-import type { EvidenceRecord, RecordingHead } from './decision-record.ts'
+import type { EvidenceRecord, Payload, RecordingHead } from './decision-record.ts'
 import { recordingFile, recordingsIn, recordsFile, recordsIn } from './file-store.ts'
 import type { Finding, Place, Report, Severity } from './finding.ts'
 import { isInstanceRunning } from './lock.ts'
@@ -165,6 +165,7 @@ class Verification {
       },
       (record, place, leaf) => {
         this.#logCheck.add(record, place, leaf)
+        this.#payload(record.payload, place)
         this.#record(record, place, heads)
       },
     )
@@ -172,6 +173,12 @@ class Verification {
     for (const named of heads.values())
       for (const { head, place } of named.values()) this.#note(cutRecording(head, place))
     return { name, records, frames, running }
+  }
+
+  #payload(payload: Payload, place: Place): void {
+    if (payload.kind === 'none' || payload.kind === 'kept') return
+    const found = payload.kind === 'erased' ? 'none: it was erased' : payload.found
+    this.#note(tampered(place, 'the payload was changed', 'what the entry has the digest of', found))
   }
 
   #record(record: EvidenceRecord, place: Place, heads: NamedHeads): void {
@@ -200,7 +207,8 @@ class Verification {
   #scanFrames(writerId: string, heads: NamedHeads): Promise<FramesScan> {
     const file = `recordings/${writerId}.ndjson`
     const source = { path: recordingFile(this.#directory, writerId), file, writerId, report: this.#report }
-    return scanFrames(source, ({ session, index }, leaf, place) => {
+    return scanFrames(source, ({ session, index, payload }, leaf, place) => {
+      this.#payload(payload, place)
       const named = heads.get(session)?.get(index)
       if (named === undefined) return
       heads.get(session)?.delete(index)

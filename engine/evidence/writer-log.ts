@@ -5,6 +5,7 @@ import type { GroupCommit } from './group-commit.ts'
 import { encodeLine } from './line.ts'
 import type { InstanceLock } from './lock.ts'
 import { NO_LEAF } from './merkle.ts'
+import { saltPayload, type Salts } from './payload.ts'
 import { Recordings, type RecordingFrame } from './recording.ts'
 import { closingDrafts, unknownOutcome, type InDoubt, type Predecessors } from './recovery.ts'
 
@@ -53,6 +54,7 @@ export interface WriterParts {
   readonly commit: GroupCommit
   readonly lock: InstanceLock
   readonly before: Predecessors
+  readonly salts: Salts
   /** Signs what this writer records; null where no key is configured. Closed with the writer. */
   readonly checkpoints: Checkpoints | null
 }
@@ -73,7 +75,7 @@ export class WriterLog implements EvidenceLog {
     this.writerId = parts.writerId
     this.inDoubt = parts.before.dead.flatMap(({ inDoubt }) => inDoubt)
     this.#parts = parts
-    this.#recordings = new Recordings(parts.writerId)
+    this.#recordings = new Recordings(parts.writerId, parts.salts)
   }
 
   /** The first records: who came before, and the end of those that died. Closes the files when that can't be written. */
@@ -159,7 +161,9 @@ export class WriterLog implements EvidenceLog {
     try {
       commit.assertWritable()
       const stamp = this.#stamp(draft)
-      const { text, leaf } = encodeLine('record', { ...draft, ...stamp })
+      const { payload, ...fields } = draft
+      const salted = payload === undefined ? undefined : saltPayload(payload, this.#parts.salts.next())
+      const { text, leaf } = encodeLine('record', { ...fields, ...stamp }, salted)
       const { durable } = commit.add('record', text)
       this.#seq = stamp.seq
       this.#head = leaf

@@ -50,7 +50,7 @@ export async function readClosing(
   const last = await readLastLine(recordsFile(directory, writer.id))
   const line = last === undefined ? undefined : decodeLine('record', last)
   if (line?.kind !== 'entry') return undefined
-  const record = parseRecord(line.entry)
+  const record = parseRecord(line.entry, line.payload)
   return record?.writerId === writer.id && closesItself(record) ? { record, leaf: line.leaf } : undefined
 }
 

@@ -23,7 +23,7 @@ export function traceEvidence(directory: string): Traced[] {
 
 function traced(line: string): Traced[] {
   const outer: JsonObject = JSON.parse(line)
-  const record = parseRecord(outer['record'] ?? null)
+  const record = parseRecord(outer['record'] ?? null, { kind: 'none' })
   if (record === undefined) throw new Error(`not a record: ${line.slice(0, 200)}`)
   return [{ record, mark: MARK.exec(line)?.[0] ?? null }]
 }

@@ -28,7 +28,7 @@ test('every approval of this gateway, over its restarts and in order, and of no 
     await log.append({ event: 'approval.denied', approval: { id: `${number}b` } }).durable
     await log.close()
   }
-  expect(await read(directory.path, 'gw')).toEqual([{ id: '1a' }, { id: '1b' }, { id: '3a' }, { id: '3b' }])
+  expect(await read(directory.path, 'gw')).toEqual(['1a', '1b', '3a', '3b'].map((id) => ({ id, summary: {} })))
 })
 
 test('text that ends a line for some readers, or that looks like an approval, misleads nobody', async () => {
@@ -38,7 +38,7 @@ test('text that ends a line for some readers, or that looks like an approval, mi
   log.append({ event: 'session.opened', session: 's', detail: { sql } })
   await log.append({ event: 'approval.requested', approval: { id: '1', sql } }).durable
   await log.close()
-  expect(await read(directory.path, 'gw')).toEqual([{ id: '1', sql }])
+  expect(await read(directory.path, 'gw')).toEqual([{ id: '1', sql, summary: {} }])
 })
 
 test('records larger than what is read at once', async () => {
@@ -57,5 +57,5 @@ test('a file that is not what the gateway wrote stops the start', async () => {
   await log.close()
   const [name = ''] = readdirSync(join(directory.path, 'records'))
   appendFileSync(join(directory.path, 'records', name), '{"record":{"event":"approval.granted"\n')
-  await expect(read(directory.path, 'gw')).rejects.toThrow(SyntaxError)
+  await expect(read(directory.path, 'gw')).rejects.toThrow('expected a record as the log wrote it')
 })

@@ -189,15 +189,15 @@ describe('recording', () => {
   it('replaces a body that is too large by its digest', async () => {
     const directory = scratch()
     const log = await openLog(directory)
-    const body = { text: 'x'.repeat(70_000) }
+    const body = { text: 'x'.repeat(140_000) }
     await log.appendFrame('s-1', rows('d-1', body)).durable
     await log.close()
     const [line] = linesOf(fileOf(directory, 'recordings'))
     const { frame }: { frame: object } = JSON.parse(line ?? '')
-    expect(frame).not.toHaveProperty('body')
+    expect(frame).not.toHaveProperty('payload')
     expect(frame).toMatchObject({
       truncated: true,
-      body_bytes: 70_011,
+      body_bytes: 140_011,
       body_digest: createHash('sha256').update(canonicalJson(body)).digest('hex'),
     })
     expect(await verifyEvidence(directory)).toMatchObject({ status: 'ok', frames: 1 })

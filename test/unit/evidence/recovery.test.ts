@@ -60,7 +60,7 @@ describe('a file that shows more than a crash can do', () => {
       'a tail without a newline that no entry can be',
       (directory) => {
         const file = fileOf(directory, 'records')
-        file.write(Buffer.concat([file.read(), Buffer.alloc(70_000, 'x')]))
+        file.write(Buffer.concat([file.read(), Buffer.alloc(250_000, 'x')]))
       },
       'not a line',
     ],
@@ -96,7 +96,7 @@ it('closes a dead writer: what was found, what is in doubt, where it ended', asy
   const [opened, recovered, unknown, closed] = recordsOf(fileOf(directory, 'records', 1))
   const { leaf }: { leaf: string } = JSON.parse(lines.at(-1) ?? '')
   const ended = { writer_id: expect.any(String), last_seq: 7, head: leaf }
-  expect(opened).toMatchObject({ event: 'writer.opened', detail: { format: 1, previous: ended } })
+  expect(opened).toMatchObject({ event: 'writer.opened', detail: { format: 2, previous: ended } })
   expect(recovered).toMatchObject({
     event: 'writer.recovered',
     detail: { ...ended, bytes: dead.read().length, torn: null, recording: { frames: 2, torn: null } },

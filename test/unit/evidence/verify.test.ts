@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, test } from 'vitest'
 import { verifyEvidence, type EvidenceLog, type RecordDraft } from '../../../engine/evidence/index.ts'
 import { encodeLine } from '../../../engine/evidence/line.ts'
+import { saltPayload } from '../../../engine/evidence/payload.ts'
 import {
   crashCopy,
   fileOf,
@@ -41,9 +42,16 @@ function edit(
 
 /** A line whose content was changed by somebody who computes its hash again. */
 function resigned(line: string | undefined, from: string, to: string): string {
-  const { record, frame = {} }: { record?: object; frame?: object } = JSON.parse(line?.replace(from, to) ?? '')
-  const again = record === undefined ? encodeLine('frame', frame) : encodeLine('record', record)
-  return again.text.slice(0, -1)
+  const { record, frame = {}, salted }: Parsed = JSON.parse(line?.replace(from, to) ?? '')
+  const { payload: _, ...entry } = record ?? frame
+  const payload = salted === undefined ? undefined : saltPayload(salted.body, salted.salt)
+  return encodeLine(record === undefined ? 'frame' : 'record', entry, payload).text.slice(0, -1)
+}
+
+interface Parsed {
+  readonly record?: { readonly payload?: object }
+  readonly frame?: { readonly payload?: object }
+  readonly salted?: { readonly body: unknown; readonly salt: string }
 }
 
 const swap = (lines: readonly string[], at: number): readonly string[] =>
@@ -108,9 +116,27 @@ describe('the drill: each has its own message', () => {
     ],
     [
       'a frame changed',
-      (d) => edit(d, 'recordings', (l) => l.with(1, l[1]?.replace('Ann', 'Bob') ?? '')),
+      (d) => edit(d, 'recordings', (l) => l.with(1, l[1]?.replace('sql.rows', 'sql.raws') ?? '')),
       'tampered',
       'the line was changed',
+    ],
+    [
+      'a payload changed',
+      (d) => edit(d, 'recordings', (l) => l.with(1, l[1]?.replace('Ann', 'Bob') ?? '')),
+      'tampered',
+      'the payload was changed',
+    ],
+    [
+      'a payload erased',
+      (d) => edit(d, 'recordings', (l) => l.with(1, l[1]?.replace(/"salted":.*$/, '"salted":null   }') ?? '')),
+      'tampered',
+      'the payload was changed',
+    ],
+    [
+      'a payload taken out',
+      (d) => edit(d, 'recordings', (l) => l.with(1, l[1]?.replace(/,"salted":.*$/, '}') ?? '')),
+      'tampered',
+      'the payload was changed',
     ],
     [
       'a record with another id',
@@ -180,7 +206,7 @@ describe('the drill: each has its own message', () => {
       'tampered',
       'names another writer, or another end of it',
     ],
-    ['a line without end', (d) => fileOf(d, 'records', 2).write(Buffer.alloc(100_000, 'x')), 'tampered', 'not a line'],
+    ['a line without end', (d) => fileOf(d, 'records', 2).write(Buffer.alloc(250_000, 'x')), 'tampered', 'not a line'],
     [
       'the newest writer’s end cut',
       (d) => fileOf(d, 'records', 2).write(fileOf(d, 'records', 2).read().subarray(0, -5)),
@@ -405,10 +431,10 @@ it('says that it can’t, of a format that it doesn’t know', async () => {
   await (await openLog(directory)).close()
   const file = fileOf(directory, 'records')
   const [first, ...rest] = linesOf(file)
-  writeLines(file, [resigned(first, '"format":1', '"format":2'), ...rest])
+  writeLines(file, [resigned(first, '"format":2', '"format":3'), ...rest])
   const report = await verifyEvidence(directory)
   expect(report.findings).toContainEqual(
-    expect.objectContaining({ severity: 'cannot', expected: 'format 1', found: 'format 2' }),
+    expect.objectContaining({ severity: 'cannot', expected: 'format 2', found: 'format 3' }),
   )
 })
 

@@ -1,0 +1,188 @@
+import { open, readdir, readFile } from 'node:fs/promises'
+import type { JsonObject, JsonValue } from '../access-request.ts'
+import { EvidenceError } from '../errors.ts'
+import { asObject, parseRecord, type EvidenceRecord, type Payload } from './decision-record.ts'
+import { recordingFile, recordsFile, recordsIn, sequenceFile } from './file-store.ts'
+import { MAX_LINE_BYTES, splitLine, type EntryKind } from './line.ts'
+import { parsePayloadDigest, readPayload } from './payload.ts'
+import { parseFrame, type ParsedFrame } from './recording.ts'
+import { parseSequence } from './sequence.ts'
+import { byAge, parseWriterFile } from './writers.ts'
+
+/** A record as it stands in a directory, for whoever reads evidence rather than verifies it. */
+export interface StoredRecord {
+  readonly record: EvidenceRecord
+  /** The record as it was recorded, without its payload. */
+  readonly fields: JsonObject
+  /** Undefined: it has none. Null: erased, or damaged (which is for a verifier to judge). */
+  readonly payload: JsonValue | undefined
+  readonly leaf: string
+  /** The whole line, without its newline. */
+  readonly text: string
+  /** Which leaf of the log it is; null while no run of the sequence has it. */
+  readonly index: number | null
+}
+
+export interface StoredFrame {
+  readonly frame: ParsedFrame
+  readonly fields: JsonObject
+  readonly payload: JsonValue | undefined
+  readonly leaf: string
+  readonly text: string
+}
+
+export interface ReadOptions {
+  /** First leaf index to hand out; records that no run has come after all that one has. */
+  readonly from?: number
+  /** Only lines with these bytes in them: a cheap look before one is parsed. */
+  readonly mark?: string
+}
+
+/**
+ * Every whole record of a directory (live, or a copy): in the log's order as far as there is one, then what no run covers
+ * yet, writer by writer. Holds one chunk of a file a writer, however much there is. Checks each line's leaf hash, nothing
+ * else. Throws EvidenceError ERR_EVIDENCE_TAMPERED for a line that is not a record, unless only the unwritten follows.
+ */
+export async function* readRecords(directory: string, options: ReadOptions = {}): AsyncGenerator<StoredRecord> {
+  const { from = 0, mark = '' } = options
+  const readers = new Map<string, EntryReader>()
+  for (const name of await recordFiles(directory)) readers.set(name, new EntryReader(directory, 'record', name))
+  const { runs } = parseSequence((await textOf(sequenceFile(directory))) ?? '')
+  for (const { writer, index, count } of runs) {
+    const reader = readers.get(writer)
+    for (let at = index; reader !== undefined && at < index + count; at += 1) {
+      const line = await reader.next()
+      if (line === undefined) break // a verifier says what is gone
+      if (at >= from && line.includes(mark)) yield storedRecord(reader.entry(line), at)
+    }
+  }
+  for (const reader of readers.values()) {
+    for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
+      if (line.includes(mark)) yield storedRecord(reader.entry(line), null)
+    }
+  }
+}
+
+/** Every whole frame of one writer, in file order; none when it has no recording. Throws as readRecords does. */
+export async function* readFrames(directory: string, writerId: string): AsyncGenerator<StoredFrame> {
+  const reader = new EntryReader(directory, 'frame', writerId)
+  for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
+    const { fields, payload, leaf, text, where } = reader.entry(line)
+    const frame = parseFrame(fields, payload)
+    if (frame === undefined) throw unreadable(where, 'the fields of a frame')
+    yield { frame, fields, payload: bodyOf(payload), leaf, text }
+  }
+}
+
+function storedRecord({ fields, payload, leaf, text, where }: EntryLine, index: number | null): StoredRecord {
+  const record = parseRecord(fields, payload)
+  if (record === undefined) throw unreadable(where, 'the fields of a record')
+  return { record, fields, payload: bodyOf(payload), leaf, text, index }
+}
+
+function bodyOf(payload: Payload): JsonValue | undefined {
+  switch (payload.kind) {
+    case 'none':
+      return undefined
+    case 'kept':
+      return payload.body
+    case 'erased':
+    case 'damaged':
+      return null
+  }
+}
+
+interface EntryLine {
+  readonly fields: JsonObject
+  readonly payload: Payload
+  readonly leaf: string
+  readonly text: string
+  readonly where: string
+}
+
+const NEWLINE = 0x0a
+/** More than any line takes. */
+const CHUNK_BYTES: number = 256 * 1024
+
+/** The lines of one file, one after the other; the file is open only while a chunk is read. */
+class EntryReader {
+  readonly #path: string
+  readonly #kind: EntryKind
+  #chunk: Buffer = Buffer.alloc(0)
+  #at = 0
+  #offset = 0
+  #line = 0
+
+  constructor(directory: string, kind: EntryKind, writer: string) {
+    this.#kind = kind
+    this.#path = kind === 'record' ? recordsFile(directory, writer) : recordingFile(directory, writer)
+  }
+
+  /** The next line, good until the one after it is asked for; undefined where what was written ends. */
+  async next(): Promise<Buffer | undefined> {
+    let end = this.#chunk.indexOf(NEWLINE, this.#at)
+    if (end < 0) {
+      await this.#read()
+      end = this.#chunk.indexOf(NEWLINE, this.#at)
+    }
+    const line = this.#chunk.subarray(this.#at, Math.max(end, this.#at))
+    if (end < 0 || line.length > MAX_LINE_BYTES || line.includes(0)) return undefined
+    this.#at = end + 1
+    this.#line += 1
+    return line
+  }
+
+  async #read(): Promise<void> {
+    this.#offset += this.#at
+    this.#at = 0
+    const file = await open(this.#path, 'r').catch(ifGone)
+    if (file === undefined) return
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, this.#offset)
+      this.#chunk = buffer.subarray(0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** The line that `next` has just given. */
+  entry(line: Buffer): EntryLine {
+    const where = `${this.#path}:${this.#line}`
+    const parts = splitLine(this.#kind, line)
+    const fields = parts === undefined ? null : asObject(parsed(parts.entry))
+    const digest = fields === null ? undefined : parsePayloadDigest(fields)
+    if (parts === undefined || fields === null || digest === undefined) throw unreadable(where, `a ${this.#kind}`)
+    const { salted, leaf } = parts
+    const beside = salted === null ? undefined : line.toString('utf8', salted.start, salted.end)
+    return { fields, payload: readPayload(digest, beside), leaf, text: line.toString('utf8'), where }
+  }
+}
+
+function unreadable(where: string, expected: string): EvidenceError {
+  const message = `${where}: expected ${expected} as the log wrote it; found other bytes; run countersign evidence verify`
+  return new EvidenceError('ERR_EVIDENCE_TAMPERED', message)
+}
+
+function parsed(entry: Buffer): JsonValue {
+  try {
+    const value: JsonValue = JSON.parse(entry.toString('utf8'))
+    return value
+  } catch {
+    return null
+  }
+}
+
+async function recordFiles(directory: string): Promise<readonly string[]> {
+  const names = await readdir(recordsIn(directory))
+  const writers = names.map(parseWriterFile).filter((writer) => writer !== undefined)
+  return writers.toSorted(byAge).map(({ id }) => id)
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch(ifGone)
+}
+
+function ifGone(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  throw error
+}
