@@ -20,7 +20,7 @@ import {
 } from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { openBundle, PolicyStore } from '../engine/policy/index.ts'
-import { openDatabase } from '../engine/state/index.ts'
+import { bindingKey, openDatabase } from '../engine/state/index.ts'
 import { approvalHistory } from './approval-history.ts'
 import type { Log } from './log.ts'
 import { configurePlanes } from './planes.ts'
@@ -68,7 +68,16 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   opened.defer(() => ledger.close())
   const policy = new PolicyStore()
   await activatePolicy(bundle, { policy, evidence })
-  const rooms: GatewayRooms = { policy, verifier, ledger, evidence, now: around.now, newId, log: around.log.info }
+  const rooms: GatewayRooms = {
+    policy,
+    verifier,
+    ledger,
+    evidence,
+    bindingKey: await bindingKey(database),
+    now: around.now,
+    newId,
+    log: around.log.info,
+  }
   const running = await openPlanes(planes, rooms, opened)
   const api = await openConsole(loaded, rooms, around)
   opened.defer(() => api.close())

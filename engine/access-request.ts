@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { NormalizeError } from './errors.ts'
 
 /** Plain JSON. Integers beyond 2^53 and all decimals from a protocol travel as strings. */
@@ -100,7 +100,7 @@ export interface SealedRequest {
   /** The Rego input document. */
   readonly json: string
   /**
-   * SHA-256 (hex) over all that an approval binds: principal with act chain, action, resources, block, `bound`. Time, session and
+   * HMAC-SHA-256 (hex), under the gateway's binding key, over all that an approval binds: principal with act chain, action, resources, block, `bound`. Time, session and
    * transaction state are left out, so that a client that reconnects attaches to its hold.
    */
   readonly digest: string
@@ -112,8 +112,12 @@ export const MAX_REQUEST_BYTES: number = 256 * 1024
 // JSON.stringify writes a lone surrogate as \udXXX; a backslash of the text itself is doubled, hence the look-behind.
 export const LONE_SURROGATE: RegExp = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
-/** Serializes a request for policy. Throws NormalizeError when it is too large or holds text that is not Unicode. */
-export function sealRequest(request: AccessRequest): SealedRequest {
+/**
+ * Serializes a request for policy. Its digest is under a key because it binds literals that no record holds: a bare hash of an
+ * account number would tell it to whoever tries them all. Throws NormalizeError when it is too large or holds text that is not
+ * Unicode.
+ */
+export function sealRequest(request: AccessRequest, bindingKey: Uint8Array): SealedRequest {
   const { principal, action, resources, context, block } = request
   const json = JSON.stringify({ principal, action, resources, context, [context.plane]: block })
   if (json.length > MAX_REQUEST_BYTES || Buffer.byteLength(json) > MAX_REQUEST_BYTES) {
@@ -125,7 +129,7 @@ export function sealRequest(request: AccessRequest): SealedRequest {
   if (LONE_SURROGATE.test(json)) {
     throw new NormalizeError('ERR_NORMALIZE_REQUEST', 'the request holds text that is not valid Unicode')
   }
-  const sealed: SealedRequest = Object.freeze({ request, json, digest: bindingDigest(request) })
+  const sealed: SealedRequest = Object.freeze({ request, json, digest: bindingDigest(request, bindingKey) })
   SEALED.add(sealed)
   return sealed
 }
@@ -153,7 +157,8 @@ export function isConstant(value: object): boolean {
   return CONSTANT.has(value)
 }
 
-function bindingDigest({ principal, action, resources, block, bound }: AccessRequest): string {
+function bindingDigest({ principal, action, resources, block, bound }: AccessRequest, bindingKey: Uint8Array): string {
   const { id, kind, issuer, act } = principal
-  return hash('sha256', JSON.stringify([{ id, kind, issuer, act }, action, resources, block, bound ?? null]))
+  const text = JSON.stringify([{ id, kind, issuer, act }, action, resources, block, bound ?? null])
+  return createHmac('sha256', bindingKey).update(text).digest('hex')
 }

@@ -13,6 +13,7 @@ export interface GatewayRooms {
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
+  readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
   now(): number
   newId(): string

@@ -12,6 +12,8 @@ export interface SessionRooms {
   readonly policy: PolicyStore
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
+  /** Of requests' digests; engine/state keeps it. */
+  readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
   now(): number
   newId(): string
@@ -106,7 +108,7 @@ export class GatewaySession implements Session {
         retryable: true,
       })
     }
-    const sealed = sealRequest(request)
+    const sealed = sealRequest(request, this.#rooms.bindingKey)
     const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed))
     return { sealed, policy: policy.reference, answer }
   }
@@ -328,9 +330,10 @@ function controlsOf(reasons: readonly Reason[]): readonly string[] {
 /** What a statement writes is a value like what it reads: it goes into the payload, which can be erased. */
 function withoutValues(resources: readonly Resource[]): readonly Resource[] {
   if (!resources.some(hasValues)) return resources // the same object: its canonical form is kept
-  return resources.map((resource) =>
-    hasValues(resource) ? { ...resource, parts: resource.parts.map(({ values: _, ...part }) => part) } : resource,
-  )
+  return resources.map((resource) => {
+    if (!hasValues(resource)) return resource
+    return { ...resource, parts: resource.parts.map(({ name, labels, uses }) => ({ name, labels, uses })) }
+  })
 }
 
 function writtenValues(resources: readonly Resource[]): readonly JsonObject[] {

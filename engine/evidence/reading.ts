@@ -50,9 +50,10 @@ export async function* readRecords(directory: string, options: ReadOptions = {})
   const { runs } = parseSequence((await textOf(sequenceFile(directory))) ?? '')
   for (const { writer, index, count } of runs) {
     const reader = readers.get(writer)
-    for (let at = index; reader !== undefined && at < index + count; at += 1) {
+    if (reader === undefined) continue // a verifier says what is gone
+    for (let at = index; at < index + count; at += 1) {
       const line = await reader.next()
-      if (line === undefined) break // a verifier says what is gone
+      if (line === undefined) break
       if (at >= from && line.includes(mark)) yield storedRecord(reader.entry(line), at)
     }
   }

@@ -18,4 +18,5 @@ export interface ApprovalRow {
 
 export interface Tables {
   readonly approvals: ApprovalRow
+  readonly binding_keys: { readonly number: number; readonly key: string }
 }

@@ -22,6 +22,9 @@ export interface TestRooms extends AsyncDisposable {
   records(): Record<string, unknown>[]
 }
 
+/** What digests of requests are made under here. */
+export const BINDING_KEY: Uint8Array = new Uint8Array(32).fill(7)
+
 export const AGENT: Principal = {
   id: 'reconciler',
   kind: 'agent',
@@ -82,7 +85,14 @@ export async function openRooms(
       clock.now = value
     },
     session: (principal = AGENT, enforceable = EVERYTHING) =>
-      new GatewaySession(randomUUID(), principal, enforceable, { policy, ledger, evidence, now, newId: randomUUID }),
+      new GatewaySession(randomUUID(), principal, enforceable, {
+        policy,
+        ledger,
+        evidence,
+        bindingKey: BINDING_KEY,
+        now,
+        newId: randomUUID,
+      }),
     records: () =>
       readFileSync(join(directory, 'records', `${evidence.writerId}.ndjson`), 'utf8')
         .trimEnd()

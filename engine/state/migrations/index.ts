@@ -1,8 +1,9 @@
 import type { SchemaModule } from 'kysely'
 import { up as approvals } from './0001-approvals.ts'
+import { up as bindingKeys } from './0002-binding-keys.ts'
 
 /** A step of the schema, run once, in a transaction. */
 export type Migration = (database: { readonly schema: SchemaModule }) => Promise<void>
 
 /** In order, numbered from 1. A released one is never changed; a mistake in it is put right by the next. */
-export const migrations: readonly Migration[] = [approvals]
+export const migrations: readonly Migration[] = [approvals, bindingKeys]

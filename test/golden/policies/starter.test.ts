@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ajv, type ValidateFunction } from 'ajv'
 import { beforeAll, expect, test } from 'vitest'
+import { BINDING_KEY } from '../../support/rooms.ts'
 import { sealRequest, type AccessRequest, type JsonObject, type Principal } from '../../../engine/access-request.ts'
 import { openBundle, type ActivePolicy } from '../../../engine/policy/index.ts'
 
@@ -30,7 +31,7 @@ beforeAll(async () => {
 
 test.for(readdirSync(CASES))('%s', async (name) => {
   const wanted: Case = await json(join(CASES, name))
-  const sealed = sealRequest(requestOf(wanted))
+  const sealed = sealRequest(requestOf(wanted), BINDING_KEY)
   valid(JSON.parse(sealed.json))
   expect(valid.errors).toBeNull()
   expect(policy.evaluate('postgres', sealed, NOW)).toEqual(wanted.answer)

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
+import { BINDING_KEY } from '../../support/rooms.ts'
 import { sealRequest } from '../../../engine/access-request.ts'
-import type { ActionClass, JsonObject, Resource, SealedRequest } from '../../../engine/access-request.ts'
+import type { AccessRequest, ActionClass, JsonObject, Resource, SealedRequest } from '../../../engine/access-request.ts'
 import { Evaluator } from '../../../engine/policy/evaluator.ts'
 import type { EvaluatorLimits } from '../../../engine/policy/evaluator.ts'
 import { readTar, writeTar } from '../../../engine/policy/tar.ts'
@@ -67,7 +68,7 @@ export interface RequestParts {
 
 export function requestOf(parts: RequestParts = {}): SealedRequest {
   const { plane = 'toy', id = 'reconciler', resources = [], block = {} } = parts
-  return sealRequest({
+  const request: AccessRequest = {
     principal: {
       id,
       kind: 'agent',
@@ -93,7 +94,8 @@ export function requestOf(parts: RequestParts = {}): SealedRequest {
     block,
     recorded: { resources, block },
     labels_revision: '1',
-  })
+  }
+  return sealRequest(request, BINDING_KEY)
 }
 
 export const CUSTOMERS: Resource = {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CompiledQuery } from 'kysely'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { openDatabase, type ApprovalRow } from '../../../engine/state/index.ts'
+import { bindingKey, openDatabase, type ApprovalRow } from '../../../engine/state/index.ts'
 
 let directory: string
 let path: string
@@ -57,7 +57,7 @@ describe('what can not be opened is refused', () => {
     raw.exec('insert into schema_migrations values (99)')
     raw.close()
     await expect(openDatabase(path)).rejects.toEqual(
-      refusal('ERR_STATE_MIGRATION', /at schema 99, this version knows 1/),
+      refusal('ERR_STATE_MIGRATION', /at schema 99, this version knows 2/),
     )
   })
 
@@ -128,4 +128,18 @@ describe('an embedded database', () => {
     expect(await setting('busy_timeout')).toEqual([5_000])
     expect(await setting('journal_mode')).toEqual(['wal'])
   })
+})
+
+it('one key for the digests of requests, made once, the same at every opening', async () => {
+  const first = await openDatabase(path)
+  const key = await bindingKey(first)
+  expect(key).toHaveLength(32)
+  expect(await bindingKey(first)).toEqual(key)
+  await first.destroy()
+  const second = await openDatabase(path)
+  expect(await bindingKey(second)).toEqual(key)
+  await second.destroy()
+  const other = await openDatabase(':memory:')
+  expect(await bindingKey(other)).not.toEqual(key)
+  await other.destroy()
 })

@@ -4,7 +4,7 @@ import { NormalizeError, ObligationError } from '../../../../engine/index.ts'
 import type { FieldDescription } from '../../../../planes/postgres/codec/backend-messages.ts'
 import { Enforcer, type Client, type Invocation, type Judged } from '../../../../planes/postgres/enforcer/enforcer.ts'
 import type { NormalizedStatement } from '../../../../planes/postgres/normalizer/index.ts'
-import { AGENT } from '../../../support/rooms.ts'
+import { AGENT, BINDING_KEY } from '../../../support/rooms.ts'
 import { ScriptedEngine } from '../../../support/scripted-engine.ts'
 import { CUSTOMERS, nameScript, NOTES, scriptedCatalog } from '../../../support/scripted-statements.ts'
 
@@ -80,7 +80,7 @@ async function digest(changes: Partial<Invocation>): Promise<string> {
   await judge(engine, invocation(statement('write open #1'), changes))
   const [request] = engine.requests
   if (request === undefined) throw new Error('nothing was asked')
-  return sealRequest(request).digest
+  return sealRequest(request, BINDING_KEY).digest
 }
 
 describe('what an approval binds', () => {
@@ -95,7 +95,7 @@ describe('what an approval binds', () => {
     const engine = new Asking()
     await judge(engine, invocation(statement('write secret #1'), { bound: '123-45-6789' }))
     const [request] = engine.requests
-    expect(request && sealRequest(request).json).not.toContain('123-45-6789')
+    expect(request && sealRequest(request, BINDING_KEY).json).not.toContain('123-45-6789')
     expect(JSON.stringify(request?.recorded)).not.toContain('123-45-6789')
   })
 })

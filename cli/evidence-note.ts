@@ -1,0 +1,28 @@
+import { userInfo } from 'node:os'
+import type { LoadedConfig } from '../engine/config/index.ts'
+import { openEvidenceLog, type RecordDraft } from '../engine/evidence/index.ts'
+import type { JsonObject } from '../engine/index.ts'
+
+/**
+ * Records what somebody did with live evidence (viewed, exported, erased it) as an event of its own, durable when this
+ * resolves. It is a writer beside the gateway's, of instance `<instance>-cli`; a gateway that runs puts its records into
+ * the log, else the next one does. `by` is the operating system's user: what this machine knows, no proof of identity.
+ */
+export async function noteInEvidence(
+  { config }: LoadedConfig,
+  event: RecordDraft['event'],
+  detail: JsonObject,
+  reason: string | null = null,
+): Promise<void> {
+  const log = await openEvidenceLog({
+    directory: config.evidence.directory,
+    instance: `${config.instance.slice(0, 59)}-cli`,
+    now: Date.now,
+    monotonic: () => process.hrtime.bigint(),
+  })
+  try {
+    await log.append({ event, detail: { ...detail, by: userInfo().username, reason } }).durable
+  } finally {
+    await log.close()
+  }
+}
