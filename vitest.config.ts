@@ -8,7 +8,7 @@ const project = (name: string, options: object = {}) => ({
 const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     projects: [
-      project('unit'),
+      project('unit', { globalSetup: ['test/support/compile-regoc.ts'] }),
       project('property'),
       project('golden'),
       project('e2e', { fileParallelism: false, testTimeout: 120_000 }),
