@@ -26,6 +26,7 @@ import type { Log } from './log.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
 import { uuidv7 } from './uuid.ts'
+import { version } from './version.ts'
 
 export interface Gateway {
   /** Where each plane listens, and the API. */
@@ -68,6 +69,7 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   opened.defer(() => ledger.close())
   const policy = new PolicyStore()
   await activatePolicy(bundle, { policy, evidence })
+  await recordRelease(loaded, evidence)
   const rooms: GatewayRooms = {
     policy,
     verifier,
@@ -90,6 +92,12 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     },
     close: () => rest.disposeAsync(),
   }
+}
+
+// Which program served, under which configuration, from here on.
+async function recordRelease({ config, digest }: LoadedConfig, evidence: EvidenceLog): Promise<void> {
+  const detail = { version: await version(), node: process.version, config: digest, planes: Object.keys(config.planes) }
+  await evidence.append({ event: 'gateway.released', detail }).durable
 }
 
 function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings): TokenVerifier {

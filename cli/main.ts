@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { readFile } from 'node:fs/promises'
 import { nearest } from '../engine/index.ts'
 import type { Command, CommandIo } from './command.ts'
 import { EXIT, exitCodeOf, explain } from './exit.ts'
 import { usage } from './usage.ts'
 import type { Listed } from './usage.ts'
+import { version } from './version.ts'
 
 interface Entry extends Listed {
   /** Loads a command only when it is asked for: `--help` needs no policy engine. */
@@ -65,11 +65,6 @@ function unknown(name: string, io: CommandIo): number {
   const suggestion = meant === undefined ? '`countersign --help` lists them' : `did you mean ${meant}?`
   io.stderr.write(`countersign: there is no command ${JSON.stringify(name)}; ${suggestion}\n`)
   return EXIT.usage
-}
-
-async function version(): Promise<string> {
-  const manifest: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
-  return String(Reflect.get(Object(manifest), 'version'))
 }
 
 if (import.meta.main) {

@@ -1,4 +1,5 @@
 import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-request.ts'
+import type { ObligationError } from './errors.ts'
 import type { Decision, MaskMethod, Outcome } from './verdict.ts'
 
 /** Speaks one protocol and carries out what the engine decides. Life: configure → open → drain → close. */
@@ -88,6 +89,8 @@ export interface Session {
   record(frame: RecordingFrame): Promise<void>
   /** Durable when it resolves. */
   settle(decision: Decision, outcome: Outcome): Promise<void>
+  /** Records that an answer was withheld because it could not be masked with certainty; an alarm. Durable when it resolves. */
+  failedClosed(error: ObligationError): Promise<void>
   close(reason: string): Promise<void>
 }
 

@@ -96,6 +96,10 @@ export class GatewaySession implements Session {
     }).durable
   }
 
+  failedClosed({ code, message }: ObligationError): Promise<void> {
+    return this.#append({ event: 'masking.failed_closed', detail: { code, message } }).durable
+  }
+
   async close(reason: string): Promise<void> {
     await this.#append({ event: 'session.closed', detail: { reason } }).durable
   }

@@ -2,6 +2,7 @@
  * The gateway's configuration: one YAML file, checked whole before anything is opened. A plane's section stays `unknown`
  * here, its secrets resolved; the plane checks it (Plane.configure), and `locate` finds the line of what it complains of.
  */
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseConfigDocument } from './document.ts'
@@ -49,6 +50,8 @@ export interface LoadedConfig {
   readonly config: GatewayConfig
   /** Absolute path of the file. */
   readonly file: string
+  /** SHA-256 of the file's text, hex. */
+  readonly digest: string
   /** `planes.postgres.listen.port` → `gateway.yaml:31:13`; the nearest thing around it where it isn't there. */
   locate(path: string): string
 }
@@ -100,7 +103,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
     log,
   }
   checkApi(config, document)
-  return { config, file, locate: (path) => document.locate(parsePath(path)) }
+  return { config, file, digest: hash('sha256', text, 'hex'), locate: (path) => document.locate(parsePath(path)) }
 }
 
 /** Puts its place in the file before each line of what a plane or another room found wrong in its section. */

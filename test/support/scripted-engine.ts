@@ -3,6 +3,7 @@ import type {
   DecideOptions,
   Decision,
   Labels,
+  ObligationError,
   Outcome,
   PlaneHost,
   RecordingFrame,
@@ -35,6 +36,8 @@ export class ScriptedEngine implements Session {
   readonly id = 'session-1'
   readonly decisions: LoggedDecision[] = []
   readonly frames: RecordingFrame[] = []
+  /** Why answers were withheld. */
+  readonly withheld: string[] = []
   refusals = 0
   closed = 0
   /** Decisions and outcomes that came after the session's end: an auditor would find them behind its last record. */
@@ -102,6 +105,12 @@ export class ScriptedEngine implements Session {
   settle(decision: Decision, outcome: Outcome): Promise<void> {
     this.#witness(`outcome of ${decision.id}`)
     this.decisions.find(({ id }) => id === decision.id)?.outcomes.push(outcome)
+    return this.#append()
+  }
+
+  failedClosed({ message }: ObligationError): Promise<void> {
+    this.#witness('an answer withheld')
+    this.withheld.push(message)
     return this.#append()
   }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { CountersignError, HoldNotice } from '../../../engine/index.ts'
-import { EvidenceError, UpstreamError } from '../../../engine/index.ts'
+import { EvidenceError, ObligationError, UpstreamError } from '../../../engine/index.ts'
 import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
 import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
@@ -53,6 +53,8 @@ export class PostgresSession {
   /** Something went wrong while the session was ending. */
   readonly #broken = Promise.withResolvers<'broken'>()
   #judging = false
+  /** Why an answer could not be handed out, where that ended the session. */
+  #withheld: ObligationError | null = null
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
   /** Aborted when the client cancels, then replaced. */
@@ -255,6 +257,7 @@ export class PostgresSession {
     this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
     this.#parts.socket.end(errorResponse(denial))
     if (this.#wire.expected.length > 0) void this.#cancelUpstream()
+    if (error instanceof ObligationError) this.#withheld = error
     if (this.#state === 'ending') this.#broken.resolve('broken')
     else void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
     this.#state = 'ended'
@@ -279,6 +282,7 @@ export class PostgresSession {
     await within(this.#pumped, options.graceMs) // what was being decided comes before the session's last record
     try {
       await Promise.all(this.#openStatements().map((statement) => statement.doubt()))
+      if (this.#withheld !== null) await client.session.failedClosed(this.#withheld)
       await client.session.close(graceful && how === 'broken' ? 'failed' : reason)
     } catch (error) {
       this.#parts.log('session_end_unrecorded', {

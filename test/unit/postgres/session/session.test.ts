@@ -165,6 +165,8 @@ describe('an answer that contradicts lineage', () => {
     expect(sees(rig)).toBe(false)
     expect(rig.log).toEqual([{ event: 'session_failed', code: 'ERR_OBLIGATION_UNENFORCEABLE' }])
     expect(rig.engine.decisions[0]?.outcomes).toMatchObject([{ status: 'unknown' }])
+    expect(rig.engine.withheld).toEqual([expect.stringContaining('a labelled column where none was expected')])
+    expect(rig.engine.afterClose).toEqual([])
   })
 
   test.each([
