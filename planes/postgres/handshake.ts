@@ -10,7 +10,9 @@ import { encoded } from './session/server-messages.ts'
 const MAX_PASSWORD_FRAME = 64 * 1024
 /** SSLRequest, GSSENCRequest and startup; a fourth message is somebody playing. */
 const MAX_NEGOTIATIONS = 3
+/** First byte of a TLS handshake; no startup packet of a sane length begins so. */
 const TLS_HANDSHAKE = 0x16
+const ALPN = 'postgresql'
 
 export type ClientStartup = Extract<StartupMessage, { kind: 'startup' }>
 export type CancelRequest = Extract<StartupMessage, { kind: 'cancelRequest' }>
@@ -24,6 +26,8 @@ export class Handshake {
   readonly #reader: FrameReader
   readonly #tls: SecureContext | null
   readonly #plaintext: boolean
+  /** Something has been read: TLS can't come first any more. */
+  #begun = false
 
   /** `tls` null: none is offered. `plaintext`: a client may do without it. */
   constructor(socket: Socket, options: { readonly tls: SecureContext | null; readonly plaintext: boolean }) {
@@ -91,22 +95,35 @@ export class Handshake {
     }
     if (this.#socket instanceof TLSSocket) throw new ProtocolError('ERR_PROTOCOL_TLS', 'TLS is on already')
     this.#socket.write('S')
-    const secure = new TLSSocket(this.#socket, {
-      isServer: true,
-      secureContext: this.#tls,
-      ALPNProtocols: ['postgresql'],
-    })
+    await this.#secure(this.#tls)
+  }
+
+  /**
+   * Direct TLS (PostgreSQL 17): the handshake comes first, and names the protocol, so that a browser or another server's
+   * client that was lured here gets nowhere.
+   */
+  async #directTls(hello: Buffer): Promise<void> {
+    if (this.#tls === null) throw new ProtocolError('ERR_PROTOCOL_TLS', 'TLS is not offered here')
+    this.#socket.unshift(hello)
+    const secure = await this.#secure(this.#tls)
+    if (secure.alpnProtocol === ALPN) return
+    throw new ProtocolError('ERR_PROTOCOL_TLS', `direct TLS must name the protocol ${ALPN} (ALPN)`)
+  }
+
+  async #secure(secureContext: SecureContext): Promise<TLSSocket> {
+    const secure = new TLSSocket(this.#socket, { isServer: true, secureContext, ALPNProtocols: [ALPN] })
     await once(secure, 'secure')
     this.#socket = secure
+    return secure
   }
 
   async #frame(): Promise<void> {
     while (!this.#reader.advance()) {
       const chunk = await this.#read()
-      if (this.#reader.bufferedBytes === 0 && chunk[0] === TLS_HANDSHAKE && !(this.#socket instanceof TLSSocket)) {
-        throw new ProtocolError('ERR_PROTOCOL_TLS', 'direct TLS is not offered: use sslnegotiation=postgres')
-      }
-      this.#reader.push(chunk)
+      const first = !this.#begun
+      this.#begun = true
+      if (first && chunk[0] === TLS_HANDSHAKE) await this.#directTls(chunk)
+      else this.#reader.push(chunk)
     }
   }
 

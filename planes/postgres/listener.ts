@@ -100,7 +100,7 @@ class Listener implements RunningPlane {
     const timeout = setTimeout(() => socket.destroy(), this.#config.limits.authenticationMs)
     try {
       const first = await handshake.startup()
-      if (first.kind === 'cancelRequest') return this.#cancel(first, socket)
+      if (first.kind === 'cancelRequest') return this.#cancel(first, handshake.socket)
       const opened = await this.#authenticate(handshake, first, source)
       clearTimeout(timeout)
       await this.#serve(handshake, opened)
@@ -114,7 +114,7 @@ class Listener implements RunningPlane {
   /** Who is it, then a session in evidence, then one at the server: in this order, so that a stranger costs the server nothing. */
   async #authenticate(handshake: Handshake, first: ClientStartup, source: string | null): Promise<Authenticated> {
     const { socket } = handshake
-    negotiateVersion(socket, first)
+    const minor = negotiateVersion(socket, first)
     const startup = readStartup(first.parameters)
     const principal = await this.#host.identify({ kind: 'token', token: await handshake.password(), source })
     if (this.#draining)
@@ -132,10 +132,10 @@ class Listener implements RunningPlane {
         tls: socket instanceof TLSSocket ? socket.getProtocol() : null,
       },
     }
-    return { startup, principal, source, session: await this.#host.openSession(principal, about) }
+    return { startup, minor, principal, source, session: await this.#host.openSession(principal, about) }
   }
 
-  async #serve(handshake: Handshake, { startup, principal, source, session }: Authenticated): Promise<void> {
+  async #serve(handshake: Handshake, { startup, minor, principal, source, session }: Authenticated): Promise<void> {
     const { socket } = handshake
     const config: UpstreamConfig = { ...this.#config.upstream, database: startup.database }
     let upstream: UpstreamConnection
@@ -165,7 +165,7 @@ class Listener implements RunningPlane {
       cancelUpstream: () => sendCancel(config, upstream.cancelKey),
       log: (event, fields) => this.#host.log(event, fields),
     })
-    const key = this.#issueKey(running)
+    const key = this.#issueKey(running, minor)
     try {
       greet(socket, upstream, key)
       await running.run(handshake.release())
@@ -183,8 +183,8 @@ class Listener implements RunningPlane {
     return source
   }
 
-  #issueKey(session: PostgresSession): { readonly pid: number; readonly secret: Buffer } {
-    const secret = randomBytes(4)
+  #issueKey(session: PostgresSession, minor: number): { readonly pid: number; readonly secret: Buffer } {
+    const secret = randomBytes(minor < 2 ? 4 : 32)
     let pid = randomInt(1, 2 ** 31)
     while (this.#sessions.has(pid)) pid = randomInt(1, 2 ** 31)
     this.#sessions.set(pid, { secret, session })
@@ -219,6 +219,8 @@ class Listener implements RunningPlane {
 
 interface Authenticated {
   readonly startup: Startup
+  /** Of protocol 3, as it was agreed on. */
+  readonly minor: number
   readonly principal: Principal
   readonly source: string | null
   readonly session: Awaited<ReturnType<PlaneHost['openSession']>>
@@ -241,11 +243,16 @@ function refusedByServer(error: unknown): Denial | null {
   return { severity: 'FATAL', code: error.cause.sqlstate, message: 'the server refused the session', hint: error.code }
 }
 
-/** A newer minor version or an option we don't know: said once, then the session goes on as 3.0. */
-function negotiateVersion(socket: Socket, { minor, parameters }: ClientStartup): void {
+/** The newest minor version of protocol 3 there is (PostgreSQL 18); it brought cancel keys of any length. */
+const NEWEST_MINOR = 2
+
+/** A newer minor version, or an option we don't know: said once, then the session goes on with what is known. */
+function negotiateVersion(socket: Socket, { minor, parameters }: ClientStartup): number {
+  const agreed = Math.min(minor, NEWEST_MINOR)
   const options = [...parameters.keys()].filter((name) => name.startsWith('_pq_.'))
-  if (minor > 0 || options.length > 0)
-    socket.write(encoded({ kind: 'negotiateProtocolVersion', version: 196_608, options }))
+  if (minor > agreed || options.length > 0)
+    socket.write(encoded({ kind: 'negotiateProtocolVersion', version: 196_608 + agreed, options }))
+  return agreed
 }
 
 /** What a server says once it has let somebody in; the key is ours, not the server's. */
