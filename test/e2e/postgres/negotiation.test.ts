@@ -33,6 +33,23 @@ async function greeted(minor: number, options: Readonly<Record<string, string>> 
 const keyOf = (messages: readonly BackendMessage[]): number | undefined =>
   messages.find((message) => message.kind === 'backendKeyData')?.secret.length
 
+/** What comes after a TLS handshake that comes first, until the connection ends; or why there is none. */
+async function directly(options: ConnectionOptions): Promise<string> {
+  const { host, port } = stack.line.gateway
+  const socket = connect({ host, port, ca: readFileSync(stack.line.ca ?? ''), ...options })
+  try {
+    await once(socket, 'secureConnect')
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    await once(socket, 'close')
+    return Buffer.concat(chunks).toString('latin1')
+  } catch (error) {
+    return String(error)
+  } finally {
+    socket.destroy()
+  }
+}
+
 describe('the minor version', () => {
   test('3.0: a key of four bytes, nothing to negotiate', async () => {
     const messages = await greeted(0)
@@ -61,22 +78,6 @@ describe('the minor version', () => {
 })
 
 describe('direct TLS', () => {
-  async function directly(options: ConnectionOptions): Promise<string> {
-    const { host, port } = stack.line.gateway
-    const socket = connect({ host, port, ca: readFileSync(stack.line.ca ?? ''), ...options })
-    try {
-      await once(socket, 'secureConnect')
-      const chunks: Buffer[] = []
-      socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-      await once(socket, 'close')
-      return Buffer.concat(chunks).toString('latin1')
-    } catch (error) {
-      return String(error)
-    } finally {
-      socket.destroy()
-    }
-  }
-
   test('that does not name the protocol is refused before anybody is asked who it is', async () => {
     expect(await directly({})).toMatch(/^E.*28000.*ALPN/s)
   })
