@@ -72,6 +72,7 @@ export type ApprovalErrorCode =
 
 export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_DIRECTORY'
+  | 'ERR_EVIDENCE_STORE'
   | 'ERR_EVIDENCE_LOCKED'
   | 'ERR_EVIDENCE_WRITE'
   | 'ERR_EVIDENCE_CLOSED'
