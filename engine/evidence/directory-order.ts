@@ -1,7 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { EvidenceError } from '../errors.ts'
-import { append, createWith, logIn, publish, sequenceFile, tilesIn, type AppendFile, type FileSystem } from './file-store.ts'
+import {
+  append,
+  createWith,
+  logIn,
+  publish,
+  sequenceFile,
+  tilesIn,
+  type AppendFile,
+  type FileSystem,
+} from './file-store.ts'
 import { LeafReader } from './leaf-reader.ts'
 import { lockInstance, type InstanceLock } from './lock.ts'
 import { joined, parseSequence, runLine, type Run, type Sequence } from './sequence.ts'

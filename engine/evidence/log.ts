@@ -109,7 +109,12 @@ export async function closeWriters(
   instance: string,
   options: Clock & { readonly by: string },
 ): Promise<readonly InDoubt[]> {
-  const log = await openEvidence(store, { ...options, now: () => options.now(), monotonic: () => options.monotonic(), instance })
+  const log = await openEvidence(store, {
+    ...options,
+    now: () => options.now(),
+    monotonic: () => options.monotonic(),
+    instance,
+  })
   await log.close()
   return log.inDoubt
 }

@@ -34,6 +34,10 @@ export function byAge(one: WriterName, other: WriterName): number {
 
 /** The writers whose records are in a directory; other files are passed over. */
 export async function writersIn(directory: string): Promise<readonly WriterName[]> {
-  const names = await readdir(recordsIn(directory))
-  return names.map(parseWriterFile).filter((writer) => writer !== undefined)
+  return namesOf(await readdir(recordsIn(directory)))
+}
+
+/** The writers among file names; other names are passed over. */
+export function namesOf(files: readonly string[]): readonly WriterName[] {
+  return files.map(parseWriterFile).filter((writer) => writer !== undefined)
 }
