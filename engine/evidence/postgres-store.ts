@@ -17,26 +17,37 @@ import { namesOf, type WriterName } from './writers.ts'
 
 /** Lines fetched at a time. */
 const FETCH = 200
-/** A gateway that was killed and started again finds its own lock until the server has noticed. */
 const HOLD_PATIENCE_MS = 5000
 const HOLD_POLL_MS = 50
 
+export interface PostgresStoreOptions {
+  /** How sessions are opened; tests give ones that fail. */
+  readonly connect?: Connect
+  /** How long a held instance is asked for: a gateway that was killed and started again finds its own lock at first. */
+  readonly patienceMs?: number
+}
+
 /** Evidence in a PostgreSQL database: the same lines as in files, a row each, for any number of gateways. */
-export function postgresStore(address: PostgresAddress, connect: Connect = openPostgresSession): EvidenceStore {
-  return new PostgresStore(address, connect)
+export function postgresStore(address: PostgresAddress, options: PostgresStoreOptions = {}): EvidenceStore {
+  return new PostgresStore(address, options)
 }
 
 class PostgresStore implements EvidenceStore {
   readonly place: string
   readonly #address: PostgresAddress
   readonly #connect: Connect
+  readonly #patienceMs: number
   /** For questions. Opened when it is needed, and again when it was lost. */
   #reader: Promise<PostgresSession> | null = null
 
-  constructor(address: PostgresAddress, connect: Connect) {
+  constructor(
+    address: PostgresAddress,
+    { connect = openPostgresSession, patienceMs = HOLD_PATIENCE_MS }: PostgresStoreOptions,
+  ) {
     this.place = placeOf(address)
     this.#address = address
     this.#connect = connect
+    this.#patienceMs = patienceMs
   }
 
   async prepare(): Promise<void> {
@@ -115,7 +126,7 @@ class PostgresStore implements EvidenceStore {
         lockName(instance),
       ])
       if (row?.['got'] === true) return
-      if (waited >= HOLD_PATIENCE_MS) break
+      if (waited >= this.#patienceMs) break
       await sleep(HOLD_POLL_MS)
     }
     throw new EvidenceError(

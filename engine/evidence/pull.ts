@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { open, readFile, truncate } from 'node:fs/promises'
+import { open, readdir, readFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { EvidenceError } from '../errors.ts'
 import { parseCheckpoint } from './checkpoint.ts'
@@ -147,11 +147,13 @@ class Pull {
     if (documents.size === 0 && runs.length === 0) return
     await localFiles.makeDirectory(tilesIn(this.#directory))
     await publish(localFiles, sequenceFile(this.#directory), joined(runs.map(runOf)).map(runLine).join(''))
-    await this.#tiles()
+    const tiles = await this.#tiles()
     for (const [name, text] of documents) await publish(localFiles, join(logIn(this.#directory), name), text)
+    await removeReplaced(tilesIn(this.#directory), tiles)
   }
 
-  async #tiles(): Promise<void> {
+  async #tiles(): Promise<ReadonlySet<string>> {
+    const all = new Set<string>()
     const made = new Set<string>()
     for (let after = ''; ;) {
       const rows = await this.#session.query(TILES_AFTER, [after, FETCH])
@@ -160,10 +162,11 @@ class Pull {
         if (!Buffer.isBuffer(hashes)) throw this.#tampered(`tile/${String(path)}`, 'hashes', 'none')
         if (!made.has(dirname(file))) await localFiles.makeDirectory(dirname(file))
         made.add(dirname(file))
+        all.add(file)
         if (!(await hasBytes(file, hashes))) await publish(localFiles, file, hashes)
       }
       const last = rows.at(-1)
-      if (last === undefined) return
+      if (last === undefined) return all
       after = String(last['path'])
     }
   }
@@ -201,7 +204,7 @@ async function wholeLines(path: string): Promise<Whole> {
   try {
     const { bytes } = await eachLine(createReadStream(path), (line) => {
       count += 1
-      last = Buffer.from(line)
+      last = line
     })
     return { count, bytes, last }
   } catch (error) {
@@ -217,6 +220,14 @@ async function appendTo(path: string, bytes: number): Promise<AppendFile> {
     write: async (content) => (await file.write(content)).bytesWritten,
     datasync: () => file.datasync(),
     close: () => file.close(),
+  }
+}
+
+/** Partial tiles of an earlier checkpoint, which fuller ones have replaced since. */
+async function removeReplaced(folder: string, there: ReadonlySet<string>): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && /\.p\/\d+$/.test(path) && !there.has(path)) await localFiles.remove(path)
   }
 }
 
