@@ -6,7 +6,7 @@ import type { LeafSource, OrderStore, StoredTile } from './store.ts'
 import { namesOf, type WriterName } from './writers.ts'
 
 /** Lines fetched at a time. */
-const FETCH = 500
+const FETCH = 200
 const LOCK = `SELECT pg_try_advisory_lock(hashtextextended('countersign/evidence/order', 0)) AS got, pg_backend_pid() AS pid`
 
 /** The order of all records in a database, for the session that gets its lock; null while another session has it. */

@@ -39,7 +39,7 @@ export interface Pulled {
 }
 
 /** Lines fetched at a time. */
-const FETCH = 500
+const FETCH = 200
 const DOCUMENTS = ['checkpoint', 'witnessed']
 const FILE_OF: Readonly<Record<EntryKind, (directory: string, writer: string) => string>> = {
   record: recordsFile,
