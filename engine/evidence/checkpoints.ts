@@ -30,7 +30,7 @@ export interface CheckpointsOptions {
   readonly monotonic: () => bigint
   /** The log can't be signed any more; nothing else is told, and nothing more is signed. */
   readonly onFailure: (error: EvidenceError) => void
-  readonly peers: Peers
+  readonly peers: Pick<Peers, 'look'>
 }
 
 /** Where a writer's records end. */

@@ -15,6 +15,7 @@ import {
 } from './file-store.ts'
 import { MAX_LINE_BYTES, type EntryKind } from './line.ts'
 import { isInstanceRunning, lockInstance } from './lock.ts'
+import { readRecords } from './reading.ts'
 import type { Batch, EvidenceStore, InstanceHold, LineWriter } from './store.ts'
 import { writersIn } from './writers.ts'
 
@@ -32,6 +33,7 @@ export function directoryStore(path: string, files: FileSystem = localFiles): Ev
     lastRecord: (writer) => readLastLine(recordsFile(directory, writer)),
     order: () => openDirectoryOrder(directory, files),
     ordered: (writer) => orderedIn(directory, writer),
+    approvals: () => readRecords(directory, { mark: '"event":"approval.' }),
     isHeld: (instance) => Promise.resolve(isInstanceRunning(directory, instance)),
     close: () => Promise.resolve(),
   }

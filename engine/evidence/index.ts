@@ -10,7 +10,14 @@ export {
 } from './decision-record.ts'
 export type { AppendFile, FileSystem } from './file-store.ts'
 export { directoryStore } from './directory-store.ts'
-export { closeWriters, openEvidence, openEvidenceLog, type EvidenceOptions, type WriterOptions } from './log.ts'
+export {
+  closeWriters,
+  openEvidence,
+  openEvidenceLog,
+  type ClosedWriters,
+  type EvidenceOptions,
+  type WriterOptions,
+} from './log.ts'
 export { readFrames, readRecords, type ReadOptions, type StoredFrame, type StoredRecord } from './reading.ts'
 export type { ParsedFrame, RecordingFrame } from './recording.ts'
 export type { PostgresAddress } from './postgres-session.ts'

@@ -24,7 +24,7 @@ export interface WriterOptions extends Clock {
   /** For the boot id and the payloads' salts; node:crypto's by default. */
   random?(bytes: number): Uint8Array
   /** Told when this writer, as the one who signs, has closed the writers of a gateway that did not come back. */
-  onPeerClosed?(instance: string): void
+  onPeerClosed?(closed: ClosedWriters): void
   /** Who opens the log in the place of a gateway that does not come back; recorded with the writer's first record. */
   readonly by?: string
 }
@@ -95,20 +95,28 @@ async function openCheckpoints(
     instance: options.instance,
     patienceMs: rhythm.peerMs ?? PEER_PATIENCE_MS,
     close: (instance, by) => closeWriters(store, instance, { now: options.now, monotonic: options.monotonic, by }),
-    onClosed: (instance) => options.onPeerClosed?.(instance),
+    onClosed: (closed) => options.onPeerClosed?.(closed),
   })
   return Checkpoints.open({ store, signer, rhythm, monotonic: () => options.monotonic(), onFailure, peers })
 }
 
+/** An instance whose writers were closed in its stead. */
+export interface ClosedWriters {
+  readonly instance: string
+  /** The writer that closed the others: all of the instance's up to it are over. */
+  readonly last: string
+  readonly inDoubt: readonly InDoubt[]
+}
+
 /**
  * Does what a start of this instance would do for its dead writers, in its stead: opens a writer as that instance, which
- * closes them, and closes that. Throws ERR_EVIDENCE_LOCKED where the instance runs. Answers what is in doubt.
+ * closes them, and closes that. Throws ERR_EVIDENCE_LOCKED where the instance runs.
  */
 export async function closeWriters(
   store: EvidenceStore,
   instance: string,
   options: Clock & { readonly by: string },
-): Promise<readonly InDoubt[]> {
+): Promise<ClosedWriters> {
   const log = await openEvidence(store, {
     ...options,
     now: () => options.now(),
@@ -116,7 +124,7 @@ export async function closeWriters(
     instance,
   })
   await log.close()
-  return log.inDoubt
+  return { instance, last: log.writerId, inDoubt: log.inDoubt }
 }
 
 // Two can fail, the writer and the sequencer; the process ends for the first.

@@ -8,28 +8,28 @@ export const PEER_PATIENCE_MS: number = 5 * 60_000
 /** Looks at the others so many times within the patience. */
 const LOOKS = 10
 
-export interface PeersOptions {
+export interface PeersOptions<Closed = unknown> {
   readonly store: EvidenceStore
   readonly clock: { monotonic(): bigint }
   /** This gateway's own instance, which is no peer. */
   readonly instance: string
   readonly patienceMs: number
   /** Closes the dead writers of an instance. */
-  close(instance: string, by: string): Promise<unknown>
-  onClosed(instance: string): void
+  close(instance: string, by: string): Promise<Closed>
+  onClosed(closed: Closed): void
 }
 
 /**
  * The other instances of a store, as the one who signs sees them: one that died and isn't started again within the
  * patience gets its writers closed, so that what it left in doubt is said, and the log is complete without it.
  */
-export class Peers {
-  readonly #options: PeersOptions
+export class Peers<Closed = unknown> {
+  readonly #options: PeersOptions<Closed>
   /** Since when an instance has been dead, by the monotonic clock. */
   readonly #dead = new Map<string, bigint>()
   #looked: bigint | null = null
 
-  constructor(options: PeersOptions) {
+  constructor(options: PeersOptions<Closed>) {
     this.#options = options
   }
 
@@ -62,13 +62,14 @@ export class Peers {
   }
 
   async #close(instance: string, by: string): Promise<void> {
+    const { close, onClosed } = this.#options
     try {
-      await this.#options.close(instance, by)
+      const closed = await close(instance, by)
+      this.#dead.delete(instance)
+      onClosed(closed)
     } catch (error) {
       if (error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_LOCKED') return // It came back just now.
       throw error
     }
-    this.#dead.delete(instance)
-    this.#options.onClosed(instance)
   }
 }

@@ -12,6 +12,7 @@ import {
   type Row,
 } from './postgres-session.ts'
 import { PostgresWriter } from './postgres-writer.ts'
+import { recordOf, type StoredRecord } from './reading.ts'
 import type { EvidenceStore, InstanceHold, OrderStore } from './store.ts'
 import { namesOf, type WriterName } from './writers.ts'
 
@@ -109,6 +110,18 @@ class PostgresStore implements EvidenceStore {
     return Number(row?.['count'] ?? 0)
   }
 
+  async *approvals(): AsyncGenerator<StoredRecord> {
+    for (let after: readonly unknown[] = [0, 0]; ;) {
+      const rows = await this.#ask(APPROVALS_AFTER, [...after, FETCH])
+      for (const { writer, seq, line } of rows) {
+        yield recordOf(Buffer.from(String(line)), `${this.place}: record ${String(seq)} of writer ${String(writer)}`)
+      }
+      const last = rows.at(-1)
+      if (last === undefined) return
+      after = [last['writer'], last['seq']]
+    }
+  }
+
   async isHeld(instance: string): Promise<boolean> {
     const [row] = await this.#ask(IS_HELD, [lockName(instance)])
     return row?.['held'] === true
@@ -171,6 +184,10 @@ class PostgresStore implements EvidenceStore {
 const WRITER = '(SELECT number FROM evidence_writers WHERE id = $1)'
 const LINES_AFTER = `SELECT seq, line FROM evidence_lines WHERE writer = ${WRITER} AND kind = $2 AND seq > $3
   ORDER BY seq LIMIT $4`
+// The index that has these lines alone is found by the very same condition.
+const APPROVALS_AFTER = `SELECT writer, seq, line FROM evidence_lines
+  WHERE kind = 'record' AND line LIKE '%"event":"approval.%' AND (writer, seq) > ($1::integer, $2::bigint)
+  ORDER BY writer, seq LIMIT $3`
 const LAST_RECORD = `SELECT line FROM evidence_lines WHERE writer = ${WRITER} AND kind = 'record'
   ORDER BY seq DESC LIMIT 1`
 const ORDERED = `SELECT seq + count - 1 AS count FROM evidence_runs WHERE writer = ${WRITER} ORDER BY seq DESC LIMIT 1`
