@@ -5,7 +5,9 @@ import { loadConfig } from '../engine/config/index.ts'
 import type { GatewayConfig, LoadedConfig } from '../engine/config/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import { openBundle } from '../engine/policy/index.ts'
+import { openDatabase, type PostgresPlace } from '../engine/state/index.ts'
 import type { CommandIo } from './command.ts'
+import { evidenceStoreOf } from './evidence-store.ts'
 import { EXIT, explain, isParseError, UsageError } from './exit.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
@@ -37,8 +39,8 @@ export async function checkCommand(argv: readonly string[], io: CommandIo): Prom
       return { shown: `${issuer.issuer} answers and shows its keys` }
     })
   }
-  await report.line('evidence', () => writable(evidence.directory))
-  await report.line('state', () => writable(dirname(state.file)))
+  await report.line('evidence', () => evidenceStore(evidence))
+  await report.line('state', () => ('file' in state ? writable(dirname(state.file)) : stateDatabase(state.postgres)))
   for (const plane of planes ?? []) await report.line(plane.id, async () => ({ shown: await plane.reach() }))
   return report.failures === 0 ? EXIT.ok : EXIT.failed
 }
@@ -94,6 +96,28 @@ async function bundle({ bundle, trust, limits }: GatewayConfig['policy']): Promi
   const { reference } = await openBundle(bundle, trust, limits)
   const by = trust.kind === 'signed' ? `signed by ${trust.keyId ?? 'the configured key'}` : 'UNSIGNED (verify: none)'
   return { shown: `revision ${reference.revision}, ${by}` }
+}
+
+function evidenceStore(evidence: GatewayConfig['evidence']): Promise<Checked<never>> {
+  return evidence.postgres === null ? writable(evidence.directory) : evidenceDatabase(evidence)
+}
+
+/** Makes the tables as the gateway would, and counts what is there. */
+async function evidenceDatabase(evidence: GatewayConfig['evidence']): Promise<Checked<never>> {
+  const store = evidenceStoreOf({ evidence })
+  try {
+    await store.prepare()
+    const writers = await store.writers()
+    return { shown: `${store.place} has its tables, and ${writers.length} writers in them` }
+  } finally {
+    await store.close()
+  }
+}
+
+async function stateDatabase(place: PostgresPlace): Promise<Checked<never>> {
+  const database = await openDatabase(place)
+  await database.destroy()
+  return { shown: `postgres://${place.host}:${place.port}/${place.database} has its tables` }
 }
 
 /** Makes the directory as the gateway would, and puts a file there for a moment. */

@@ -1,7 +1,8 @@
 import { userInfo } from 'node:os'
 import type { LoadedConfig } from '../engine/config/index.ts'
-import { openEvidenceLog, type RecordDraft } from '../engine/evidence/index.ts'
+import { openEvidence, type RecordDraft } from '../engine/evidence/index.ts'
 import type { JsonObject } from '../engine/index.ts'
+import { evidenceStoreOf } from './evidence-store.ts'
 
 /**
  * Records what somebody did with live evidence (viewed, exported, erased it) as an event of its own, durable when this
@@ -14,8 +15,8 @@ export async function noteInEvidence(
   detail: JsonObject,
   reason: string | null = null,
 ): Promise<void> {
-  const log = await openEvidenceLog({
-    directory: config.evidence.directory,
+  const store = evidenceStoreOf(config)
+  const log = await openEvidence(store, {
     instance: `${config.instance.slice(0, 59)}-cli`,
     now: Date.now,
     monotonic: () => process.hrtime.bigint(),
@@ -24,5 +25,6 @@ export async function noteInEvidence(
     await log.append({ event, detail: { ...detail, by: userInfo().username, reason } }).durable
   } finally {
     await log.close()
+    await store.close()
   }
 }

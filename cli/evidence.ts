@@ -8,6 +8,16 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./evidence-verify.ts')).verifyCommand,
   },
   {
+    name: 'pull',
+    summary: 'copy evidence out of a database into a directory, byte for byte',
+    load: async () => (await import('./evidence-pull.ts')).pullCommand,
+  },
+  {
+    name: 'close-writer',
+    summary: 'close what a gateway left that will not be started again',
+    load: async () => (await import('./evidence-close-writer.ts')).closeWriterCommand,
+  },
+  {
     name: 'key',
     summary: "make a key for a directory's log",
     load: async () => (await import('./evidence-key.ts')).keyCommand,

@@ -5,8 +5,8 @@ import type { RunningApi } from '../console/index.ts'
 import { openLedger, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
-import { openEvidenceLog } from '../engine/evidence/index.ts'
-import type { EvidenceLog } from '../engine/evidence/index.ts'
+import { openEvidence } from '../engine/evidence/index.ts'
+import type { EvidenceLog, EvidenceStore } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
 import {
@@ -22,11 +22,16 @@ import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { openBundle, PolicyStore } from '../engine/policy/index.ts'
 import { bindingKey, openDatabase } from '../engine/state/index.ts'
 import { approvalHistory } from './approval-history.ts'
+import { ClosedPeers } from './closed-peers.ts'
+import { evidenceStoreOf } from './evidence-store.ts'
 import type { Log } from './log.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
 import { uuidv7 } from './uuid.ts'
 import { version } from './version.ts'
+
+/** An answer given at one gateway reaches a client that waits at another within this. */
+const FOLLOW_MS = 250
 
 export interface Gateway {
   /** Where each plane listens, and the API. */
@@ -57,15 +62,28 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const bundle = await openBundle(config.policy.bundle, config.policy.trust, config.policy.limits)
   const verifier = tokenVerifier(loaded, around)
   await using opened = new AsyncDisposableStack()
-  const evidence = await openEvidence(loaded, around)
+  const store = evidenceStoreOf(config)
+  opened.defer(() => store.close())
+  const closedPeers = new ClosedPeers(store, around.log)
+  const evidence = await openEvidenceRoom(loaded, store, around, closedPeers)
   opened.defer(() => evidence.close())
   const database = await openState(loaded)
   opened.defer(() => database.destroy())
-  const replayed = await rebuild(database, approvalHistory(config.evidence.directory, config.instance))
+  const { instance } = config
+  const shared = config.evidence.postgres !== null
+  const isOver = (writer: string): boolean => !shared || writer.startsWith(`${instance}.`)
+  const replayed = await rebuild(database, approvalHistory(store, shared ? null : instance), isOver)
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
+  closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
-  const ledger = await openLedger(database, { now: around.now, newId, journal })
+  const ledger = await openLedger(database, {
+    now: around.now,
+    newId,
+    writer: evidence.writerId,
+    journal,
+    ...(shared ? { followMs: FOLLOW_MS } : {}),
+  })
   opened.defer(() => ledger.close())
   const policy = new PolicyStore()
   await activatePolicy(bundle, { policy, evidence })
@@ -111,9 +129,14 @@ function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings):
   }
 }
 
-async function openEvidence({ config }: LoadedConfig, around: GatewaySurroundings): Promise<EvidenceLog> {
-  const evidence = await openEvidenceLog({
-    directory: config.evidence.directory,
+async function openEvidenceRoom(
+  { config }: LoadedConfig,
+  store: EvidenceStore,
+  around: GatewaySurroundings,
+  closedPeers: ClosedPeers,
+): Promise<EvidenceLog> {
+  const evidence = await openEvidence(store, {
+    onPeerClosed: (closed) => void closedPeers.add(closed),
     instance: config.instance,
     now: around.now,
     monotonic: () => process.hrtime.bigint(),
@@ -128,6 +151,7 @@ async function openEvidence({ config }: LoadedConfig, around: GatewaySurrounding
 }
 
 async function openState({ config }: LoadedConfig): ReturnType<typeof openDatabase> {
+  if ('postgres' in config.state) return openDatabase(config.state.postgres)
   const { file } = config.state
   await mkdir(dirname(file), { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new StateError('ERR_STATE_OPEN', `state.file: the directory of ${file} can't be made`, { cause })

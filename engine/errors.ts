@@ -72,6 +72,7 @@ export type ApprovalErrorCode =
 
 export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_DIRECTORY'
+  | 'ERR_EVIDENCE_STORE'
   | 'ERR_EVIDENCE_LOCKED'
   | 'ERR_EVIDENCE_WRITE'
   | 'ERR_EVIDENCE_CLOSED'
@@ -86,7 +87,12 @@ export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_PROTOCOL'
   | 'ERR_UPSTREAM_QUERY'
 
-export type StateErrorCode = 'ERR_STATE_OPEN' | 'ERR_STATE_MIGRATION' | 'ERR_STATE_QUERY' | 'ERR_STATE_REBUILD'
+export type StateErrorCode =
+  | 'ERR_STATE_OPEN'
+  | 'ERR_STATE_MIGRATION'
+  | 'ERR_STATE_QUERY'
+  | 'ERR_STATE_BUSY'
+  | 'ERR_STATE_REBUILD'
 
 export type ErrorCode =
   | ConfigErrorCode

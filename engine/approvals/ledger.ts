@@ -1,4 +1,5 @@
-import { ApprovalError, StateError } from '../errors.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ApprovalError, EvidenceError, StateError } from '../errors.ts'
 import type { Database } from '../state/index.ts'
 import { answered, type AnswerDraft } from './answering.ts'
 import {
@@ -36,6 +37,10 @@ export interface LedgerOptions {
   /** Milliseconds since 1970. */
   now(): number
   newId(): string
+  /** The evidence writer that the journal writes as: what it has claimed is settled when it is over. */
+  readonly writer: string
+  /** Where other gateways change holds too: milliseconds from one look at what they did to the next. */
+  readonly followMs?: number
   /** The evidence log. A change takes place after this has resolved, and not at all when it rejects. */
   journal(event: ApprovalEvent): Promise<void>
 }
@@ -54,12 +59,23 @@ const STATES: readonly ApprovalState[] = ['requested', 'granted', 'denied', 'exp
 const LIST_LIMIT = 1_000
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
+/** How long a change waits for another gateway's of the same hold; that takes milliseconds, unless that gateway died. */
+const CONTENDED_MS = 5_000
+const CONTENDED_POLL_MS = 25
+/** How often holds that nobody looks after are looked for. */
+const SWEEP_MS = 10_000
+
+/** Another gateway is changing this hold, or has since it was read: not for callers, who get `busy` when it lasts. */
+class Contended extends Error {}
+
 class Ledger implements ApprovalLedger {
   readonly #store: ApprovalStore
   readonly #options: LedgerOptions
   readonly #queue = new KeyedQueue()
   readonly #waiting = new WaitingRoom()
   readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #closing = new AbortController()
+  #following: Promise<void> = Promise.resolve()
   /** Set once: by close, or when the store lost a change that evidence has. Only a restart brings the two together. */
   #ended: ApprovalError | StateError | null = null
 
@@ -73,6 +89,8 @@ class Ledger implements ApprovalLedger {
       if (this.#isDue(approval)) await this.#expire(approval.id)
       else this.#watch(approval)
     }
+    const { followMs } = this.#options
+    if (followMs !== undefined) this.#following = this.#follow(followMs)
   }
 
   request(draft: ApprovalDraft): Promise<Approval> {
@@ -130,6 +148,7 @@ class Ledger implements ApprovalLedger {
   async close(): Promise<void> {
     this.#end(new ApprovalError('ERR_APPROVAL_CLOSED', 'the approval ledger is closed', { retryable: true }))
     await this.#queue.idle()
+    await this.#following
   }
 
   async #open(draft: ApprovalDraft): Promise<Approval> {
@@ -154,20 +173,69 @@ class Ledger implements ApprovalLedger {
   }
 
   /**
-   * Evidence, then the store, then those who wait. Killed after the first: the restart's rebuild brings the store up to
-   * evidence. The store failing after the first: as good as killed, so the ledger ends.
+   * A claim, evidence, the store, then those who wait. Killed after evidence: the claim stands, so that no other gateway
+   * changes what it can't know the state of, until the rebuild that a restart begins with brings the store up to evidence.
+   * The store failing after evidence: as good as killed, so the ledger ends.
    */
   async #change(event: ApprovalEvent): Promise<Approval> {
     const { approval } = event
-    await this.#options.journal(event)
+    const { writer, journal } = this.#options
+    if (!(await this.#store.claim(approval, writer))) throw new Contended()
     try {
-      await (approval.version === 1 ? this.#store.insert(approval) : this.#store.replace(approval))
+      await journal(event)
+    } catch (error) {
+      if (!mayBeRecorded(error)) await this.#release(approval)
+      throw error
+    }
+    try {
+      await this.#store.settle(approval, writer)
     } catch (error) {
       throw this.#end(outOfStep(error))
     }
     this.#watch(approval)
     if (approval.state !== 'requested') this.#waiting.tell(approval)
     return approval
+  }
+
+  async #release(approval: Approval): Promise<void> {
+    try {
+      await this.#store.release(approval, this.#options.writer)
+    } catch (error) {
+      throw this.#end(outOfStep(error))
+    }
+  }
+
+  /** Looks now and then at what other gateways did to holds that are waited for here, and at those that nobody looks after. */
+  async #follow(everyMs: number): Promise<void> {
+    for (let looks = 1; await this.#pause(everyMs); looks += 1) {
+      try {
+        await this.#lookAtAwaited()
+        if ((looks * everyMs) % SWEEP_MS < everyMs) await this.#sweep()
+      } catch {
+        // The next look tells; those who wait have their own patience, and what they then do meets the same store.
+      }
+    }
+  }
+
+  async #lookAtAwaited(): Promise<void> {
+    const awaited = this.#waiting.awaited()
+    if (awaited.length === 0) return
+    for (const approval of await this.#store.settled(awaited)) this.#waiting.tell(approval)
+  }
+
+  /** The gateway that asked may be gone: a hold expires all the same. */
+  async #sweep(): Promise<void> {
+    const open = await this.#store.list(STATES.filter(isOpen))
+    for (const approval of open) if (this.#isDue(approval)) await this.#expire(approval.id)
+  }
+
+  async #pause(ms: number): Promise<boolean> {
+    try {
+      await sleep(ms, undefined, { signal: this.#closing.signal, ref: false })
+      return true
+    } catch {
+      return false
+    }
   }
 
   #isDue({ state, expiresAt }: Approval): boolean {
@@ -207,10 +275,21 @@ class Ledger implements ApprovalLedger {
   /** All changes to the holds of one binding, one after the other: of concurrent answers one wins, of requests one asks. */
   #inTurn<Result>({ digest, requester, policy }: Binding, work: () => Promise<Result>): Promise<Result> {
     const key = JSON.stringify([digest, requester.id, requester.issuer, policy.digest])
-    return this.#queue.run(key, async () => {
+    return this.#queue.run(key, () => this.#uncontended(work))
+  }
+
+  /** Does it again, from what the store then has, while another gateway is changing the same. */
+  async #uncontended<Result>(work: () => Promise<Result>): Promise<Result> {
+    for (let waited = 0; ; waited += CONTENDED_POLL_MS) {
       this.#checkOpen()
-      return work()
-    })
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof Contended)) throw error
+        if (waited >= CONTENDED_MS) throw busy()
+      }
+      await this.#pause(CONTENDED_POLL_MS)
+    }
   }
 
   async #known(id: string): Promise<Approval> {
@@ -225,11 +304,22 @@ class Ledger implements ApprovalLedger {
 
   #end(error: ApprovalError | StateError): ApprovalError | StateError {
     this.#ended ??= error
+    this.#closing.abort()
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
     this.#waiting.failAll(this.#ended)
     return this.#ended
   }
+}
+
+// After a fatal failure nobody knows what of the last batch is durable; any other refusal was before anything was written.
+function mayBeRecorded(error: unknown): boolean {
+  return error instanceof EvidenceError && error.fatal
+}
+
+function busy(): StateError {
+  const message = 'another gateway has been changing this hold for seconds: ask again; if that gateway died, start it'
+  return new StateError('ERR_STATE_BUSY', message, { retryable: true })
 }
 
 function outOfStep(cause: unknown): StateError {

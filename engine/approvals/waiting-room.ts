@@ -25,6 +25,11 @@ export class WaitingRoom {
     }
   }
 
+  /** The holds that somebody waits for. */
+  awaited(): readonly string[] {
+    return [...this.#waiters.keys()]
+  }
+
   isAwaited(id: string): boolean {
     return this.#waiters.has(id)
   }

@@ -6,26 +6,31 @@ import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseConfigDocument } from './document.ts'
-import type { ConfigDocument, ConfigPath } from './document.ts'
-import { formatPath, parsePath } from './complaint.ts'
+import type { ConfigDocument } from './document.ts'
+import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
+import { stores } from './stores.ts'
+import { parsePath } from './complaint.ts'
 import { validateConfig } from './validation.ts'
 import type { IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
-import { parseSigner, type NoteSigner } from '../evidence/index.ts'
+import type { NoteSigner, PostgresAddress } from '../evidence/index.ts'
 import type { IssuerConfig } from '../identity/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
-import { Secret } from '../secret.ts'
 import { parseDuration } from '../units.ts'
 
 /** Paths are absolute, durations in the unit that their name says, secrets read. */
 export interface GatewayConfig {
   readonly instance: string
   readonly evidence: {
+    /** Throws ConfigError where evidence is in a database: whoever reads files is told to pull it first. */
     readonly directory: string
+    /** Where several gateways write, in the place of a directory; null: there is a directory. */
+    readonly postgres: PostgresAddress | null
     /** What signs the log's checkpoints; null: there are none. */
     readonly signer: NoteSigner | null
   }
-  readonly state: { readonly file: string }
+  /** A file, or, where evidence is in a database, a database. */
+  readonly state: { readonly file: string } | { readonly postgres: PostgresAddress }
   readonly policy: {
     readonly bundle: string
     readonly trust: BundleTrust
@@ -56,13 +61,6 @@ export interface LoadedConfig {
   locate(path: string): string
 }
 
-/** What a configuration may reach beyond its own text. */
-export interface ConfigSurroundings {
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Throws as node:fs does. */
-  readText(path: string): string
-}
-
 const PROCESS: ConfigSurroundings = { env: process.env, readText: (path) => readFileSync(path, 'utf8') }
 
 /** Reads and checks a file. Throws ConfigError; its message has one line for each thing that is wrong. */
@@ -87,11 +85,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   const outside = new OutsideTexts(document, from, surroundings)
   const config: GatewayConfig = {
     instance,
-    evidence: {
-      directory: resolve(from, evidence.directory),
-      signer: evidence.log === undefined ? null : logSigner(evidence.log.key, outside, document),
-    },
-    state: { file: resolve(from, state.file) },
+    ...stores(evidence, state, { document, from, outside }),
     policy: {
       bundle: resolve(from, policy.bundle),
       trust: policy.verify === 'none' ? { kind: 'unsigned' } : trusted(policy.verify, outside),
@@ -122,14 +116,6 @@ function trusted(verify: { key: OutsideText; algorithm: string; key_id: string }
   return { kind: 'signed', key, keyId: verify.key_id, algorithm: verify.algorithm }
 }
 
-// What was found is a key, or nearly one: it is not repeated.
-function logSigner(key: OutsideText, outside: OutsideTexts, document: ConfigDocument): NoteSigner {
-  const path = ['evidence', 'log', 'key']
-  const signer = parseSigner(outside.read(key, path).reveal())
-  if (signer !== undefined) return signer
-  throw shapeAt(document, path, 'a private key as `countersign evidence key` makes it', 'other text')
-}
-
 function apiTls(tls: Record<'cert' | 'key', OutsideText>, outside: OutsideTexts): { cert: string; key: string } {
   const read = (name: 'cert' | 'key'): string => outside.read(tls[name], ['api', 'tls', name]).reveal()
   return { cert: read('cert'), key: read('key') }
@@ -150,82 +136,4 @@ function configuredIssuer(text: IssuerText, index: number, document: ConfigDocum
   const { issuer, audience, algorithms, claims } = text
   const times = { maxLifetimeSeconds: seconds('max_lifetime'), keysMaxAgeSeconds: seconds('keys_max_age') }
   return { issuer, audience, algorithms, claims, ...times }
-}
-
-function shapeAt(document: ConfigDocument, path: ConfigPath, expected: string, found: string): ConfigError {
-  const text = `${document.locate(path)}: ${formatPath(path)}: expected ${expected}; found ${found}`
-  return new ConfigError('ERR_CONFIG_SHAPE', text)
-}
-
-/** Texts that the file only points to: in the environment, or in files beside it. */
-class OutsideTexts {
-  readonly #document: ConfigDocument
-  readonly #from: string
-  readonly #surroundings: ConfigSurroundings
-
-  constructor(document: ConfigDocument, from: string, surroundings: ConfigSurroundings) {
-    this.#document = document
-    this.#from = from
-    this.#surroundings = surroundings
-  }
-
-  /** Everything beneath a value, each `{ file: PATH }` and `{ env: NAME }` replaced. */
-  within(value: object, path: ConfigPath): Readonly<Record<string, unknown>> {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, this.#replaced(inner, [...path, key])]))
-  }
-
-  read(pointer: OutsideText, path: ConfigPath): Secret {
-    const [text, source] =
-      'env' in pointer ? this.#fromEnvironment(pointer.env, path) : this.#fromFile(pointer.file, path)
-    if (text.trim() === '') throw this.#unreadable(path, `text in the ${source}`, 'it empty')
-    return new Secret(text.replace(/\r?\n$/, ''), source)
-  }
-
-  #replaced(value: unknown, path: ConfigPath): unknown {
-    if (Array.isArray(value)) return value.map((inner, index) => this.#replaced(inner, [...path, index]))
-    if (typeof value !== 'object' || value === null) return value
-    return isPointer(value) ? this.read(value, path) : this.within(value, path)
-  }
-
-  #fromEnvironment(name: string, path: ConfigPath): readonly [string, string] {
-    const text = this.#surroundings.env[name]
-    if (text === undefined) throw this.#unreadable(path, `the environment variable ${name} to be set`, 'it unset')
-    return [text, `environment variable ${name}`]
-  }
-
-  #fromFile(name: string, path: ConfigPath): readonly [string, string] {
-    const file = resolve(this.#from, name)
-    try {
-      return [this.#surroundings.readText(file), `file ${file}`]
-    } catch (cause) {
-      throw this.#unreadable(path, `a readable file ${file}`, reason(cause))
-    }
-  }
-
-  #unreadable(path: ConfigPath, expected: string, found: string): ConfigError {
-    const text = `${this.#document.locate(path)}: ${formatPath(path)}: expected ${expected}; found ${found}`
-    return new ConfigError('ERR_CONFIG_SECRET', text)
-  }
-}
-
-function isPointer(value: object): value is OutsideText {
-  const entries = Object.entries(value)
-  return (
-    entries.length === 1 && entries.every(([key, text]) => ['file', 'env'].includes(key) && typeof text === 'string')
-  )
-}
-
-/** A system error's own short words, never the text of what was read. */
-function reason(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  switch (code) {
-    case 'ENOENT':
-      return 'no such file'
-    case 'EACCES':
-      return 'a file that this user may not read'
-    case 'EISDIR':
-      return 'a directory'
-    default:
-      return typeof code === 'string' ? `a failure to read it (${code})` : 'a failure to read it'
-  }
 }

@@ -108,6 +108,21 @@ const issuer = section(
   ['max_lifetime', 'keys_max_age', 'claims'],
 )
 
+const postgres = section(
+  'a mapping of host, port, database, user, password and tls',
+  {
+    host: { type: 'string', minLength: 1, description: 'a host name, an address, or the directory of a Unix socket' },
+    port: { type: 'integer', minimum: 1, maximum: 65_535, description: 'a TCP port', default: 5432 },
+    database: { type: 'string', minLength: 1, description: 'the name of a database' },
+    user: { type: 'string', minLength: 1, description: 'the role that the gateway uses there' },
+    password: outsideText,
+    tls: { enum: ['verify-full', 'off'], description: 'verify-full or off', default: 'verify-full' },
+    ca: outsideText,
+    server_name: { type: 'string', minLength: 1, description: 'the name that the server’s certificate must bear' },
+  },
+  ['port', 'password', 'tls', 'ca', 'server_name'],
+)
+
 /** The whole file but the planes' own sections, which each plane checks. Published as docs/countersign.schema.json. */
 export const CONFIG_SCHEMA: ConfigSchema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -121,11 +136,11 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         description: 'a name for this gateway of letters, digits and hyphens, at most 63',
       },
       evidence: section(
-        'a mapping of directory and log',
-        { directory: path, log: section('a mapping with key', { key: outsideText }) },
-        ['log'],
+        'a mapping of directory, or postgres, and log',
+        { directory: path, postgres, log: section('a mapping with key', { key: outsideText }) },
+        ['directory', 'postgres', 'log'],
       ),
-      state: section('a mapping with file', { file: path }),
+      state: section('a mapping with file, or postgres', { file: path, postgres }, ['file', 'postgres']),
       policy: section('a mapping of bundle and verify', { bundle: path, verify, slowest_decision: duration('250ms') }, [
         'slowest_decision',
       ]),

@@ -10,8 +10,12 @@ export type OutsideText = { readonly file: string } | { readonly env: string }
 /** The file's own words, once its shape is known to be right and its defaults are in. */
 export interface ConfigText {
   readonly instance: string
-  readonly evidence: { readonly directory: string; readonly log?: { readonly key: OutsideText } }
-  readonly state: { readonly file: string }
+  readonly evidence: {
+    readonly directory?: string
+    readonly postgres?: PostgresText
+    readonly log?: { readonly key: OutsideText }
+  }
+  readonly state: { readonly file?: string; readonly postgres?: PostgresText }
   readonly policy: {
     readonly bundle: string
     readonly verify: 'none' | { readonly key: OutsideText; readonly algorithm: string; readonly key_id: string }
@@ -26,6 +30,17 @@ export interface ConfigText {
   }
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+}
+
+export interface PostgresText {
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  readonly password?: OutsideText
+  readonly tls: 'verify-full' | 'off'
+  readonly ca?: OutsideText
+  readonly server_name?: string
 }
 
 export interface IssuerText {

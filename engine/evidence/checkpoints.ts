@@ -1,76 +1,98 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EvidenceError } from '../errors.ts'
 import type { RecordDraft } from './decision-record.ts'
-import { lockInstance, type InstanceLock } from './lock.ts'
-import { Sequencer, type SequencerOptions } from './sequencer.ts'
+import type { Peers } from './peers.ts'
+import { Sequencer } from './sequencer.ts'
+import type { NoteSigner } from './signed-note.ts'
+import type { EvidenceStore } from './store.ts'
 
 export interface Rhythm {
   /** Milliseconds from one look at the records to the next: a checkpoint is at most about this far behind. */
   readonly everyMs: number
   /** A `log.checkpoint` record is written when nothing has been recorded for so long: silence is provable to that. */
   readonly heartbeatMs: number
+  /** How long a dead gateway's writers stay open when it isn't started again; five minutes by default. */
+  readonly peerMs?: number
 }
 
 export const RHYTHM: Rhythm = { everyMs: 1000, heartbeatMs: 60_000 }
 
-export interface CheckpointsOptions extends SequencerOptions {
+/** A store that can't be reached to be signed in for so long is as good as one that can't be written. */
+const LOST_MS = 30_000
+/** How long the last records of a writer that doesn't sign wait, when it closes, for the one who does. */
+const COVER_MS = 10_000
+const COVER_POLL_MS = 50
+
+export interface CheckpointsOptions {
+  readonly store: EvidenceStore
+  readonly signer: NoteSigner
   readonly rhythm: Rhythm
   readonly monotonic: () => bigint
   /** The log can't be signed any more; nothing else is told, and nothing more is signed. */
   readonly onFailure: (error: EvidenceError) => void
+  readonly peers: Pick<Peers, 'look'>
 }
 
-/** The sequencer at work beside a writer: off the path of any decision, one pass at a time. Life: open → start → close. */
+/** Where a writer's records end. */
+interface End {
+  readonly writer: string
+  readonly seq: number
+}
+
+/** The writer that the sequencer works beside: it records what the sequencer has to say. */
+interface Beside {
+  readonly writer: string
+  note(draft: RecordDraft): void
+}
+
+/**
+ * The sequencer at work beside a writer: off the path of any decision, one pass at a time. Where several gateways share a
+ * store, one of them has it; the others ask for it every time, and the first to be let takes over. Life: open → start →
+ * close.
+ */
 export class Checkpoints {
   readonly #options: CheckpointsOptions
-  readonly #sequencer: Sequencer
   readonly #stop: AbortController = new AbortController()
-  readonly #lock: InstanceLock
+  /** null while another gateway signs. */
+  #sequencer: Sequencer | null
   #running: Promise<void> = Promise.resolve()
   #failure: EvidenceError | null = null
+  /** Since when the store couldn't be reached for signing, by the monotonic clock. */
+  #lost: bigint | null = null
 
-  private constructor(options: CheckpointsOptions, sequencer: Sequencer, lock: InstanceLock) {
+  private constructor(options: CheckpointsOptions, sequencer: Sequencer | null) {
     this.#options = options
-    this.#lock = lock
     this.#sequencer = sequencer
   }
 
   static async open(options: CheckpointsOptions): Promise<Checkpoints> {
-    // Writers of several instances may share a directory; its order has one author. The dot keeps it from being one's name.
-    const lock = lockLog(options.directory)
-    try {
-      return new Checkpoints(options, await Sequencer.open(options), lock)
-    } catch (error) {
-      lock.release()
-      throw error
-    }
+    return new Checkpoints(options, await elect(options))
   }
 
   /**
-   * Signs all that is there, then goes on by itself: from the moment a gateway serves there is a checkpoint, however soon
-   * it dies. `note` records; a heartbeat that is refused is the writer's failure, which it tells itself.
+   * Signs all that is there, if it is this one's to do, then goes on by itself: from the moment a gateway serves there is
+   * a checkpoint, however soon it dies. `note` records; one that is refused is the writer's failure, which it tells itself.
    */
-  async start(note: (draft: RecordDraft) => void): Promise<void> {
+  async start(beside: Beside): Promise<void> {
     try {
-      while (await this.#sequencer.advance());
+      await this.#signAll()
     } catch (error) {
       throw asFailure(error)
     }
-    this.#running = this.#run(note)
+    this.#running = this.#run(beside)
   }
 
-  /** Signs what the writer has left, its end included. Throws what stopped it. */
-  async close(): Promise<void> {
+  /** Sees to it that what the writer has left is signed, its end included. Throws what stopped it. */
+  async close(end: End): Promise<void> {
     this.#stop.abort()
     await this.#running
     try {
       if (this.#failure !== null) throw this.#failure
-      while (await this.#sequencer.advance());
+      await this.#cover(end)
     } catch (error) {
       throw asFailure(error)
     } finally {
-      await this.#sequencer.close()
-      this.#lock.release()
+      await this.#sequencer?.close()
     }
   }
 
@@ -78,26 +100,69 @@ export class Checkpoints {
   async abandon(): Promise<void> {
     this.#stop.abort()
     await this.#running
-    await this.#sequencer.close()
-    this.#lock.release()
+    await this.#sequencer?.close()
   }
 
-  async #run(note: (draft: RecordDraft) => void): Promise<void> {
-    const { rhythm, monotonic } = this.#options
+  async #run(beside: Beside): Promise<void> {
+    const { rhythm, monotonic, onFailure } = this.#options
     let active = monotonic()
     while (await this.#pause(rhythm.everyMs)) {
       try {
-        if (await this.#sequencer.advance()) active = monotonic()
+        if (await this.#turn(beside)) active = monotonic()
       } catch (error) {
+        if (await this.#stepsDown(error)) continue
         this.#failure = asFailure(error)
-        this.#options.onFailure(this.#failure)
+        onFailure(this.#failure)
         return
       }
-      if (monotonic() - active < BigInt(rhythm.heartbeatMs) * 1_000_000n) continue
+      // While another signs, silence is that one's to tell.
+      if (this.#sequencer === null) active = monotonic()
+      if (this.#sequencer === null || monotonic() - active < BigInt(rhythm.heartbeatMs) * 1_000_000n) continue
       const { size, root } = this.#sequencer.checkpoint
-      note({ event: 'log.checkpoint', detail: { size, root: root.toString('hex') } })
+      beside.note({ event: 'log.checkpoint', detail: { size, root: root.toString('hex') } })
       active = monotonic()
     }
+  }
+
+  /** One look: takes over where nobody signs, then signs what is new. Answers whether there was anything. */
+  async #turn({ writer, note }: Beside): Promise<boolean> {
+    if (this.#sequencer === null) {
+      this.#sequencer = await elect(this.#options)
+      if (this.#sequencer === null) return false
+      const { size } = this.#sequencer.checkpoint
+      note({ event: 'gateway.failover', detail: { took: 'sequencer', size } })
+    }
+    const news = await this.#sequencer.advance()
+    this.#lost = null
+    await this.#options.peers.look(writer)
+    return news
+  }
+
+  // The place is lost with the way to the store: another may have taken it, and this one asks again.
+  async #stepsDown(error: unknown): Promise<boolean> {
+    if (!(error instanceof EvidenceError) || !error.retryable) return false
+    const now = this.#options.monotonic()
+    this.#lost ??= now
+    if (now - this.#lost > BigInt(LOST_MS) * 1_000_000n) return false
+    const sequencer = this.#sequencer
+    this.#sequencer = null
+    await sequencer?.close()
+    return true
+  }
+
+  async #signAll(): Promise<void> {
+    while ((await this.#sequencer?.advance()) === true);
+  }
+
+  // Whoever signs now may be about to stop as well, and have signed for the last time: so both are asked, in turn.
+  async #cover({ writer, seq }: End): Promise<void> {
+    const { store } = this.#options
+    for (let waited = 0; this.#sequencer === null && waited < COVER_MS; waited += COVER_POLL_MS) {
+      if ((await store.ordered(writer)) >= seq) return
+      this.#sequencer = await elect(this.#options)
+      if (this.#sequencer === null) await sleep(COVER_POLL_MS)
+    }
+    await this.#signAll()
   }
 
   async #pause(ms: number): Promise<boolean> {
@@ -110,14 +175,9 @@ export class Checkpoints {
   }
 }
 
-function lockLog(directory: string): InstanceLock {
-  try {
-    return lockInstance(directory, '.log')
-  } catch (cause) {
-    if (!(cause instanceof EvidenceError) || cause.code !== 'ERR_EVIDENCE_LOCKED') throw cause
-    const message = `${directory}: another process signs the log of this directory; give each gateway that has a log key an evidence directory of its own`
-    throw new EvidenceError('ERR_EVIDENCE_LOCKED', message, { cause })
-  }
+async function elect({ store, signer }: CheckpointsOptions): Promise<Sequencer | null> {
+  const order = await store.order()
+  return order === null ? null : Sequencer.open({ order, signer })
 }
 
 function asFailure(error: unknown): EvidenceError {

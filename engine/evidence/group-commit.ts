@@ -1,15 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { EvidenceError } from '../errors.ts'
-import type { AppendFile } from './file-store.ts'
 import type { EntryKind } from './line.ts'
+import type { LineWriter } from './store.ts'
 
 /** Beyond this many bytes waiting for the disk, callers are refused: the gateway must not buffer what it can't prove. */
 const MAX_WAITING: number = 64 * 1024 * 1024
-
-export interface NamedFile {
-  readonly path: string
-  readonly file: AppendFile
-}
 
 export interface Ticket {
   /** From 1, in the order in which batches become durable. */
@@ -24,12 +19,13 @@ interface Batch {
 }
 
 /**
- * Group commit over a writer's two files: one batch is being written and synced while the next fills. All entries of a
- * batch share one promise. Fail-stop: after the first failure nothing is written any more, because after a failed
- * fdatasync the kernel may have dropped the pages and a later success would say nothing about them.
+ * Group commit over one writer of a store: one batch is being written and made durable while the next fills. All entries
+ * of a batch share one promise. Fail-stop: after the first failure nothing is written any more, because after a failed
+ * fdatasync the kernel may have dropped the pages, and a commit whose answer was lost may have taken effect: a later
+ * success would say nothing about either.
  */
 export class GroupCommit {
-  readonly #files: Readonly<Record<EntryKind, NamedFile>>
+  readonly #writer: LineWriter
   readonly #onFailure: (error: EvidenceError) => void
   #filling: Batch = emptyBatch(1)
   #waiting = 0
@@ -37,13 +33,13 @@ export class GroupCommit {
   #running: Promise<void> | null = null
   #failure: EvidenceError | null = null
 
-  /** Owns both files from here on: `stop` closes them. */
-  constructor(files: Readonly<Record<EntryKind, NamedFile>>, onFailure: (error: EvidenceError) => void) {
-    this.#files = files
+  /** Owns the writer from here on: `stop` closes it. */
+  constructor(writer: LineWriter, onFailure: (error: EvidenceError) => void) {
+    this.#writer = writer
     this.#onFailure = onFailure
   }
 
-  /** The number of the last batch that is on disk. */
+  /** The number of the last batch that is durable. */
   get durableBatch(): number {
     return this.#durable
   }
@@ -71,11 +67,10 @@ export class GroupCommit {
     await this.#running
   }
 
-  /** Lets the batch in flight end, then closes the files. */
+  /** Lets the batch in flight end, then closes the writer. */
   async stop(): Promise<void> {
     await this.idle()
-    // What closing could still report, fdatasync has answered for.
-    await Promise.allSettled(Object.values(this.#files).map(({ file }) => file.close()))
+    await this.#writer.close()
   }
 
   async #run(): Promise<void> {
@@ -94,11 +89,13 @@ export class GroupCommit {
   }
 
   async #commit(batch: Batch): Promise<void> {
-    const failure = await writeBatch(this.#files, batch)
-    this.#waiting -= batch.lines.record.length + batch.lines.frame.length
-    if (failure !== null) {
-      this.#fail(failure, batch)
+    try {
+      await this.#writer.write(batch.lines)
+    } catch (error) {
+      this.#fail(asFailure(error), batch)
       return
+    } finally {
+      this.#waiting -= batch.lines.record.length + batch.lines.frame.length
     }
     this.#durable = batch.number
     batch.settled.resolve()
@@ -126,30 +123,10 @@ function isEmpty({ lines }: Batch): boolean {
   return lines.record === '' && lines.frame === ''
 }
 
-// Both files at the same time. Waits for both even when one fails: nothing may be in flight when files are closed.
-async function writeBatch(
-  files: Readonly<Record<EntryKind, NamedFile>>,
-  { lines }: Batch,
-): Promise<EvidenceError | null> {
-  const failures = await Promise.all([writeLines(files.record, lines.record), writeLines(files.frame, lines.frame)])
-  return failures.find((failure) => failure !== null) ?? null
-}
-
-async function writeLines({ path, file }: NamedFile, text: string): Promise<EvidenceError | null> {
-  if (text === '') return null
-  const bytes = Buffer.from(text)
-  try {
-    const written = await file.write(bytes)
-    if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`)
-    await file.datasync()
-    return null
-  } catch (cause) {
-    return writeFailure(path, cause)
-  }
-}
-
-function writeFailure(path: string, cause: unknown): EvidenceError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const message = `${path}: evidence can't be written (${reason}); everything is refused until the gateway is started again on a sound disk`
-  return new EvidenceError('ERR_EVIDENCE_WRITE', message, { cause, fatal: true })
+// A store says what is wrong in its own words; anything else is a fault in it, and stops the log no less.
+function asFailure(error: unknown): EvidenceError {
+  if (error instanceof EvidenceError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  const message = `evidence can't be written (${reason}); everything is refused until the gateway is started again`
+  return new EvidenceError('ERR_EVIDENCE_WRITE', message, { cause: error, fatal: true })
 }

@@ -9,10 +9,22 @@ export {
   type RecordDraft,
 } from './decision-record.ts'
 export type { AppendFile, FileSystem } from './file-store.ts'
-export { openEvidenceLog, type EvidenceOptions } from './log.ts'
+export { directoryStore } from './directory-store.ts'
+export {
+  closeWriters,
+  openEvidence,
+  openEvidenceLog,
+  type ClosedWriters,
+  type EvidenceOptions,
+  type WriterOptions,
+} from './log.ts'
 export { readFrames, readRecords, type ReadOptions, type StoredFrame, type StoredRecord } from './reading.ts'
 export type { ParsedFrame, RecordingFrame } from './recording.ts'
+export type { PostgresAddress } from './postgres-session.ts'
+export { postgresStore } from './postgres-store.ts'
+export { pullEvidence, type Pulled } from './pull.ts'
 export type { InDoubt } from './recovery.ts'
+export type { EvidenceStore } from './store.ts'
 export type { Finding, Severity } from './finding.ts'
 export { verifyEvidence, type VerifyReport, type WriterReport } from './verify.ts'
 export type { Appended, EvidenceLog } from './writer-log.ts'

@@ -2,6 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { EvidenceError } from '../errors.ts'
 import { recordsFile } from './file-store.ts'
 import { MAX_LINE_BYTES, splitLine } from './line.ts'
+import type { LeafSource } from './store.ts'
 
 const CHUNK_BYTES: number = 256 * 1024
 
@@ -10,7 +11,7 @@ const CHUNK_BYTES: number = 256 * 1024
  * hands out is durable: it syncs the file itself first, since a writer's last lines may be in the kernel's cache alone,
  * and a leaf that a power cut took back must not be under a signature.
  */
-export class LeafReader {
+export class LeafReader implements LeafSource {
   readonly writer: string
   readonly #path: string
   #offset = 0
@@ -74,9 +75,15 @@ export class LeafReader {
   }
 
   #leaf(line: Buffer): Buffer {
-    const parts = splitLine('record', line)
-    if (parts !== undefined) return Buffer.from(parts.leaf, 'hex')
+    const leaf = recordLeaf(line)
+    if (leaf !== undefined) return leaf
     const message = `${this.#path}:${this.#seq + 1}: expected a record as the log wrote it; found other bytes; keep a copy and run countersign evidence verify`
     throw new EvidenceError('ERR_EVIDENCE_TAMPERED', message, { fatal: true })
   }
+}
+
+/** The leaf hash of a record's line, taken from its bytes; undefined when the line isn't one, or names another. */
+export function recordLeaf(line: Buffer): Buffer | undefined {
+  const parts = splitLine('record', line)
+  return parts === undefined ? undefined : Buffer.from(parts.leaf, 'hex')
 }

@@ -19,16 +19,17 @@ export interface Tail {
 type OnLine = (bytes: Buffer, number: number) => void
 
 /**
- * Reads a file of any size in bounded memory and hands out its lines (without newline, numbered from 1). From the first
+ * Reads a file (its path, or its bytes) of any size in bounded memory and hands out its lines (without newline, numbered from 1). From the first
  * thing on that can't be a line of ours (a NUL byte, which canonical JSON never holds; more bytes than any entry has; no
  * newline before the end) the rest is the tail. Answers how many bytes are lines, and the tail.
  */
 export async function eachLine(
-  path: string,
+  content: string | AsyncIterable<Buffer>,
   onLine: OnLine,
 ): Promise<{ readonly bytes: number; readonly tail: Tail | null }> {
   const splitter = new Splitter(onLine)
-  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: CHUNK_BYTES })
+  const chunks: AsyncIterable<Buffer> =
+    typeof content === 'string' ? createReadStream(content, { highWaterMark: CHUNK_BYTES }) : content
   for await (const chunk of chunks) splitter.push(chunk)
   return splitter.end()
 }

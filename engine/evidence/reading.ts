@@ -148,15 +148,23 @@ class EntryReader {
 
   /** The line that `next` has just given. */
   entry(line: Buffer): EntryLine {
-    const where = `${this.#path}:${this.#line}`
-    const parts = splitLine(this.#kind, line)
-    const fields = parts === undefined ? null : asObject(parsed(parts.entry))
-    const digest = fields === null ? undefined : parsePayloadDigest(fields)
-    if (parts === undefined || fields === null || digest === undefined) throw unreadable(where, `a ${this.#kind}`)
-    const { salted, leaf } = parts
-    const beside = salted === null ? undefined : line.toString('utf8', salted.start, salted.end)
-    return { fields, payload: readPayload(digest, beside), leaf, text: line.toString('utf8'), where }
+    return entryOf(this.#kind, line, `${this.#path}:${this.#line}`)
   }
+}
+
+/** One record's line (without its newline), wherever it was kept; `where` names that. Throws as readRecords does. */
+export function recordOf(line: Buffer, where: string): StoredRecord {
+  return storedRecord(entryOf('record', line, where), null)
+}
+
+function entryOf(kind: EntryKind, line: Buffer, where: string): EntryLine {
+  const parts = splitLine(kind, line)
+  const fields = parts === undefined ? null : asObject(parsed(parts.entry))
+  const digest = fields === null ? undefined : parsePayloadDigest(fields)
+  if (parts === undefined || fields === null || digest === undefined) throw unreadable(where, `a ${kind}`)
+  const { salted, leaf } = parts
+  const beside = salted === null ? undefined : line.toString('utf8', salted.start, salted.end)
+  return { fields, payload: readPayload(digest, beside), leaf, text: line.toString('utf8'), where }
 }
 
 function unreadable(where: string, expected: string): EvidenceError {

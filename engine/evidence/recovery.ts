@@ -1,11 +1,20 @@
 import type { JsonObject } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
-import { asObject, asText, isIntent, isOutcome, type EvidenceRecord, type RecordDraft } from './decision-record.ts'
-import { recordingFile, recordsFile } from './file-store.ts'
+import {
+  asObject,
+  asText,
+  isIntent,
+  isOutcome,
+  parseRecord,
+  type EvidenceRecord,
+  type RecordDraft,
+} from './decision-record.ts'
 import type { Finding } from './finding.ts'
+import { decodeLine } from './line.ts'
 import type { Tail } from './lines.ts'
-import { scanFrames, scanRecords, type FramesScan, type RecordsScan } from './scan.ts'
-import { readClosing, writersOf, type WriterName } from './writers.ts'
+import { closesItself, scanFrames, scanRecords, type FramesScan, type RecordsScan } from './scan.ts'
+import type { EvidenceStore } from './store.ts'
+import { byAge, type WriterName } from './writers.ts'
 
 /** An intent that was durable when its writer died, and of which nobody knows whether it took effect. Never re-sent. */
 export interface InDoubt {
@@ -44,25 +53,36 @@ export interface Predecessors {
  * dead ones before it, the newest of them last, before it takes a record of its own. Reads only; a crash in the recovery
  * itself leaves one dead writer more. Throws ERR_EVIDENCE_TAMPERED where a file shows more than a crash can do.
  */
-export async function findPredecessors(directory: string, instance: string): Promise<Predecessors> {
-  const writers = await writersOf(directory, instance)
+export async function findPredecessors(store: EvidenceStore, instance: string): Promise<Predecessors> {
+  const all = await store.writers()
+  const writers = all.filter((writer) => writer.instance === instance).toSorted(byAge)
   const traces: Traces = { open: new Map(), settled: new Set(), closed: new Set() }
   const dead: RecordsScan[] = []
   let end: ChainEnd | null = null
   for (const writer of writers.toReversed()) {
     if (traces.closed.has(writer.id)) break
-    const closing = await readClosing(directory, writer)
+    const closing = await closingOf(store, writer)
     if (closing !== undefined) {
-      end ??= { writer_id: writer.id, last_seq: closing.record.seq, head: closing.leaf }
+      end ??= closing
       break
     }
-    const scan = await scanDead(directory, writer.id, traces)
+    const scan = await scanDead(store, writer.id, traces)
     end ??= { writer_id: writer.id, last_seq: scan.lastSeq, head: scan.head }
     dead.unshift(scan)
   }
   const examined: DeadWriter[] = []
-  for (const records of dead) examined.push(await examine(directory, records, traces))
+  for (const records of dead) examined.push(await examine(store, records, traces))
   return { newest: writers.at(-1), end, dead: examined }
+}
+
+/** Where a writer closed itself; undefined when it did not. */
+export async function closingOf(store: EvidenceStore, writer: WriterName): Promise<ChainEnd | undefined> {
+  const last = await store.lastRecord(writer.id)
+  const line = last === undefined ? undefined : decodeLine('record', last)
+  if (line?.kind !== 'entry') return undefined
+  const record = parseRecord(line.entry, line.payload)
+  if (record?.writerId !== writer.id || !closesItself(record)) return undefined
+  return { writer_id: writer.id, last_seq: record.seq, head: line.leaf }
 }
 
 /** What the dead writers' records tell, gathered from the newest writer back. */
@@ -75,9 +95,9 @@ interface Traces {
   readonly closed: Set<string>
 }
 
-async function scanDead(directory: string, writerId: string, traces: Traces): Promise<RecordsScan> {
+async function scanDead(store: EvidenceStore, writerId: string, traces: Traces): Promise<RecordsScan> {
   const source = {
-    path: recordsFile(directory, writerId),
+    content: store.content('record', writerId),
     file: `records/${writerId}.ndjson`,
     writerId,
     report: refuse,
@@ -97,11 +117,11 @@ function trace(record: EvidenceRecord, { open, settled, closed }: Traces): void 
   }
 }
 
-async function examine(directory: string, records: RecordsScan, { open }: Traces): Promise<DeadWriter> {
+async function examine(store: EvidenceStore, records: RecordsScan, { open }: Traces): Promise<DeadWriter> {
   const { writerId } = records
   const file = `recordings/${writerId}.ndjson`
-  const path = recordingFile(directory, writerId)
-  const frames = await scanFrames({ path, file, writerId, report: refuse }, () => {})
+  const content = store.content('frame', writerId)
+  const frames = await scanFrames({ content, file, writerId, report: refuse }, () => {})
   refuseTail(frames.file, frames.tail)
   const inDoubt = [...open.values()].filter((intent) => intent.writer === writerId)
   return { records, frames, inDoubt }

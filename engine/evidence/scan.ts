@@ -34,7 +34,8 @@ export interface FramesScan {
 
 /** Where a scan reads and whom it tells. */
 export interface ScanSource {
-  readonly path: string
+  /** The file's path, or its bytes from the first on. */
+  readonly content: string | AsyncIterable<Buffer>
   /** The name that findings give the file. */
   readonly file: string
   readonly writerId: string
@@ -47,7 +48,7 @@ type OnFrame = (frame: ParsedFrame, leaf: string, place: Place) => void
 /** Reads a records file from its first byte, checks every line and the chain, and hands out each record that is whole. */
 export async function scanRecords(source: ScanSource, onRecord: OnRecord): Promise<RecordsScan> {
   const chain = new RecordChain(source, onRecord)
-  const { bytes, tail } = await eachLine(source.path, (line, number) => chain.line(line, number))
+  const { bytes, tail } = await eachLine(source.content, (line, number) => chain.line(line, number))
   return chain.end(bytes, tail)
 }
 
@@ -136,7 +137,7 @@ export function closesItself(record: EvidenceRecord): boolean {
 /** Reads a recording file from its first byte, checks every line and each session's chain, and hands out each frame. */
 export async function scanFrames(source: ScanSource, onFrame: OnFrame): Promise<FramesScan> {
   const chain = new FrameChains(source, onFrame)
-  const { bytes, tail } = await eachLine(source.path, (line, number) => chain.line(line, number))
+  const { bytes, tail } = await eachLine(source.content, (line, number) => chain.line(line, number))
   return { file: source.file, total: chain.fold.total(), sessions: chain.sessions.size, bytes, tail }
 }
 

@@ -1,51 +1,36 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import { EvidenceError } from '../errors.ts'
 import { parseCheckpoint, signCheckpoint, type Checkpoint } from './checkpoint.ts'
-import {
-  append,
-  checkpointFile,
-  createWith,
-  logIn,
-  publish,
-  recordsIn,
-  sequenceFile,
-  tilesIn,
-  type AppendFile,
-  type FileSystem,
-} from './file-store.ts'
-import { LeafReader } from './leaf-reader.ts'
 import { EMPTY_ROOT, GrowingTree, nodeHash, TILE_WIDTH } from './merkle.ts'
-import { consistencyProof, provesConsistency, rangeRoot } from './proof.ts'
-import { joined, parseSequence, runLine, type Run, type Sequence } from './sequence.ts'
+import { consistencyProof, provesConsistency, rangeRoot, type ReadNode } from './proof.ts'
+import type { Run, Sequence } from './sequence.ts'
 import { signedBy, type NoteSigner } from './signed-note.ts'
-import { nodesIn, tilePath, tilesOf } from './tile.ts'
-import { byAge, parseWriterFile } from './writers.ts'
+import type { LeafSource, OrderStore } from './store.ts'
+import { nodesOf, tilePath, tilesOf } from './tile.ts'
+import { byAge } from './writers.ts'
 
 /** Records that one checkpoint takes in at most: what a pass holds in memory stays bounded however far behind it is. */
 const MAX_PASS = 100_000
 
 export interface SequencerOptions {
-  readonly directory: string
-  readonly files: FileSystem
+  /** Let go of by `close`. */
+  readonly order: OrderStore
   readonly signer: NoteSigner
 }
 
 /**
- * Puts the durable records of all writers of a directory into one order, and signs the root of the tree over them. Each
- * step is durable before the next: records, their places in the sequence, tiles, checkpoint. So a crash between any two
- * leaves a checkpoint that all it stands on is there for, and what is beyond it is made again. The caller sees to it
- * that a directory has one sequencer at a time, and that no two calls overlap.
+ * Puts the durable records of all writers of a store into one order, and signs the root of the tree over them. Each step
+ * is durable before the next: records, their places in the sequence, tiles, checkpoint. So a crash between any two leaves
+ * a checkpoint that all it stands on is there for, and what is beyond it is made again. The store sees to it that there
+ * is one sequencer at a time, the caller that no two calls overlap.
  */
 export class Sequencer {
   readonly #options: SequencerOptions
   readonly #tree: GrowingTree = new GrowingTree()
-  readonly #readers = new Map<string, LeafReader>()
-  /** Partial tiles on disk that the next checkpoint's replace. */
+  readonly #readers = new Map<string, LeafSource>()
+  /** Partial tiles in the store that the next checkpoint's replace. */
   #partial: string[] = []
   /** Writers that a later one of their instance has followed, and that have been read since. */
   readonly #ended: Set<string> = new Set()
-  #sequence: AppendFile | null = null
   #last: Checkpoint
 
   private constructor(options: SequencerOptions) {
@@ -54,8 +39,8 @@ export class Sequencer {
   }
 
   /**
-   * Derives the tree again from the records, in the order that the sequence file tells, and holds it against what was
-   * signed. Throws EvidenceError ERR_EVIDENCE_TAMPERED where the directory is not what a crash, at any point, leaves.
+   * Derives the tree again from the records, in the order that the sequence tells, and holds it against what was signed.
+   * Throws EvidenceError ERR_EVIDENCE_TAMPERED where the store is not what a crash, at any point, leaves.
    */
   static async open(options: SequencerOptions): Promise<Sequencer> {
     const sequencer = new Sequencer(options)
@@ -77,37 +62,38 @@ export class Sequencer {
   async advance(): Promise<boolean> {
     const runs = await this.#readNew()
     if (runs.length === 0 && this.#tree.size === this.#last.size) return false
-    if (runs.length > 0) await append(this.#sequenced(), runs.map(runLine).join(''))
-    const partial = await this.#writeTiles()
-    await this.#sign()
-    for (const path of this.#partial) if (!partial.includes(path)) await this.#options.files.remove(this.#tile(path))
-    this.#partial = partial
+    const { order } = this.#options
+    await order.steps(async () => {
+      if (runs.length > 0) await order.extend(runs)
+      const partial = await this.#writeTiles()
+      await this.#sign()
+      await order.removeTiles(this.#partial.filter((path) => !partial.includes(path)))
+      this.#partial = partial
+    })
     return true
   }
 
   async close(): Promise<void> {
-    await this.#sequence?.close()
+    await this.#options.order.release()
   }
 
   async #open(): Promise<void> {
-    const { directory, files } = this.#options
-    await files.makeDirectory(tilesIn(directory))
-    await files.syncDirectory(logIn(directory))
+    const { order } = this.#options
     const signed = await this.#readCheckpoint()
-    const sequence = parseSequence((await readIfThere(sequenceFile(directory))) ?? '')
+    const sequence = await order.sequence()
     if (sequence.broken !== null) {
       const { line, expected } = sequence.broken
-      throw tampered(`${sequenceFile(directory)}:${line}`, expected, 'another line')
+      throw tampered(`${order.locate('sequence')}:${line}`, expected, 'another line')
     }
     await this.#replay(sequence, signed)
     this.#last = signed ?? this.#last
     await this.#checkTiles()
-    await this.#rewriteSequence(sequence)
+    await order.resume(sequence.runs)
   }
 
   async #replay({ runs, size }: Sequence, signed: Checkpoint | null): Promise<void> {
     const target = signed?.size ?? 0
-    const where = checkpointFile(this.#options.directory)
+    const where = this.#options.order.locate('checkpoint')
     if (size < target) throw tampered(where, `${target} records in the sequence`, `${size}`)
     const check = (): void => {
       if (signed === null || this.#tree.size !== target || this.#tree.root().equals(signed.root)) return
@@ -134,8 +120,9 @@ export class Sequencer {
   // From the tiles alone: the root is the signed one, and each full tile is what the tile above says of it.
   async #checkTiles(): Promise<void> {
     const { size, root } = this.#last
-    const read = nodesIn(tilesIn(this.#options.directory), size)
-    if (size > 0 && !(await rangeRoot(0, size, read)).equals(root)) throw notOfRoot(tilesIn(this.#options.directory))
+    const where = this.#options.order.locate('tile')
+    const read = this.#nodes(size)
+    if (size > 0 && !(await rangeRoot(0, size, read)).equals(root)) throw notOfRoot(where)
     for (const tile of tilesOf(size)) {
       if (tile.width < TILE_WIDTH) {
         this.#partial.push(tilePath(tile))
@@ -143,17 +130,8 @@ export class Sequencer {
       }
       const height = tile.level * 8 + 7
       const own = nodeHash(await read(height, tile.index * 2), await read(height, tile.index * 2 + 1))
-      if (!own.equals(await read(height + 1, tile.index)))
-        throw notOfRoot(join(tilesIn(this.#options.directory), tilePath(tile)))
+      if (!own.equals(await read(height + 1, tile.index))) throw notOfRoot(`${where}/${tilePath(tile)}`)
     }
-  }
-
-  async #rewriteSequence({ runs }: Sequence): Promise<void> {
-    const { directory, files } = this.#options
-    const path = sequenceFile(directory)
-    this.#sequence = await createWith(files, `${path}.new`, joined(runs).map(runLine).join(''))
-    await files.rename(`${path}.new`, path)
-    await files.syncDirectory(dirname(path))
   }
 
   async #readNew(): Promise<readonly Run[]> {
@@ -173,8 +151,7 @@ export class Sequencer {
 
   // Of each instance only the newest writer can still grow; older ones are read until nothing more comes.
   async #growing(): Promise<readonly string[]> {
-    const names = await readdir(recordsIn(this.#options.directory))
-    const writers = names.map(parseWriterFile).filter((writer) => writer !== undefined)
+    const writers = await this.#options.order.writers()
     const growing = writers.toSorted(byAge).filter(({ id }) => !this.#ended.has(id))
     const newest = new Map(growing.map(({ instance, id }) => [instance, id]))
     for (const { id, instance } of growing) if (newest.get(instance) !== id) this.#ended.add(id)
@@ -183,62 +160,47 @@ export class Sequencer {
 
   async #writeTiles(): Promise<string[]> {
     const partial = this.#tree.partial()
-    for (const tile of [...this.#tree.takeFull(), ...partial]) {
-      const path = this.#tile(tilePath(tile))
-      await this.#options.files.makeDirectory(dirname(path))
-      await publish(this.#options.files, path, tile.hashes)
-    }
+    const tiles = [...this.#tree.takeFull(), ...partial]
+    await this.#options.order.writeTiles(tiles.map((tile) => ({ path: tilePath(tile), hashes: tile.hashes })))
     return partial.map(tilePath)
   }
 
-  // What is signed is what the tiles on disk say, and only if they prove that it continues what was signed before.
+  // What is signed is what the stored tiles say, and only if they prove that it continues what was signed before.
   async #sign(): Promise<void> {
-    const { directory, signer, files } = this.#options
-    const onDisk = (await this.#readCheckpoint()) ?? { size: 0, root: EMPTY_ROOT }
+    const { order, signer } = this.#options
+    const stored = (await this.#readCheckpoint()) ?? { size: 0, root: EMPTY_ROOT }
     const next: Checkpoint = { origin: signer.verifier.name, size: this.#tree.size, root: this.#tree.root() }
-    const proof = await consistencyProof(onDisk.size, next.size, nodesIn(tilesIn(directory), next.size))
-    if (onDisk.size !== this.#last.size || !provesConsistency(onDisk, next, proof)) {
+    const proof = await consistencyProof(stored.size, next.size, this.#nodes(next.size))
+    if (stored.size !== this.#last.size || !provesConsistency(stored, next, proof)) {
       const expected = `a checkpoint of ${this.#last.size} records that the next continues`
-      throw tampered(checkpointFile(directory), expected, `one of ${onDisk.size} that it does not`)
+      throw tampered(order.locate('checkpoint'), expected, `one of ${stored.size} that it does not`)
     }
-    await publish(files, checkpointFile(directory), signCheckpoint(next, signer))
+    await order.publish('checkpoint', signCheckpoint(next, signer))
     this.#last = next
   }
 
   async #readCheckpoint(): Promise<Checkpoint | null> {
-    const path = checkpointFile(this.#options.directory)
-    const text = await readIfThere(path)
+    const { order, signer } = this.#options
+    const text = await order.document('checkpoint')
     if (text === undefined) return null
     const checkpoint = parseCheckpoint(text)
-    const { verifier } = this.#options.signer
+    const { verifier } = signer
     if (checkpoint !== undefined && checkpoint.origin === verifier.name && signedBy(checkpoint.note, verifier)) {
       return checkpoint
     }
-    throw tampered(path, `a checkpoint of ${verifier.name}, signed with the configured key`, 'none such')
+    const expected = `a checkpoint of ${verifier.name}, signed with the configured key`
+    throw tampered(order.locate('checkpoint'), expected, 'none such')
   }
 
-  #sequenced(): AppendFile {
-    if (this.#sequence !== null) return this.#sequence
-    throw new EvidenceError('ERR_EVIDENCE_CLOSED', 'the sequencer is closed')
+  #nodes(size: number): ReadNode {
+    const { order } = this.#options
+    return nodesOf((path) => order.tile(path), order.locate('tile'), size)
   }
 
-  #reader(writer: string): LeafReader {
-    const reader = this.#readers.get(writer) ?? new LeafReader(this.#options.directory, writer)
+  #reader(writer: string): LeafSource {
+    const reader = this.#readers.get(writer) ?? this.#options.order.leaves(writer)
     this.#readers.set(writer, reader)
     return reader
-  }
-
-  #tile(path: string): string {
-    return join(tilesIn(this.#options.directory), path)
-  }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
   }
 }
 

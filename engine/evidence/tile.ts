@@ -21,15 +21,23 @@ export function* tilesOf(size: number): Generator<Pick<Tile, 'level' | 'index' |
   }
 }
 
+/** Reads a whole tile by its path; undefined when it isn't there. */
+export type ReadTile = (path: string) => Promise<Buffer | undefined>
+
 /** Reads nodes of a tree of `size` leaves out of its tiles in a directory. Throws EvidenceError ERR_EVIDENCE_TAMPERED. */
 export function nodesIn(directory: string, size: number): ReadNode {
+  return nodesOf((path) => readIfThere(join(directory, path)), directory, size)
+}
+
+/** As nodesIn, from tiles wherever they are; `where` names that in errors. */
+export function nodesOf(readTile: ReadTile, where: string, size: number): ReadNode {
   return async (height, index) => {
     const level = Math.floor(height / 8)
     const count = 2 ** (height % 8)
     const first = index * count
     const tile = Math.floor(first / TILE_WIDTH)
     const width = Math.min(TILE_WIDTH, Math.floor(size / TILE_WIDTH ** level) - tile * TILE_WIDTH)
-    const hashes = await readTile(directory, { level, index: tile, width })
+    const hashes = await wholeTile(readTile, where, { level, index: tile, width })
     return subtree(hashes, first % TILE_WIDTH, count)
   }
 }
@@ -41,17 +49,24 @@ export function subtree(hashes: Buffer, from: number, count: number): Buffer {
   return nodeHash(subtree(hashes, from, half), subtree(hashes, from + half, half))
 }
 
-async function readTile(directory: string, tile: Pick<Tile, 'level' | 'index' | 'width'>): Promise<Buffer> {
-  const path = join(directory, tilePath(tile))
-  let found: string
-  try {
-    const hashes = await readFile(path)
-    if (hashes.length === tile.width * 32) return hashes
-    found = `${hashes.length} bytes`
-  } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT')) throw cause
-    found = 'no such file'
-  }
-  const message = `${path}: expected a tile of ${tile.width} hashes; found ${found}; keep a copy and run countersign evidence verify`
+async function wholeTile(
+  readTile: ReadTile,
+  where: string,
+  tile: Pick<Tile, 'level' | 'index' | 'width'>,
+): Promise<Buffer> {
+  const path = tilePath(tile)
+  const hashes = await readTile(path)
+  if (hashes?.length === tile.width * 32) return hashes
+  const found = hashes === undefined ? 'no such file' : `${hashes.length} bytes`
+  const message = `${join(where, path)}: expected a tile of ${tile.width} hashes; found ${found}; keep a copy and run countersign evidence verify`
   throw new EvidenceError('ERR_EVIDENCE_TAMPERED', message, { fatal: true })
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }

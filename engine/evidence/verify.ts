@@ -158,7 +158,7 @@ class Verification {
     const heads: NamedHeads = new Map()
     const records = await scanRecords(
       {
-        path: recordsFile(this.#directory, name.id),
+        content: recordsFile(this.#directory, name.id),
         file: `records/${name.id}.ndjson`,
         writerId: name.id,
         report: this.#report,
@@ -206,7 +206,7 @@ class Verification {
 
   #scanFrames(writerId: string, heads: NamedHeads): Promise<FramesScan> {
     const file = `recordings/${writerId}.ndjson`
-    const source = { path: recordingFile(this.#directory, writerId), file, writerId, report: this.#report }
+    const source = { content: recordingFile(this.#directory, writerId), file, writerId, report: this.#report }
     return scanFrames(source, ({ session, index, payload }, leaf, place) => {
       this.#payload(payload, place)
       const named = heads.get(session)?.get(index)

@@ -3,11 +3,11 @@ import type { Checkpoints } from './checkpoints.ts'
 import { FORMAT, isIntent, isOutcome, type RecordDraft, type Stamp } from './decision-record.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { encodeLine } from './line.ts'
-import type { InstanceLock } from './lock.ts'
 import { NO_LEAF } from './merkle.ts'
 import { saltPayload, type Salts } from './payload.ts'
 import { Recordings, type RecordingFrame } from './recording.ts'
 import { closingDrafts, unknownOutcome, type InDoubt, type Predecessors } from './recovery.ts'
+import type { InstanceHold } from './store.ts'
 
 /** Records of an end (a writer's own or a dead one's) that are on their way at once. */
 const CLOSING_BATCH = 1000
@@ -52,7 +52,8 @@ export interface WriterParts {
   readonly writerId: string
   readonly clock: Clock
   readonly commit: GroupCommit
-  readonly lock: InstanceLock
+  /** Let go of when the log is closed. */
+  readonly hold: InstanceHold
   readonly before: Predecessors
   readonly salts: Salts
   /** Signs what this writer records; null where no key is configured. Closed with the writer. */
@@ -78,14 +79,15 @@ export class WriterLog implements EvidenceLog {
     this.#recordings = new Recordings(parts.writerId, parts.salts)
   }
 
-  /** The first records: who came before, and the end of those that died. Closes the files when that can't be written. */
-  async begin({ end, dead }: Predecessors): Promise<void> {
+  /** The first records: who came before, and the end of those that died. Stops writing when that can't be written. */
+  async begin({ end, dead }: Predecessors, by?: string): Promise<void> {
     const { commit } = this.#parts
     try {
       const previous = end === null ? null : { ...end }
-      await this.#append({ event: 'writer.opened', detail: { format: FORMAT, previous } }).durable
+      const detail = { format: FORMAT, previous, ...(by === undefined ? {} : { by }) }
+      await this.#append({ event: 'writer.opened', detail }).durable
       for (const writer of dead) await this.#appendAll(closingDrafts(writer))
-      await this.#parts.checkpoints?.start((draft) => this.append(draft))
+      await this.#parts.checkpoints?.start({ writer: this.writerId, note: (draft) => void this.append(draft) })
     } catch (error) {
       await commit.stop()
       throw error
@@ -121,7 +123,7 @@ export class WriterLog implements EvidenceLog {
   }
 
   async #close(): Promise<void> {
-    const { commit, lock } = this.#parts
+    const { commit, hold, checkpoints } = this.#parts
     try {
       await commit.idle()
       await this.#appendAll([...this.#open.values()].map((intent) => unknownOutcome(intent, 'shutdown')))
@@ -129,9 +131,9 @@ export class WriterLog implements EvidenceLog {
     } finally {
       await commit.stop()
       try {
-        await this.#parts.checkpoints?.close()
+        await checkpoints?.close({ writer: this.writerId, seq: this.#seq })
       } finally {
-        lock.release()
+        await hold.release()
       }
     }
   }

@@ -1,7 +1,8 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
-import { Kysely, SqliteDialect } from 'kysely'
+import { Kysely, SqliteDialect, type Dialect } from 'kysely'
 import { StateError } from '../errors.ts'
 import { migrate } from './migrate.ts'
+import { postgresDialect, type PostgresPlace } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
 import type { Tables } from './tables.ts'
 
@@ -12,20 +13,35 @@ import type { Tables } from './tables.ts'
 export type Database = Kysely<Tables>
 
 /**
- * Opens the embedded store at `path` (`:memory:` for tests) and brings it to this version's schema. Whoever opens it
- * destroys it. Throws StateError: ERR_STATE_OPEN, ERR_STATE_MIGRATION.
+ * Opens the embedded store at a path (`:memory:` for tests), or one that several gateways share at a PostgreSQL server,
+ * and brings it to this version's schema. Whoever opens it destroys it. Throws StateError: ERR_STATE_OPEN,
+ * ERR_STATE_MIGRATION.
  */
-export async function openDatabase(path: string): Promise<Database> {
-  const database = new Kysely<Tables>({ dialect: new SqliteDialect({ database: open(path) }) })
+export async function openDatabase(place: string | PostgresPlace): Promise<Database> {
+  if (typeof place === 'string') return migrated(new SqliteDialect({ database: open(place) }), place, 'none')
+  const { host, port, database } = place
+  return migrated(postgresDialect(place), `postgres://${host}:${port}/${database}`, 'advisory')
+}
+
+async function migrated(dialect: Dialect, place: string, lock: 'none' | 'advisory'): Promise<Database> {
+  const database = new Kysely<Tables>({ dialect })
   try {
-    await migrate(database)
+    await migrate(database, lock)
+    return database
   } catch (error) {
     await database.destroy()
     if (error instanceof StateError) throw error
-    const message = `the state database ${path} can't be brought to this version's schema: ${reason(error)}`
-    throw new StateError('ERR_STATE_MIGRATION', message, { cause: error })
+    const code = isUnreachable(error) ? 'ERR_STATE_OPEN' : 'ERR_STATE_MIGRATION'
+    const message = `the state database ${place} can't be ${code === 'ERR_STATE_OPEN' ? 'reached' : "brought to this version's schema"}: ${reason(error)}`
+    throw new StateError(code, message, { cause: error })
   }
-  return database
+}
+
+// The operating system's words for a peer that isn't there, the driver's for one that doesn't answer, and the server's
+// for a role or a database that it doesn't let in (SQLSTATE class 08, 28, 3D).
+function isUnreachable(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return /^(?:E[A-Z]+|08...|28...|3D...|57P03)$/.test(code) || /timeout|terminated|SSL|certificate/i.test(reason(error))
 }
 
 function open(path: string): ReturnType<typeof openSqlite> {

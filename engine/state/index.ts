@@ -2,3 +2,4 @@
 export { bindingKey } from './binding-key.ts'
 export { openDatabase, type Database } from './database.ts'
 export type { ApprovalRow } from './tables.ts'
+export type { PostgresPlace } from './postgres.ts'

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { StateError } from '../errors.ts'
 import { migrations } from './migrations/index.ts'
 import type { Tables } from './tables.ts'
@@ -7,11 +7,25 @@ interface MigrationTables extends Tables {
   readonly schema_migrations: { readonly number: number }
 }
 
+const LOCK = sql`select pg_advisory_lock(hashtextextended('countersign/state/schema', 0))`
+const UNLOCK = sql`select pg_advisory_unlock(hashtextextended('countersign/state/schema', 0))`
+
 /**
  * Runs the migrations that this database hasn't seen, each in a transaction of its own. Forward only: a database that a
- * later version has migrated is refused, ERR_STATE_MIGRATION.
+ * later version has migrated is refused, ERR_STATE_MIGRATION. `advisory`: gateways that start at once take turns.
  */
-export async function migrate(database: Kysely<Tables>): Promise<void> {
+export async function migrate(database: Kysely<Tables>, lock: 'none' | 'advisory'): Promise<void> {
+  await database.connection().execute(async (connection) => {
+    if (lock === 'advisory') await LOCK.execute(connection)
+    try {
+      await migrateWithin(connection)
+    } finally {
+      if (lock === 'advisory') await UNLOCK.execute(connection)
+    }
+  })
+}
+
+async function migrateWithin(database: Kysely<Tables>): Promise<void> {
   const typed = database.withTables<Pick<MigrationTables, 'schema_migrations'>>()
   await typed.schema
     .createTable('schema_migrations')

@@ -11,9 +11,11 @@ export interface ApprovalRow {
   readonly requester_issuer: string
   readonly requested_at: number
   readonly expires_at: number
-  /** Counts changes from 1; a writer names the one it read, so that of two writers one wins. */
+  /** Counts changes from 1; a writer names the one it read, so that of two writers one wins. 0: asked for, not in evidence. */
   readonly version: number
   readonly document: string
+  /** The evidence writer that is changing it; null when nobody is. */
+  readonly changing: string | null
 }
 
 export interface Tables {

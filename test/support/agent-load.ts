@@ -22,6 +22,8 @@ export interface Load {
   readonly begun: Promise<void>
   /** No statement is sent any more. */
   stop(): void
+  /** As stop, and every client goes away, in the middle of a statement too: where the gateway lives, nothing else ends them. */
+  leave(): void
 }
 
 export interface LoadOptions {
@@ -45,9 +47,11 @@ export function startLoad(stack: Stack, options: LoadOptions): Load {
   const stop = new AbortController()
   const { seed, round, connections, ledger, by = stack.line.gateway } = options
   const begun = Array.from({ length: connections }, () => Promise.withResolvers<void>())
+  const clients: Client[] = []
   const agents = begun.map(async ({ resolve }, index) => {
     const { user, token } = stack.line.principals.agent
     const client = new Client({ ...stack.line.gateway, ...by, user, password: token }).on('error', () => undefined)
+    clients.push(client)
     const random = seededRandom(seed + round * 1009 + index)
     let count = 0
     const mark = (): string => `m${round}_${index}_${(count += 1)}`
@@ -63,6 +67,10 @@ export function startLoad(stack: Stack, options: LoadOptions): Load {
     begun: Promise.all(begun.map(({ promise }) => promise)).then(() => undefined),
     ended: Promise.all([...agents, people]).then(() => undefined),
     stop: () => stop.abort(),
+    leave: () => {
+      stop.abort()
+      for (const client of clients) client.end().catch(() => undefined)
+    },
   }
 }
 

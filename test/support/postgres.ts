@@ -40,12 +40,16 @@ export interface PostgresServer {
   readonly psqlUrl: string
   /** Path of the CA's certificate (PEM) where TLS was asked for. */
   readonly ca: string | null
-  /** Process id of the postmaster. */
+  /** Process id of the postmaster; another after a restart. */
   readonly pid: number
   /** Ends the server, disconnecting everyone, and removes its directory. Safe to call twice. */
   stop(): Promise<void>
   /** Ends the server at once without a word to anyone, as a crash would. `stop` is still owed. */
   kill(): Promise<void>
+  /** SIGKILL for the postmaster; its children follow when they notice. */
+  kill9(): Promise<void>
+  /** Starts it again on what it left, at the same port. */
+  restart(): Promise<void>
 }
 
 /** The server refuses to run as root: as root we hand it to `nobody`, whom every host has. */
@@ -97,7 +101,7 @@ async function start(options: PostgresOptions): Promise<PostgresServer> {
     const tls = options.tls === true ? await certificate(directory) : null
     const settings = [...SETTINGS, ...(tls?.settings ?? []), ...(options.settings ?? [])]
     const running = await run(native, directory, dataDirectory, settings)
-    const server = { ...describe(running.port, password, dataDirectory, tls?.ca ?? null), ...running }
+    const server = Object.assign(running, describe(running.port, password, dataDirectory, tls?.ca ?? null))
     await createDatabase(server, options.bank ?? true).catch(async (error: unknown) => {
       await running.stop()
       throw error
@@ -169,16 +173,46 @@ async function writeOwned(path: string, text: string): Promise<void> {
   if (asRoot) await chown(path, NOBODY, NOBODY)
 }
 
-type Running = Pick<PostgresServer, 'port' | 'pid' | 'stop' | 'kill'>
+type Running = Pick<PostgresServer, 'port' | 'pid' | 'stop' | 'kill' | 'kill9' | 'restart'>
 
 async function run(native: string, directory: string, data: string, settings: readonly string[]): Promise<Running> {
   const sockets = join(directory, 'sockets')
   await mkdir(sockets, { mode: 0o700 })
   if (asRoot) await chown(sockets, NOBODY, NOBODY)
-  const log = join(directory, 'server.log')
   const port = await freePort()
   const all = [...settings, 'listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${sockets}`]
   const command = [join(native, 'bin', 'postgres'), '-D', data, ...all.flatMap((setting) => ['-c', setting])]
+  const launches = [await launch(directory, data, command, 0)]
+  const newest = (): Launched => launches.at(-1) ?? fail()
+  return {
+    port,
+    get pid() {
+      return newest().pid
+    },
+    stop: async () => {
+      for (const { stop } of launches.toReversed()) await stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+    kill: () => crash(newest().pid, data),
+    kill9: async () => {
+      process.kill(newest().pid, 'SIGKILL')
+      while (isThere(newest().pid)) await sleep(5)
+    },
+    restart: async () => void launches.push(await relaunch(directory, data, command, newest().pid)),
+  }
+}
+
+function fail(): never {
+  throw new Error('a server that was never launched')
+}
+
+interface Launched {
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+async function launch(directory: string, data: string, command: readonly string[], before: number): Promise<Launched> {
+  const log = join(directory, 'server.log')
   const keeper = spawn('/bin/sh', ['-c', KEEPER, 'postgres-keeper', directory, log, ...command], {
     ...identity,
     cwd: directory,
@@ -191,21 +225,45 @@ async function run(native: string, directory: string, data: string, settings: re
     keeper.ref()
     keeper.stdin.end()
     await gone
-    await rm(directory, { recursive: true, force: true })
   }
-  const pid = await ready(data, log).catch(async (error: unknown) => {
-    await stop()
+  const pid = await ready(data, log, before).catch(async (error: unknown) => {
+    if (before === 0) await stop()
     throw error
   })
   keeper.unref()
-  return { port, pid, stop, kill: () => crash(pid, data) }
+  return { pid, stop }
+}
+
+/** A server that was killed may leave children for a moment, and nothing starts beside them. */
+async function relaunch(
+  directory: string,
+  data: string,
+  command: readonly string[],
+  before: number,
+): Promise<Launched> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await launch(directory, data, command, before)
+    } catch (error) {
+      if (attempts === 50) throw error
+      await sleep(100)
+    }
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** The postmaster writes its state into the eighth line of its pid file; one that dies says FATAL in its log. */
-async function ready(data: string, log: string): Promise<number> {
+async function ready(data: string, log: string, before: number): Promise<number> {
   for (let waited = 0; waited < 30_000; waited += 10) {
     const lines = (await textOf(join(data, 'postmaster.pid'))).split('\n')
-    if (lines[7]?.trim() === 'ready') return Number(lines[0])
+    if (lines[7]?.trim() === 'ready' && Number(lines[0]) !== before) return Number(lines[0])
     if ((await textOf(log)).includes('FATAL:')) break
     await sleep(10)
   }
@@ -222,7 +280,7 @@ async function crash(pid: number, data: string): Promise<void> {
   while (existsSync(join(data, 'postmaster.pid'))) await sleep(5)
 }
 
-type Described = Omit<PostgresServer, 'pid' | 'stop' | 'kill'>
+type Described = Omit<PostgresServer, 'pid' | 'stop' | 'kill' | 'kill9' | 'restart'>
 
 function describe(port: number, password: string, dataDirectory: string, ca: string | null): Described {
   const psqlUrl = `postgresql://postgres:${password}@127.0.0.1:${port}/bank`

@@ -72,7 +72,12 @@ export async function openRooms(
     },
   )
   const database = await openDatabase(join(temporary.path, 'state.db'))
-  const ledger = await openLedger(database, { now, newId: randomUUID, journal: approvalJournal(evidence) })
+  const ledger = await openLedger(database, {
+    now,
+    newId: randomUUID,
+    writer: evidence.writerId,
+    journal: approvalJournal(evidence),
+  })
   return {
     directory,
     policy,

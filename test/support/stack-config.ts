@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { signerFromSeed, signerText, verifierText } from '../../engine/evidence/index.ts'
+import type { NoteSigner, PostgresAddress } from '../../engine/evidence/index.ts'
 import { signBundle } from '../../engine/policy/index.ts'
 import { issueCertificates } from './certificates.ts'
 import type { IdentityProvider } from './identity-provider.ts'
@@ -20,6 +21,12 @@ export interface StackConfigOptions {
   readonly port: number
   readonly apiPort: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** `stack` by default. */
+  readonly instance?: string
+  /** Evidence and state in a database, which several gateways may share; in files by default. */
+  readonly store?: PostgresAddress
+  /** The log's key, for gateways that share a store; a new one by default. */
+  readonly signer?: NoteSigner
   /** Merged over the plane's own section. */
   readonly plane?: Readonly<Record<string, unknown>>
 }
@@ -40,7 +47,9 @@ export async function writeStackFiles(options: StackConfigOptions): Promise<Stac
   await mkdir(path('var'), { recursive: true })
   await writeFile(path('upstream.password'), options.postgres.password, { mode: 0o600 })
   await writeBundle(options.policy, directory)
-  await writeLogKey(directory)
+  await writeLogKey(directory, options.signer ?? newLogKey())
+  if (options.store !== undefined)
+    await writeFile(path('store.password'), options.store.password ?? '', { mode: 0o600 })
   if (options.tls) await writeCertificates(directory)
   await writeStackConfig(options)
   return { config: path('gateway.yaml'), dataDir: path('var'), ca: options.tls ? path('ca.pem') : null }
@@ -54,10 +63,13 @@ export async function writeStackConfig(options: StackConfigOptions): Promise<voi
 function configuration(options: StackConfigOptions): object {
   const { identity, postgres, policy, tls, port } = options
   return {
-    instance: 'stack',
-    evidence: { directory: './var/evidence', log: { key: { file: './log.key' } } },
-    state: { file: './var/state.db' },
-    policy: { bundle: './bundle.tar.gz', verify: { key: { file: './key.pem' }, algorithm: 'EdDSA', key_id: 'stack' } },
+    instance: options.instance ?? 'stack',
+    ...storesOf(options.store),
+    policy: {
+      bundle: './bundle.tar.gz',
+      verify: { key: { file: './key.pem' }, algorithm: 'EdDSA', key_id: 'stack' },
+      slowest_decision: '5s', // A machine that runs tests runs much else.
+    },
     identity: {
       issuers: [
         { issuer: identity.issuer, audience: identity.audience, algorithms: ['RS256', 'ES256'], max_lifetime: '12h' },
@@ -85,6 +97,16 @@ function configuration(options: StackConfigOptions): object {
   }
 }
 
+function storesOf(store: PostgresAddress | undefined): object {
+  const log = { key: { file: './log.key' } }
+  if (store === undefined) {
+    return { evidence: { directory: './var/evidence', log }, state: { file: './var/state.db' } }
+  }
+  const { host, port, database, user } = store
+  const place = { host, port, database, user, password: { file: './store.password' }, tls: 'off' }
+  return { evidence: { postgres: place, log }, state: { postgres: place } }
+}
+
 async function writeBundle(policy: string, directory: string): Promise<void> {
   const named = policy === 'starter' || policy === 'allow-all'
   const source = named ? fileURLToPath(new URL(`${policy}.tar.gz`, BUNDLES)) : policy
@@ -94,10 +116,14 @@ async function writeBundle(policy: string, directory: string): Promise<void> {
   await writeFile(join(directory, 'key.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
 }
 
-/** `log.key` signs checkpoints; `log.pub` is what an auditor brings along. */
-async function writeLogKey(directory: string): Promise<void> {
+export function newLogKey(): NoteSigner {
   const signer = signerFromSeed('stack.example/log', randomBytes(32))
   if (signer === undefined) throw new Error('a key needs a name without white space')
+  return signer
+}
+
+/** `log.key` signs checkpoints; `log.pub` is what an auditor brings along. */
+async function writeLogKey(directory: string, signer: NoteSigner): Promise<void> {
   await writeFile(join(directory, 'log.key'), signerText(signer), { mode: 0o600 })
   await writeFile(join(directory, 'log.pub'), verifierText(signer.verifier))
 }

@@ -100,7 +100,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { planes, api } = gateway.listening
   const port = planes['postgres']?.port ?? 0
   await writeStackConfig({ ...written, port, apiPort: Number(new URL(api).port) })
-  const line = await describe({ port, api, postgres, identity, files })
+  const line = await describeStack({ port, api, postgres, identity, files })
   const rest = opened.move()
   return {
     line,
@@ -113,8 +113,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 }
 
 /** Side by side; when one fails, the other is still ended. */
-async function startBoth(
-  options: StackOptions,
+export async function startBoth(
+  options: Pick<StackOptions, 'bank'>,
   opened: AsyncDisposableStack,
 ): Promise<readonly [PostgresServer, IdentityProvider]> {
   const postgres = startPostgres({ bank: options.bank ?? true }).then((server) => {
@@ -129,7 +129,7 @@ async function startBoth(
   return Promise.all([postgres, identity])
 }
 
-interface Described {
+export interface Described {
   readonly port: number
   readonly api: string
   readonly postgres: PostgresServer
@@ -137,7 +137,7 @@ interface Described {
   readonly files: StackFiles
 }
 
-async function describe({ port, api, postgres, identity, files }: Described): Promise<StackLine> {
+export async function describeStack({ port, api, postgres, identity, files }: Described): Promise<StackLine> {
   const { host, database, user, password } = postgres
   const person = async (id: string): Promise<PrincipalLine> => ({ user: id, token: await identity.personToken(id) })
   const agent = { user: 'reconciler', token: await identity.agentToken() }

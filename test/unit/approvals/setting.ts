@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
 import {
   openLedger,
   type Approval,
@@ -7,7 +7,8 @@ import {
   type ApprovalLedger,
 } from '../../../engine/approvals/index.ts'
 import { CountersignError, type Principal } from '../../../engine/index.ts'
-import { openDatabase, type Database } from '../../../engine/state/index.ts'
+import { openDatabase, type Database, type PostgresPlace } from '../../../engine/state/index.ts'
+import { startDatabases, type Databases } from '../../support/databases.ts'
 
 export function principal(id: string, overrides: Partial<Principal> = {}): Principal {
   return {
@@ -61,26 +62,59 @@ export interface Setting {
   readonly journal: ApprovalEvent[]
   /** Milliseconds since 1970, stopped unless a test moves it. */
   readonly clock: { now: number }
-  /** While set, the log refuses. */
-  readonly fault: { journal: Error | null }
+  /** `journal`: while set, the log refuses. `afterJournal`: what happens between the log and the store. */
+  readonly fault: { journal: Error | null; afterJournal: (() => Promise<unknown>) | null }
   readonly yes: Saying
   readonly no: Saying
 }
 
+let databases: Databases | null = null
+const places = new Map<string, PostgresPlace>()
+
+/** The same tests over each kind of store that state may be kept in. */
+export function overEachStore(tests: (store: 'SQLite' | 'PostgreSQL') => void): void {
+  describe('over SQLite', () => tests('SQLite'))
+  describe('over PostgreSQL', () => {
+    beforeAll(async () => {
+      databases = await startDatabases()
+    })
+    afterAll(async () => {
+      await databases?.[Symbol.asyncDispose]()
+      databases = null
+    })
+    tests('PostgreSQL')
+  })
+}
+
+/** A store by the path of its file: the same path is the same store, `:memory:` is a new one each time. */
+export async function placeOf(path: string): Promise<string | PostgresPlace> {
+  if (databases === null) return path
+  const known = path === ':memory:' ? undefined : places.get(path)
+  const place = known ?? (await databases.create())
+  places.set(path, place)
+  return place
+}
+
+export async function openStore(path: string): Promise<Database> {
+  return openDatabase(await placeOf(path))
+}
+
 /** A ledger over a database of its own, with a clock that stands still. */
 export async function setUp(path: string = ':memory:', start: number = Date.UTC(2026, 0, 1)): Promise<Setting> {
-  const database = await openDatabase(path)
+  const database = await openStore(path)
   const journal: ApprovalEvent[] = []
   const clock = { now: start }
-  const fault: Setting['fault'] = { journal: null }
+  const fault: Setting['fault'] = { journal: null, afterJournal: null }
   let count = 0
   const ledger = await openLedger(database, {
     now: () => clock.now,
     newId: () => `approval-${(count += 1)}`,
+    writer: 'gw-1.1',
     journal: async (event) => {
       await Promise.resolve()
       if (fault.journal !== null) throw fault.journal
       journal.push(event)
+      await fault.afterJournal?.()
     },
   })
   onTestFinished(async () => {

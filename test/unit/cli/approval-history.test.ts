@@ -2,7 +2,7 @@ import { appendFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { approvalHistory } from '../../../cli/approval-history.ts'
-import { openEvidenceLog } from '../../../engine/evidence/index.ts'
+import { directoryStore, openEvidenceLog } from '../../../engine/evidence/index.ts'
 import type { EvidenceLog } from '../../../engine/evidence/index.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -11,7 +11,7 @@ const open = (directory: string, instance: string): Promise<EvidenceLog> =>
 
 async function read(directory: string, instance: string): Promise<unknown[]> {
   const approvals: unknown[] = []
-  for await (const approval of approvalHistory(directory, instance)) approvals.push(approval)
+  for await (const approval of approvalHistory(directoryStore(directory), instance)) approvals.push(approval)
   return approvals
 }
 

@@ -3,7 +3,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { CONFIG_SCHEMA } from '../../../engine/config/schema.ts'
 import { atLine, readConfig } from '../../../engine/config/config.ts'
-import type { ConfigSurroundings, LoadedConfig } from '../../../engine/config/config.ts'
+import type { LoadedConfig } from '../../../engine/config/config.ts'
+import type { ConfigSurroundings } from '../../../engine/config/outside-texts.ts'
 import { sectionReader } from '../../../engine/config/section.ts'
 import { ConfigError } from '../../../engine/errors.ts'
 import { Secret } from '../../../engine/secret.ts'
@@ -86,7 +87,7 @@ describe('what is refused', () => {
     [
       'a missing key',
       WHOLE.replace(/^evidence.*\n/m, ''),
-      'evidence: expected a mapping of directory and log; found nothing',
+      'evidence: expected a mapping of directory, or postgres, and log; found nothing',
     ],
     ['a port as text', `${WHOLE}api: { port: "7420" }`, 'api.port: expected a TCP port, 0 for any; found "7420"'],
     [
@@ -187,7 +188,7 @@ describe('what is accepted', () => {
     const { config } = read(WHOLE)
     expect(config).toMatchObject({
       instance: 'gw-1',
-      evidence: { directory: '/etc/countersign/var/evidence', signer: null },
+      evidence: { directory: '/etc/countersign/var/evidence', postgres: null, signer: null },
       state: { file: '/etc/countersign/var/state.db' },
       policy: {
         bundle: '/etc/countersign/policy/bundle.tar.gz',
@@ -291,6 +292,42 @@ describe("a plane's section", () => {
     const raw = { password: new Secret('x', 'file y') }
     expect(readSection(raw)).toEqual({ port: 5432, password: raw.password })
     expect(raw).not.toHaveProperty('port')
+  })
+})
+
+describe('evidence and state in a database', () => {
+  const place = '{ host: db.bank.example, database: countersign, user: gw, password: { env: PGPASSWORD } }'
+  const evidence = (text: string): string => WHOLE.replace(/^evidence.*$/m, `evidence: ${text}`)
+  const both = evidence(`{ postgres: ${place} }`).replace(/^state.*$/m, `state: { postgres: ${place} }`)
+
+  test('are both there, with the secret read and TLS asked for', () => {
+    const { config } = read(both)
+    const address = { host: 'db.bank.example', port: 5432, database: 'countersign', user: 'gw' }
+    expect(config.evidence.postgres).toMatchObject({ ...address, tls: { ca: null, serverName: null } })
+    expect(config.evidence.postgres?.password).not.toBe('')
+    expect(config.state).toMatchObject({ postgres: address })
+  })
+
+  test('leave no directory for a command to read, and say how to get one', () => {
+    expect(() => read(both).config.evidence.directory).toThrow(/countersign evidence pull/)
+  })
+
+  test.each([
+    [
+      'one without the other',
+      evidence(`{ postgres: ${place} }`),
+      ':3:1: state: expected postgres, since evidence is in',
+    ],
+    [
+      'a directory beside it',
+      evidence(`{ directory: x, postgres: ${place} }`),
+      'expected one of directory and postgres; found both',
+    ],
+    ['neither', evidence('{}'), 'evidence: expected one of directory and postgres; found neither'],
+    ['a password in the file', both.replaceAll('{ env: PGPASSWORD }', 'hunter2'), 'never the text itself'],
+  ])('are refused as %s', (_, text, message) => {
+    expect(failure(text).message).toContain(message)
+    expect(failure(text).message).not.toContain('hunter2')
   })
 })
 

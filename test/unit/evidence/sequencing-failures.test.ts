@@ -1,6 +1,8 @@
 import { cpSync } from 'node:fs'
 import { describe, expect, it, test } from 'vitest'
 import { verifyEvidence } from '../../../engine/evidence/index.ts'
+import { openDirectoryOrder } from '../../../engine/evidence/directory-order.ts'
+import type { FileSystem } from '../../../engine/evidence/index.ts'
 import { Sequencer } from '../../../engine/evidence/sequencer.ts'
 import { FailingFiles, type Fault } from './failing-files.ts'
 import { logSigner, signedDirectory } from './signed.ts'
@@ -17,8 +19,12 @@ async function behind(): Promise<string> {
   return directory
 }
 
+async function openSequencer(directory: string, files: FileSystem): Promise<Sequencer> {
+  return Sequencer.open({ order: await openDirectoryOrder(directory, files), signer })
+}
+
 async function sequence(directory: string, files: FailingFiles): Promise<void> {
-  const sequencer = await Sequencer.open({ directory, files, signer })
+  const sequencer = await openSequencer(directory, files)
   try {
     await sequencer.advance()
   } finally {
@@ -62,7 +68,7 @@ describe('a sequencer that dies', { timeout: 60_000 }, () => {
 
 it('refuses to continue a checkpoint that somebody has put in the place of its own', async () => {
   const directory = await behind()
-  const sequencer = await Sequencer.open({ directory, files: new FailingFiles(-1, 'before'), signer })
+  const sequencer = await openSequencer(directory, new FailingFiles(-1, 'before'))
   const other = await signedDirectory(1)
   cpSync(`${other}/log/checkpoint`, `${directory}/log/checkpoint`)
   await expect(sequencer.advance()).rejects.toMatchObject({

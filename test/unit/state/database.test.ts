@@ -29,6 +29,7 @@ function row(overrides: Partial<ApprovalRow> = {}): ApprovalRow {
     expires_at: Date.UTC(2026, 0, 2),
     version: 1,
     document: '{}',
+    changing: null,
     ...overrides,
   }
 }
@@ -57,7 +58,7 @@ describe('what can not be opened is refused', () => {
     raw.exec('insert into schema_migrations values (99)')
     raw.close()
     await expect(openDatabase(path)).rejects.toEqual(
-      refusal('ERR_STATE_MIGRATION', /at schema 99, this version knows 2/),
+      refusal('ERR_STATE_MIGRATION', /at schema 99, this version knows 3/),
     )
   })
 

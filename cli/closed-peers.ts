@@ -1,0 +1,38 @@
+import { rebuild } from '../engine/approvals/index.ts'
+import type { ClosedWriters, EvidenceStore } from '../engine/evidence/index.ts'
+import { explain } from './exit.ts'
+import type { Database } from '../engine/state/index.ts'
+import { approvalHistory } from './approval-history.ts'
+import type { Log } from './log.ts'
+
+/**
+ * What follows in shared state when this gateway has closed the writers of one that did not come back: the holds which
+ * that one was changing when it died are brought up to evidence, and are anybody's to change again.
+ */
+export class ClosedPeers {
+  readonly #store: EvidenceStore
+  readonly #log: Log
+  readonly #database = Promise.withResolvers<Database | null>()
+
+  constructor(store: EvidenceStore, log: Log) {
+    this.#store = store
+    this.#log = log
+  }
+
+  /** What was closed until now, and is from now on, is settled in this; null: state is this gateway's alone. */
+  settleIn(database: Database | null): void {
+    this.#database.resolve(database)
+  }
+
+  /** Never rejects: holds that can't be settled now stay claimed, which refuses, until a start settles them. */
+  async add({ instance, last, inDoubt }: ClosedWriters): Promise<void> {
+    this.#log.warn('evidence.peer_closed', { instance, by: last, decisions: inDoubt.map(({ decision }) => decision) })
+    const isOver = (writer: string): boolean => writer.startsWith(`${instance}.`) && writer <= last
+    try {
+      const database = await this.#database.promise
+      if (database !== null) await rebuild(database, approvalHistory(this.#store, null), isOver)
+    } catch (error) {
+      this.#log.error('approvals.unsettled', { instance, message: explain(error) })
+    }
+  }
+}
