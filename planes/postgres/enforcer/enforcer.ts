@@ -53,8 +53,8 @@ export type Judged =
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
-/** What the session can't carry, whatever policy says of it: rows outside DataRow, messages outside any statement. */
-const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_to', 'copy_from', 'listen', 'unlisten', 'notify'])
+/** What the session can't carry, whatever policy says of it: rows of the client's, messages outside any statement. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_from', 'listen', 'unlisten', 'notify'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -115,12 +115,11 @@ export class Enforcer {
     if (verdict.kind === 'reject' || verdict.kind === 'hold')
       return { kind: 'denied', denial: denialOfDecision(decision) }
     const { statement, catalog, resultFormats, prepareOnly } = invocation
-    const plan = NOT_CARRIED.has(statement.kind)
-      ? new NormalizeError(
-          'ERR_NORMALIZE_UNSUPPORTED',
-          `${statement.kind} is allowed, but not carried by this gateway yet`,
-        )
-      : maskPlan(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
+    const sensitive = isSensitive(statement, labels)
+    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], {
+      resultFormats,
+      sensitive,
+    })
     if (plan instanceof CountersignError) {
       // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
@@ -131,9 +130,10 @@ export class Enforcer {
       session: this.#client.session,
       decision,
       columns: outputs?.length ?? null,
+      copies: copies(statement) && !prepareOnly,
       masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
       masks: plan.map(({ field, method }) => ({ field, method })),
-      sensitive: isSensitive(statement, labels),
+      sensitive,
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,
       checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
@@ -182,6 +182,28 @@ export class Enforcer {
 
 interface PlannedMask extends ColumnMask {
   readonly field: string
+}
+
+/** What to rewrite in the answer; an error where the session can't carry the statement, or not with these masks. */
+function planOf(
+  statement: NormalizedStatement,
+  masks: readonly FieldMask[],
+  how: { readonly resultFormats: readonly number[]; readonly sensitive: boolean },
+): readonly PlannedMask[] | CountersignError {
+  if (NOT_CARRIED.has(statement.kind)) {
+    const message = `${statement.kind} is allowed, but not carried by this gateway yet`
+    return new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', message)
+  }
+  const plan = maskPlan(statement, masks, how.resultFormats)
+  // Its bytes carry no columns: none could be masked, and none could be held against lineage as they come.
+  if (plan instanceof ObligationError || !copies(statement) || (!how.sensitive && masks.length === 0)) return plan
+  const message =
+    'COPY hands out a labelled table as bytes without columns, which can not be masked: SELECT from it instead'
+  return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
+}
+
+function copies({ kind }: NormalizedStatement): boolean {
+  return kind === 'copy_to'
 }
 
 /** Which result columns to rewrite; an error where a masked field comes out as anything but itself. */

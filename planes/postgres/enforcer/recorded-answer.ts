@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
 import type { JsonObject } from '../../../engine/index.ts'
 import { RowFields } from '../codec/row-fields.ts'
@@ -35,13 +36,22 @@ export class RecordedAnswer {
 
   /** Takes one masked DataRow frame. True when enough has gathered for a frame of the recording. */
   row(buffer: Buffer, start: number, bodyStart: number, end: number): boolean {
+    return this.#take(buffer, start, end, () => this.#decode(buffer, bodyStart, end))
+  }
+
+  /** Takes one CopyData frame, which may hold a row, several, or a part of one: recorded as one cell. As `row` does. */
+  copied(buffer: Buffer, start: number, bodyStart: number, end: number): boolean {
+    return this.#take(buffer, start, end, () => [textOrBytes(buffer.subarray(bodyStart, end))])
+  }
+
+  #take(buffer: Buffer, start: number, end: number, decode: () => Cell[]): boolean {
     this.#rows += 1
     this.#bytes += end - start
     this.#digest.update(buffer.subarray(start, end))
     if (this.#kept < this.#bytes - (end - start) || this.#bytes > KEPT_BYTES) return false // what is kept has no gap
     this.#kept = this.#bytes
     this.#pendingBytes += end - start
-    this.#cells.push(this.#decode(buffer, bodyStart, end))
+    this.#cells.push(decode())
     return this.#pendingBytes >= FRAME_BYTES
   }
 
@@ -75,4 +85,9 @@ export class RecordedAnswer {
     if (format === 1) return { base64: buffer.toString('base64', start, start + length) }
     return buffer.toString('utf8', start, start + length)
   }
+}
+
+/** COPY may be binary: what is no UTF-8 is kept as its bytes. */
+function textOrBytes(bytes: Buffer): Cell {
+  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
 }

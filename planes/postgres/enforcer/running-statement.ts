@@ -11,6 +11,8 @@ export interface Enforcement {
   readonly decision: Decision
   /** Result columns by lineage; null where the statement returns none. */
   readonly columns: number | null
+  /** A COPY to the client: its rows come as bytes, not as rows of columns. */
+  readonly copies: boolean
   /** Null where nothing is masked. */
   readonly masker: RowMasker | null
   readonly masks: readonly FieldMask[]
@@ -34,6 +36,7 @@ export class RunningStatement {
   readonly #recorded: RecordedAnswer
   #begun = false
   #described = false
+  #copying: 'before' | 'open' | 'done' = 'before'
   #settled: Promise<void> | null = null
 
   constructor(enforcement: Enforcement) {
@@ -88,6 +91,29 @@ export class RunningStatement {
     return rebuilt
   }
 
+  /** The server begins a COPY to the client. Throws where the statement is none. */
+  copyOut(): void {
+    if (this.#copying !== 'before' || !this.#is.copies) throw unexpectedCopy()
+    this.#copying = 'open'
+  }
+
+  /** Records one CopyData, which goes out as it lies. */
+  copyData(
+    buffer: Buffer,
+    start: number,
+    bodyStart: number,
+    end: number,
+    gate: (durable: Promise<void>) => void,
+  ): void {
+    if (this.#copying !== 'open') throw unexpectedCopy()
+    if (this.#recorded.copied(buffer, start, bodyStart, end)) this.flush(gate)
+  }
+
+  copyDone(): void {
+    if (this.#copying !== 'open') throw unexpectedCopy()
+    this.#copying = 'done'
+  }
+
   /** Sends what was recorded so far on its way to the disk. */
   flush(gate: (durable: Promise<void>) => void): void {
     const body = this.#recorded.take()
@@ -97,6 +123,7 @@ export class RunningStatement {
 
   /** Its answer ended well. */
   complete(tag: string): Promise<void> {
+    if (this.#is.copies && this.#copying !== 'done') throw unexpectedCopy()
     this.#is.onComplete?.()
     return this.#end({ end: tag }, { status: 'ok', error: null, rows: this.#rowsOf(tag) })
   }
@@ -145,6 +172,10 @@ export class RunningStatement {
     const count = /\d+$/.exec(tag)
     return count === null ? this.#recorded.rows : Number(count[0])
   }
+}
+
+function unexpectedCopy(): ProtocolError {
+  return new ProtocolError('ERR_PROTOCOL_STATE', 'the server copies what the statement was not judged to copy')
 }
 
 function unexpectedColumns(expected: number | null): ProtocolError {

@@ -73,6 +73,7 @@ export class Backend {
 
   #frame(type: number, buffer: Buffer, start: number, bodyStart: number, end: number): Fate {
     if (type === BACKEND.dataRow) return this.#row(buffer, start, bodyStart, end)
+    if (type === BACKEND.copyData) return this.#copied(buffer, start, bodyStart, end)
     const message = decodeBackend(type, buffer, bodyStart, end)
     switch (message.kind) {
       case 'noticeResponse':
@@ -162,6 +163,12 @@ export class Backend {
         if (statement.described) throw notOwed(type)
         statement.describe(message.fields)
         return 'pass'
+      case 'copyOutResponse':
+        statement.copyOut()
+        return 'pass'
+      case 'copyDone':
+        statement.copyDone()
+        return 'pass'
       case 'commandComplete':
         finished()
         this.#gate(statement.complete(message.tag))
@@ -184,6 +191,13 @@ export class Backend {
     if (!rebuilt) return 'pass'
     this.#endPassing()
     return 'drop'
+  }
+
+  #copied(buffer: Buffer, start: number, bodyStart: number, end: number): Fate {
+    const statement = this.#current()
+    if (statement === null) throw notOwed(BACKEND.copyData)
+    statement.copyData(buffer, start, bodyStart, end, this.#gate)
+    return 'pass'
   }
 
   /** The statement whose rows may come now. */

@@ -122,6 +122,25 @@ describe('masks', () => {
     expect(await judge(engine, invocation(statement('read secret #1', { outputs })))).toMatchObject({ kind: 'denied' })
   })
 
+  test.each([
+    ['read secret #1', { kind: 'forward' }],
+    ['read secret #1', { kind: 'mask', fields: [ssn] }],
+    ['read open #1', { kind: 'mask', fields: [{ field: 'public.notes.note', method: 'redact' }] }],
+  ] as const)('a COPY of %s is refused under %j: its bytes have no columns', async (sql, verdict) => {
+    const engine = new Asking(verdict)
+    const judged = await judge(engine, invocation(statement(sql, { kind: 'copy_to', outputs: null })))
+    expect(judged).toMatchObject({ kind: 'denied', denial: { code: '42501', message: /SELECT from it/ } })
+    expect(engine.decisions[0]?.outcomes).toMatchObject([{ status: 'failed', error: 'ERR_OBLIGATION_UNENFORCEABLE' }])
+  })
+
+  test('a COPY of what has no labels runs, and the server may describe no columns', async () => {
+    const running_ = await running(
+      judge(new Asking(), invocation(statement('read open #1', { kind: 'copy_to', outputs: null }))),
+    )
+    running_.describe(null)
+    expect(running_.described).toBe(true)
+  })
+
   test('a verdict that keeps it from running denies, and settles nothing', async () => {
     const terms = { approvers: ['a'], quorum: 1, expires_in: 60, reason_required: true }
     for (const verdict of [{ kind: 'reject' }, { kind: 'hold', terms, fields: [] }] as const) {

@@ -17,6 +17,7 @@ async function start(changes: Partial<Enforcement> = {}) {
     session: engine,
     decision,
     columns: 1,
+    copies: false,
     masker: null,
     masks: [],
     sensitive: false,

@@ -20,11 +20,11 @@ const decision = await engine.decide(request({ clock: 0, policy: Object({ curren
   patienceMs: 0,
 })
 
-function statement(): RunningStatement {
+function statement(how: { columns: number | null; copies: boolean } = { columns: 1, copies: false }): RunningStatement {
   return new RunningStatement({
     session: engine,
     decision,
-    columns: 1,
+    ...how,
     masker: null,
     masks: [],
     sensitive: false,
@@ -136,12 +136,44 @@ async function fate(head: ExpectedReply | null, frame: BackendMessage): Promise<
 
 describe.each(Object.entries(HEADS))('when %s is owed', (name, head) => {
   const passes = new Set([...ALWAYS, ...(PASSES[name] ?? [])])
-  const notOwed = /^ERR_PROTOCOL_STATE: the server sent '.' where nothing of that kind is expected$/
+  const notOwed =
+    /^ERR_PROTOCOL_STATE: the server (sent '.' where nothing of that kind is expected|copies what the statement was not judged to copy)$/
 
   test.each(FRAMES.map((frame) => [frame.kind, frame] as const))('%s', async (kind, frame) => {
     const dropped = name === 'poison' && kind === 'errorResponse' // ours: we provoked it
     const wanted = passes.has(kind) ? /^passed$/ : dropped ? /^dropped$/ : notOwed
     expect(await fate(head(), frame)).toMatch(wanted)
+  })
+})
+
+describe('a COPY to the client', () => {
+  const copy = (): ExpectedReply => ({ kind: 'execute', statement: statement({ columns: null, copies: true }) })
+  const begin: BackendMessage = { kind: 'copyOutResponse', format: 0, columnFormats: [0, 0] }
+  const rows: BackendMessage = { kind: 'copyData', data: Buffer.from('1\tAnn\n') }
+  const done: BackendMessage = { kind: 'copyDone' }
+  const end: BackendMessage = { kind: 'commandComplete', tag: 'COPY 1' }
+
+  test('goes out as it comes, and is recorded', () => {
+    const { wire, take } = setting(copy())
+    engine.frames.length = 0
+    take(begin, rows, rows, done, end)
+    expect(wire.expected.length).toBe(0)
+    expect(engine.frames).toMatchObject([
+      { kind: 'sql.rows', body: { rows: [['1\tAnn\n'], ['1\tAnn\n']], count: 2, end: 'COPY 1', whole: true } },
+    ])
+  })
+
+  test.each([
+    ['bytes before it began', [rows]],
+    ['bytes behind its end', [begin, done, rows]],
+    ['two of them', [begin, begin]],
+    ['an end without a beginning', [done]],
+    ['a tag in the middle of it', [begin, rows, end]],
+    ['a tag in its place', [end]],
+    ['rows in its place', [{ kind: 'dataRow', values: [null, null] }]],
+    ['rows among its bytes', [begin, { kind: 'dataRow', values: [null, null] }]],
+  ] satisfies readonly (readonly [string, readonly BackendMessage[]])[])('%s end the session', (_, messages) => {
+    expect(() => setting(copy()).take(...messages)).toThrow(ProtocolError)
   })
 })
 
