@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
 import { signerFromSeed, signerText, verifierText } from '../engine/evidence/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
-import { EXIT, UsageError } from './exit.ts'
+import { EXIT } from './exit.ts'
+import { writeKey } from './key-file.ts'
 
 const USAGE = `usage: countersign evidence key <name> --out FILE
 
@@ -22,11 +22,7 @@ export async function keyCommand(argv: readonly string[], io: CommandIo): Promis
   }
   const signer = signerFromSeed(asked.name, randomBytes(32))
   if (signer === undefined) throw wrongUsage('a name has neither white space nor a plus in it', USAGE)
-  try {
-    await writeFile(asked.out, `${signerText(signer)}\n`, { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    throw new UsageError(`${asked.out}: can't be made: ${error instanceof Error ? error.message : 'unknown'}`)
-  }
+  await writeKey(asked.out, signerText(signer))
   io.stdout.write(`${verifierText(signer.verifier)}\n`)
   return EXIT.ok
 }

@@ -22,6 +22,11 @@ const VERBS: readonly Verb[] = [
     summary: "make a key for a directory's log",
     load: async () => (await import('./evidence-key.ts')).keyCommand,
   },
+  {
+    name: 'compromised',
+    summary: 'record that a key of the log is not to be believed from some size on',
+    load: async () => (await import('./evidence-compromised.ts')).compromisedCommand,
+  },
 ]
 
 /** `countersign evidence …`; argv is what follows `evidence`. Resolves to the exit code. */

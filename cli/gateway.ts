@@ -6,7 +6,7 @@ import { openLedger, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
 import { openEvidence } from '../engine/evidence/index.ts'
-import type { EvidenceLog, EvidenceStore } from '../engine/evidence/index.ts'
+import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
 import {
@@ -141,13 +141,25 @@ async function openEvidenceRoom(
     now: around.now,
     monotonic: () => process.hrtime.bigint(),
     onFailure: around.onFatal,
-    ...(config.evidence.signer === null ? {} : { signer: config.evidence.signer }),
+    ...signing(config.evidence),
+    witnesses: config.evidence.witnesses,
+    onWitnessTrouble: (witness, trouble) => {
+      if (trouble === null) around.log.info('witness.back', { witness })
+      else around.log.warn('witness.unreachable', { witness, trouble })
+    },
   })
   if (config.evidence.signer === null) around.log.warn('evidence.unsigned')
   if (evidence.inDoubt.length > 0) {
     around.log.warn('evidence.in_doubt', { decisions: evidence.inDoubt.map(({ decision }) => decision) })
   }
   return evidence
+}
+
+function signing({
+  signer,
+  previousSigner,
+}: LoadedConfig['config']['evidence']): Pick<EvidenceOptions, 'signer' | 'previousSigner'> {
+  return { ...(signer === null ? {} : { signer }), ...(previousSigner === null ? {} : { previousSigner }) }
 }
 
 async function openState({ config }: LoadedConfig): ReturnType<typeof openDatabase> {

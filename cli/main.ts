@@ -32,6 +32,11 @@ const COMMANDS: readonly Entry[] = [
     summary: 'verify a directory of evidence, offline',
     load: async () => (await import('./evidence.ts')).evidenceCommand,
   },
+  {
+    name: 'witness',
+    summary: 'run a witness: a process apart that cosigns what logs have signed',
+    load: async () => (await import('./witness.ts')).witnessCommand,
+  },
 ]
 
 /** Runs one command line; resolves with the exit code and throws nothing. */

@@ -13,7 +13,7 @@ import { parsePath } from './complaint.ts'
 import { validateConfig } from './validation.ts'
 import type { IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
-import type { NoteSigner, PostgresAddress } from '../evidence/index.ts'
+import type { NoteSigner, PostgresAddress, WitnessPeer } from '../evidence/index.ts'
 import type { IssuerConfig } from '../identity/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import { parseDuration } from '../units.ts'
@@ -28,6 +28,9 @@ export interface GatewayConfig {
     readonly postgres: PostgresAddress | null
     /** What signs the log's checkpoints; null: there are none. */
     readonly signer: NoteSigner | null
+    /** What signed them until now, where that was another key. */
+    readonly previousSigner: NoteSigner | null
+    readonly witnesses: readonly WitnessPeer[]
   }
   /** A file, or, where evidence is in a database, a database. */
   readonly state: { readonly file: string } | { readonly postgres: PostgresAddress }

@@ -123,6 +123,31 @@ const postgres = section(
   ['port', 'password', 'tls', 'ca', 'server_name'],
 )
 
+const evidenceLog = section(
+  'a mapping of key, previous_key and witnesses',
+  {
+    key: outsideText,
+    previous_key: {
+      ...outsideText,
+      description: `the key before this one, for the start that rotates: ${outsideText.description}`,
+    },
+    witnesses: {
+      type: 'array',
+      items: section('a mapping of url and key', {
+        url: {
+          type: 'string',
+          pattern: '^https?://[^\\s]+$',
+          description: 'the address of a witness, http:// or https://',
+        },
+        key: { type: 'string', minLength: 1, description: 'its public key, as `countersign witness key` prints it' },
+      }),
+      description: 'a list of witnesses',
+      default: [],
+    },
+  },
+  ['previous_key', 'witnesses'],
+)
+
 /** The whole file but the planes' own sections, which each plane checks. Published as docs/countersign.schema.json. */
 export const CONFIG_SCHEMA: ConfigSchema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -137,7 +162,7 @@ export const CONFIG_SCHEMA: ConfigSchema = {
       },
       evidence: section(
         'a mapping of directory, or postgres, and log',
-        { directory: path, postgres, log: section('a mapping with key', { key: outsideText }) },
+        { directory: path, postgres, log: evidenceLog },
         ['directory', 'postgres', 'log'],
       ),
       state: section('a mapping with file, or postgres', { file: path, postgres }, ['file', 'postgres']),

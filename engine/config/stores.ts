@@ -2,9 +2,15 @@ import { resolve } from 'node:path'
 import type { GatewayConfig } from './config.ts'
 import type { ConfigDocument } from './document.ts'
 import { shapeAt, type OutsideTexts } from './outside-texts.ts'
-import type { ConfigText, OutsideText, PostgresText } from './validation.ts'
+import type { ConfigText, EvidenceLogText, OutsideText, PostgresText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
-import { parseSigner, type NoteSigner, type PostgresAddress } from '../evidence/index.ts'
+import {
+  parseCosignatureVerifier,
+  parseSigner,
+  type NoteSigner,
+  type PostgresAddress,
+  type WitnessPeer,
+} from '../evidence/index.ts'
 
 interface Reading {
   readonly document: ConfigDocument
@@ -25,7 +31,7 @@ export function stores(
   const { document, from, outside } = reading
   exactlyOne(document, 'evidence', 'directory', evidence)
   exactlyOne(document, 'state', 'file', state)
-  const signer = evidence.log === undefined ? null : logSigner(evidence.log.key, outside, document)
+  const log = evidenceLog(evidence.log, outside, document)
   const shared = evidence.postgres !== undefined
   if (shared !== (state.postgres !== undefined)) {
     const expected = shared ? 'postgres, since evidence is in a database' : 'file, since evidence is in a directory'
@@ -34,12 +40,12 @@ export function stores(
   if (evidence.postgres !== undefined && state.postgres !== undefined) {
     const postgres = postgresAddress(evidence.postgres, 'evidence', outside)
     return {
-      evidence: inDatabase(postgres, signer),
+      evidence: inDatabase(postgres, log),
       state: { postgres: postgresAddress(state.postgres, 'state', outside) },
     }
   }
   return {
-    evidence: { directory: resolve(from, evidence.directory ?? ''), postgres: null, signer },
+    evidence: { directory: resolve(from, evidence.directory ?? ''), postgres: null, ...log },
     state: { file: resolve(from, state.file ?? '') },
   }
 }
@@ -50,7 +56,7 @@ function exactlyOne(document: ConfigDocument, section: string, local: string, fo
   throw shapeAt(document, [section], `one of ${local} and postgres`, names.length === 0 ? 'neither' : 'both')
 }
 
-function inDatabase(postgres: PostgresAddress, signer: NoteSigner | null): GatewayConfig['evidence'] {
+function inDatabase(postgres: PostgresAddress, log: LogConfig): GatewayConfig['evidence'] {
   return {
     get directory(): string {
       const message =
@@ -58,7 +64,7 @@ function inDatabase(postgres: PostgresAddress, signer: NoteSigner | null): Gatew
       throw new ConfigError('ERR_CONFIG_SHAPE', message)
     },
     postgres,
-    signer,
+    ...log,
   }
 }
 
@@ -76,9 +82,33 @@ function postgresAddress(text: PostgresText, section: string, outside: OutsideTe
   }
 }
 
+type LogConfig = Pick<GatewayConfig['evidence'], 'signer' | 'previousSigner' | 'witnesses'>
+
+function evidenceLog(log: EvidenceLogText | undefined, outside: OutsideTexts, document: ConfigDocument): LogConfig {
+  if (log === undefined) return { signer: null, previousSigner: null, witnesses: [] }
+  const signer = logSigner(log.key, 'key', outside, document)
+  const witnesses = log.witnesses.map((witness, index) => witnessPeer(witness, index, document))
+  if (log.previous_key === undefined) return { signer, previousSigner: null, witnesses }
+  const previousSigner = logSigner(log.previous_key, 'previous_key', outside, document)
+  if (previousSigner.verifier.name === signer.verifier.name) return { signer, previousSigner, witnesses }
+  const expected = `a key of the name ${signer.verifier.name}: a log keeps its name when its key is another`
+  throw shapeAt(document, ['evidence', 'log', 'previous_key'], expected, `one of ${previousSigner.verifier.name}`)
+}
+
+function witnessPeer(
+  { url, key }: { readonly url: string; readonly key: string },
+  index: number,
+  document: ConfigDocument,
+): WitnessPeer {
+  const verifier = parseCosignatureVerifier(key)
+  if (verifier !== undefined) return { url, key: verifier }
+  const expected = 'a public key as `countersign witness key` prints it'
+  throw shapeAt(document, ['evidence', 'log', 'witnesses', index, 'key'], expected, 'other text')
+}
+
 // What was found is a key, or nearly one: it is not repeated.
-function logSigner(key: OutsideText, outside: OutsideTexts, document: ConfigDocument): NoteSigner {
-  const path = ['evidence', 'log', 'key']
+function logSigner(key: OutsideText, name: string, outside: OutsideTexts, document: ConfigDocument): NoteSigner {
+  const path = ['evidence', 'log', name]
   const signer = parseSigner(outside.read(key, path).reveal())
   if (signer !== undefined) return signer
   throw shapeAt(document, path, 'a private key as `countersign evidence key` makes it', 'other text')

@@ -13,7 +13,7 @@ export interface ConfigText {
   readonly evidence: {
     readonly directory?: string
     readonly postgres?: PostgresText
-    readonly log?: { readonly key: OutsideText }
+    readonly log?: EvidenceLogText
   }
   readonly state: { readonly file?: string; readonly postgres?: PostgresText }
   readonly policy: {
@@ -30,6 +30,12 @@ export interface ConfigText {
   }
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+}
+
+export interface EvidenceLogText {
+  readonly key: OutsideText
+  readonly previous_key?: OutsideText
+  readonly witnesses: readonly { readonly url: string; readonly key: string }[]
 }
 
 export interface PostgresText {

@@ -24,11 +24,17 @@ export function signCheckpoint(checkpoint: Checkpoint, signer: NoteSigner): stri
 
 /** Strict, and without extension lines, which this log never writes; undefined for anything else. Checks no signature. */
 export function parseCheckpoint(text: string): SignedCheckpoint | undefined {
+  const checkpoint = parseAnyCheckpoint(text)
+  return checkpoint !== undefined && checkpointText(checkpoint) === checkpoint.note.text ? checkpoint : undefined
+}
+
+/** A checkpoint of any log: as C2SP has it, lines that extend it may follow, which a witness signs and does not read. */
+export function parseAnyCheckpoint(text: string): SignedCheckpoint | undefined {
   const note = parseNote(text)
   if (note === undefined) return undefined
-  const [origin, size, encoded, rest, ...more] = note.text.split('\n')
+  const [origin, size, encoded, ...extensions] = note.text.split('\n')
   const root = encoded === undefined ? undefined : fromBase64(encoded)
   if (origin === undefined || origin === '' || size === undefined || !SIZE.test(size)) return undefined
-  if (root?.length !== 32 || rest !== '' || more.length > 0 || !Number.isSafeInteger(Number(size))) return undefined
-  return { origin, size: Number(size), root, note }
+  if (root?.length !== 32 || extensions.indexOf('') !== extensions.length - 1) return undefined
+  return Number.isSafeInteger(Number(size)) ? { origin, size: Number(size), root, note } : undefined
 }

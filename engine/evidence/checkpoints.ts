@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EvidenceError } from '../errors.ts'
 import type { RecordDraft } from './decision-record.ts'
 import type { Peers } from './peers.ts'
+import { findRotation } from './rotation.ts'
 import { Sequencer } from './sequencer.ts'
 import type { NoteSigner } from './signed-note.ts'
 import type { EvidenceStore } from './store.ts'
+import { witnessedDetail, type Witnesses } from './witnesses.ts'
 
 export interface Rhythm {
   /** Milliseconds from one look at the records to the next: a checkpoint is at most about this far behind. */
@@ -26,6 +28,10 @@ const COVER_POLL_MS = 50
 export interface CheckpointsOptions {
   readonly store: EvidenceStore
   readonly signer: NoteSigner
+  /** The key that signed until now, where `signer` is another. */
+  readonly previous?: NoteSigner
+  /** Those who get each checkpoint; owned from here on. */
+  readonly witnesses?: Witnesses
   readonly rhythm: Rhythm
   readonly monotonic: () => bigint
   /** The log can't be signed any more; nothing else is told, and nothing more is signed. */
@@ -42,7 +48,7 @@ interface End {
 /** The writer that the sequencer works beside: it records what the sequencer has to say. */
 interface Beside {
   readonly writer: string
-  note(draft: RecordDraft): void
+  note(draft: RecordDraft): { readonly id: string; readonly durable: Promise<void> }
 }
 
 /**
@@ -72,10 +78,14 @@ export class Checkpoints {
   /**
    * Signs all that is there, if it is this one's to do, then goes on by itself: from the moment a gateway serves there is
    * a checkpoint, however soon it dies. `note` records; one that is refused is the writer's failure, which it tells itself.
+   * Where the log's key is to be another one, that is recorded here, between the old key's last checkpoint and the new
+   * key's first.
    */
   async start(beside: Beside): Promise<void> {
     try {
       await this.#signAll()
+      await this.#rotate(beside)
+      await this.#recall()
     } catch (error) {
       throw asFailure(error)
     }
@@ -89,9 +99,11 @@ export class Checkpoints {
     try {
       if (this.#failure !== null) throw this.#failure
       await this.#cover(end)
+      await this.#closeWitnesses()
     } catch (error) {
       throw asFailure(error)
     } finally {
+      await this.#options.witnesses?.abandon()
       await this.#sequencer?.close()
     }
   }
@@ -100,15 +112,19 @@ export class Checkpoints {
   async abandon(): Promise<void> {
     this.#stop.abort()
     await this.#running
+    await this.#options.witnesses?.abandon()
     await this.#sequencer?.close()
   }
 
   async #run(beside: Beside): Promise<void> {
     const { rhythm, monotonic, onFailure } = this.#options
     let active = monotonic()
+    const tellWitnessed = this.#witnessedNotes(beside)
     while (await this.#pause(rhythm.everyMs)) {
       try {
         if (await this.#turn(beside)) active = monotonic()
+        await this.#keepWitnessed()
+        tellWitnessed()
       } catch (error) {
         if (await this.#stepsDown(error)) continue
         this.#failure = asFailure(error)
@@ -125,17 +141,73 @@ export class Checkpoints {
   }
 
   /** One look: takes over where nobody signs, then signs what is new. Answers whether there was anything. */
-  async #turn({ writer, note }: Beside): Promise<boolean> {
+  async #turn(beside: Beside): Promise<boolean> {
     if (this.#sequencer === null) {
       this.#sequencer = await elect(this.#options)
       if (this.#sequencer === null) return false
       const { size } = this.#sequencer.checkpoint
-      note({ event: 'gateway.failover', detail: { took: 'sequencer', size } })
+      beside.note({ event: 'gateway.failover', detail: { took: 'sequencer', size } })
+      await this.#rotate(beside)
+      await this.#recall()
     }
     const news = await this.#sequencer.advance()
     this.#lost = null
-    await this.#options.peers.look(writer)
+    if (news) this.#offer()
+    await this.#options.peers.look(beside.writer)
     return news
+  }
+
+  // A checkpoint of the old key is as far behind as it will ever be once this is called.
+  async #rotate({ note }: Beside): Promise<void> {
+    const draft = this.#sequencer?.rotation() ?? null
+    if (draft === null) return
+    const { id, durable } = note(draft)
+    const [writer = '', seq = ''] = id.split(':')
+    this.#sequencer?.rotateAt({ writer, seq: Number(seq) })
+    await durable
+    await this.#signAll()
+  }
+
+  async #recall(): Promise<void> {
+    const { witnesses } = this.#options
+    if (witnesses === undefined || this.#sequencer === null) return
+    witnesses.recall((await this.#sequencer.witnessed()) ?? '')
+    this.#offer()
+  }
+
+  #offer(): void {
+    const signed = this.#sequencer?.signed ?? null
+    if (signed !== null) this.#options.witnesses?.offer(signed)
+  }
+
+  // Between two passes: what witnesses answer comes when it likes, and one at a time writes.
+  async #keepWitnessed(): Promise<void> {
+    const { witnesses } = this.#options
+    const text = this.#sequencer === null ? null : (witnesses?.gathered ?? null)
+    if (text === null) return
+    await this.#sequencer?.keepWitnessed(text)
+    witnesses?.kept(text)
+  }
+
+  async #closeWitnesses(): Promise<void> {
+    const { witnesses } = this.#options
+    if (witnesses === undefined || this.#sequencer === null) return
+    this.#offer()
+    await witnesses.close()
+    await this.#keepWitnessed()
+  }
+
+  // Once a heartbeat at most, and only for more than the last told of: a record is a new checkpoint, which is witnessed too.
+  #witnessedNotes({ note }: Beside): () => void {
+    const { rhythm, monotonic, witnesses } = this.#options
+    let told = { at: monotonic(), size: 0 }
+    return () => {
+      const witnessed = witnesses?.witnessed ?? null
+      if (witnessed === null || this.#sequencer === null || witnessed.size <= told.size) return
+      if (monotonic() - told.at < BigInt(rhythm.heartbeatMs) * 1_000_000n) return
+      note({ event: 'log.witnessed', detail: witnessedDetail(witnessed) })
+      told = { at: monotonic(), size: witnessed.size }
+    }
   }
 
   // The place is lost with the way to the store: another may have taken it, and this one asks again.
@@ -175,9 +247,16 @@ export class Checkpoints {
   }
 }
 
-async function elect({ store, signer }: CheckpointsOptions): Promise<Sequencer | null> {
+async function elect({ store, signer, previous }: CheckpointsOptions): Promise<Sequencer | null> {
   const order = await store.order()
-  return order === null ? null : Sequencer.open({ order, signer })
+  if (order === null || previous === undefined) return order === null ? null : Sequencer.open({ order, signer })
+  try {
+    const rotated = await findRotation(store, signer.verifier)
+    return await Sequencer.open({ order, signer, previous, ...(rotated === undefined ? {} : { rotated }) })
+  } catch (error) {
+    await order.release()
+    throw error
+  }
 }
 
 function asFailure(error: unknown): EvidenceError {

@@ -38,3 +38,12 @@ export {
   type NoteSigner,
   type NoteVerifier,
 } from './signed-note.ts'
+export {
+  cosignerFromSeed,
+  parseCosignatureVerifier,
+  parseCosigner,
+  type CosignatureVerifier,
+  type Cosigner,
+} from './cosignature.ts'
+export { Witness, type WitnessAnswer, type WitnessOptions } from './witness.ts'
+export type { WitnessPeer } from './witnesses.ts'

@@ -9,6 +9,7 @@ import { PEER_PATIENCE_MS, Peers } from './peers.ts'
 import { findPredecessors, type InDoubt } from './recovery.ts'
 import type { NoteSigner } from './signed-note.ts'
 import type { EvidenceStore, InstanceHold } from './store.ts'
+import { Witnesses, type WitnessPeer } from './witnesses.ts'
 import { WriterLog, type Clock, type EvidenceLog } from './writer-log.ts'
 import { isInstanceName, nextBoot } from './writers.ts'
 
@@ -19,6 +20,12 @@ export interface WriterOptions extends Clock {
   onFailure?(error: EvidenceError): void
   /** The log's key. Without one, this writer orders and signs nothing. */
   readonly signer?: NoteSigner
+  /** The key that signed until now, where `signer` is another: the first start with both rotates, and records that. */
+  readonly previousSigner?: NoteSigner
+  /** Who cosigns the checkpoints. Without `signer` there are none to cosign. */
+  readonly witnesses?: readonly WitnessPeer[]
+  /** A witness fails (told once, not each time), or is back (`trouble` null). The log goes on without it. */
+  onWitnessTrouble?(witness: string, trouble: string | null): void
   /** When to sign; a second, and a heartbeat a minute, by default. */
   readonly rhythm?: Rhythm
   /** For the boot id and the payloads' salts; node:crypto's by default. */
@@ -87,7 +94,7 @@ async function openCheckpoints(
   options: WriterOptions,
   onFailure: (error: EvidenceError) => void,
 ): Promise<Checkpoints | null> {
-  const { signer, rhythm = RHYTHM } = options
+  const { signer, previousSigner, rhythm = RHYTHM } = options
   if (signer === undefined) return null
   const peers = new Peers({
     store,
@@ -97,7 +104,21 @@ async function openCheckpoints(
     close: (instance, by) => closeWriters(store, instance, { now: options.now, monotonic: options.monotonic, by }),
     onClosed: (closed) => options.onPeerClosed?.(closed),
   })
-  return Checkpoints.open({ store, signer, rhythm, monotonic: () => options.monotonic(), onFailure, peers })
+  const rotating = previousSigner === undefined ? {} : { previous: previousSigner }
+  const witnesses = openWitnesses(options)
+  const monotonic = (): bigint => options.monotonic()
+  try {
+    return await Checkpoints.open({ store, signer, ...rotating, ...witnesses, rhythm, monotonic, onFailure, peers })
+  } catch (error) {
+    await witnesses.witnesses?.abandon()
+    throw error
+  }
+}
+
+function openWitnesses({ witnesses = [], ...told }: WriterOptions): { readonly witnesses?: Witnesses } {
+  if (witnesses.length === 0) return {}
+  const onTrouble = (name: string, trouble: string | null): void => told.onWitnessTrouble?.(name, trouble)
+  return { witnesses: new Witnesses({ peers: witnesses, onTrouble }) }
 }
 
 /** An instance whose writers were closed in its stead. */

@@ -31,6 +31,18 @@ export interface Tile {
   readonly hashes: Buffer
 }
 
+/** By height: the roots of the full subtrees that a tree is made of. */
+export type Edge = readonly (Buffer | undefined)[]
+
+/** RFC 6962, 2.1: the root of the tree with this right edge. */
+export function rootOf(edge: Edge): Buffer {
+  let root: Buffer | undefined
+  for (const node of edge) {
+    if (node !== undefined) root = root === undefined ? node : nodeHash(node, root)
+  }
+  return root ?? EMPTY_ROOT
+}
+
 interface Row {
   index: number
   hashes: Buffer[]
@@ -65,11 +77,12 @@ export class GrowingTree {
   }
 
   root(): Buffer {
-    let root: Buffer | undefined
-    for (const node of this.#edge) {
-      if (node !== undefined) root = root === undefined ? node : nodeHash(node, root)
-    }
-    return root ?? EMPTY_ROOT
+    return rootOf(this.#edge)
+  }
+
+  /** The right edge as it is now: `rootOf` makes the root of it when somebody asks, later. */
+  edge(): Edge {
+    return [...this.#edge]
   }
 
   /** The tiles that have become full since the last call. */

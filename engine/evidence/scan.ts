@@ -52,7 +52,8 @@ export async function scanRecords(source: ScanSource, onRecord: OnRecord): Promi
   return chain.end(bytes, tail)
 }
 
-class RecordChain {
+/** The lines of one records file, in order: each by itself, and how it follows the one before. */
+export class RecordChain {
   readonly #source: ScanSource
   readonly #onRecord: OnRecord
   readonly #gaps: { from: number; to: number }[] = []
@@ -113,8 +114,9 @@ class RecordChain {
   #link(record: EvidenceRecord, place: Place): void {
     const expected = this.#seq + 1
     if (record.seq !== expected) {
-      const found = `seq ${record.seq}`
-      this.#source.report(tampered(place, 'the sequence is broken', `seq ${expected}`, found))
+      const how = record.seq > expected ? 'records are missing before this one' : 'a record out of its place'
+      const message = `the sequence is broken: ${how}`
+      this.#source.report(tampered(place, message, `seq ${expected}`, `seq ${record.seq}`))
       if (record.seq > expected) this.#gaps.push({ from: expected, to: record.seq - 1 })
     } else if (record.prev !== this.#head) {
       this.#source.report(
@@ -138,12 +140,21 @@ export function closesItself(record: EvidenceRecord): boolean {
 export async function scanFrames(source: ScanSource, onFrame: OnFrame): Promise<FramesScan> {
   const chain = new FrameChains(source, onFrame)
   const { bytes, tail } = await eachLine(source.content, (line, number) => chain.line(line, number))
-  return { file: source.file, total: chain.fold.total(), sessions: chain.sessions.size, bytes, tail }
+  return chain.end(bytes, tail)
 }
 
-class FrameChains {
+/** Where a session's recording is: its last frame so far. */
+export interface SessionEnd {
+  readonly index: number
+  readonly head: string
+  readonly line: number
+}
+
+/** The lines of one recording file, in order: each by itself, and how it follows its session's frame before. */
+export class FrameChains {
   readonly fold: FrameFold = new FrameFold()
-  readonly sessions = new Map<string, { readonly index: number; readonly head: string }>()
+  readonly #sessions = new Map<string, SessionEnd>()
+  #count = 0
   readonly #source: ScanSource
   readonly #onFrame: OnFrame
 
@@ -161,9 +172,24 @@ class FrameChains {
     if (line.leaf !== null) this.fold.add(line.leaf)
   }
 
+  /** Undefined before its first frame, and once it is forgotten. */
+  session(id: string): SessionEnd | undefined {
+    return this.#sessions.get(id)
+  }
+
+  /** For a session that is over: what is kept would grow with all that ever were. */
+  forget(id: string): void {
+    this.#sessions.delete(id)
+  }
+
+  end(bytes: number, tail: Tail | null): FramesScan {
+    return { file: this.#source.file, total: this.fold.total(), sessions: this.#count, bytes, tail }
+  }
+
   #frame(frame: ParsedFrame, leaf: string, place: Place): void {
     const { writerId, report } = this.#source
-    const before = this.sessions.get(frame.session) ?? { index: 0, head: NO_LEAF }
+    const before = this.#sessions.get(frame.session) ?? { index: 0, head: NO_LEAF }
+    if (before.index === 0) this.#count += 1
     if (frame.writerId !== writerId) report(tampered(place, 'another writer’s frame', writerId, frame.writerId))
     if (frame.seq !== place.line)
       report(tampered(place, 'the sequence is broken', `seq ${place.line}`, `seq ${frame.seq}`))
@@ -174,7 +200,7 @@ class FrameChains {
         tampered(place, 'does not follow the session’s frame before it', `prev ${before.head}`, `prev ${frame.prev}`),
       )
     }
-    this.sessions.set(frame.session, { index: frame.index, head: leaf })
+    this.#sessions.set(frame.session, { index: frame.index, head: leaf, line: place.line })
     this.#onFrame(frame, leaf, place)
   }
 }

@@ -25,25 +25,40 @@ export interface Sequence {
   readonly broken: { readonly line: number; readonly expected: string } | null
 }
 
-/** Reads `log/sequence.ndjson`: runs that follow each other from leaf 0, and in each writer from record 1, without a gap. */
+/** Reads `log/sequence.ndjson` whole: as far as it is in order. */
 export function parseSequence(text: string): Sequence {
   const lines = text.split('\n')
   const torn = lines.pop() !== ''
   const runs: Run[] = []
-  const next = new Map<string, number>()
-  let size = 0
+  const order = new RunOrder()
   for (const [at, line] of lines.entries()) {
-    const run = parseRun(line)
-    if (run === undefined) return { runs, size, torn, broken: { line: at + 1, expected: 'a run of records' } }
-    const seq = next.get(run.writer) ?? 1
-    if (run.index !== size || run.seq !== seq) {
-      return { runs, size, torn, broken: { line: at + 1, expected: `index ${size}, seq ${seq} of ${run.writer}` } }
-    }
+    const run = order.take(line)
+    if (typeof run === 'string') return { runs, size: order.size, torn, broken: { line: at + 1, expected: run } }
     runs.push(run)
-    next.set(run.writer, seq + run.count)
-    size += run.count
   }
-  return { runs, size, torn, broken: null }
+  return { runs, size: order.size, torn, broken: null }
+}
+
+/** Runs line by line: they follow each other from leaf 0, and in each writer from record 1, without a gap. */
+export class RunOrder {
+  readonly #next = new Map<string, number>()
+  #size = 0
+
+  /** Leaves so far. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Answers the run, or what was expected instead of this line (without its newline). */
+  take(line: string): Run | string {
+    const run = parseRun(line)
+    if (run === undefined) return 'a run of records'
+    const seq = this.#next.get(run.writer) ?? 1
+    if (run.index !== this.#size || run.seq !== seq) return `index ${this.#size}, seq ${seq} of ${run.writer}`
+    this.#next.set(run.writer, seq + run.count)
+    this.#size += run.count
+    return run
+  }
 }
 
 /** Runs joined where one continues the other, as they are written anew at each start. */

@@ -1,9 +1,11 @@
 import { EvidenceError } from '../errors.ts'
-import { parseCheckpoint, signCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { parseCheckpoint, signCheckpoint, type Checkpoint, type SignedCheckpoint } from './checkpoint.ts'
+import type { RecordDraft } from './decision-record.ts'
 import { EMPTY_ROOT, GrowingTree, nodeHash, TILE_WIDTH } from './merkle.ts'
 import { consistencyProof, provesConsistency, rangeRoot, type ReadNode } from './proof.ts'
+import { keyAgain, rotationDraft, type RecordPlace } from './rotation.ts'
 import type { Run, Sequence } from './sequence.ts'
-import { signedBy, type NoteSigner } from './signed-note.ts'
+import { signedBy, type NoteSigner, type NoteVerifier } from './signed-note.ts'
 import type { LeafSource, OrderStore } from './store.ts'
 import { nodesOf, tilePath, tilesOf } from './tile.ts'
 import { byAge } from './writers.ts'
@@ -15,6 +17,16 @@ export interface SequencerOptions {
   /** Let go of by `close`. */
   readonly order: OrderStore
   readonly signer: NoteSigner
+  /** The key that signed until now, where `signer` is to take over from it. */
+  readonly previous?: NoteSigner
+  /** The key.rotated to `signer` that stands in the records already, though nothing may have been signed with it yet. */
+  readonly rotated?: RecordPlace
+}
+
+/** A checkpoint's text, and the tree under it. */
+export interface SignedTree {
+  readonly text: string
+  readonly read: ReadNode
 }
 
 /**
@@ -31,10 +43,16 @@ export class Sequencer {
   #partial: string[] = []
   /** Writers that a later one of their instance has followed, and that have been read since. */
   readonly #ended: Set<string> = new Set()
+  /** Where the new key takes over: a checkpoint over this record is signed with it, any before with the previous one. */
+  #rotated: RecordPlace | null
+  /** Whether the last checkpoint is the previous key's. */
+  #lastByPrevious = false
   #last: Checkpoint
+  #text: string | null = null
 
   private constructor(options: SequencerOptions) {
     this.#options = options
+    this.#rotated = options.rotated ?? null
     this.#last = { origin: options.signer.verifier.name, size: 0, root: this.#tree.root() }
   }
 
@@ -56,6 +74,35 @@ export class Sequencer {
   /** The last checkpoint that is published. */
   get checkpoint(): Checkpoint {
     return this.#last
+  }
+
+  /** The last checkpoint as it was published, and the nodes of its tree, for witnesses; null before the first. */
+  get signed(): SignedTree | null {
+    return this.#text === null ? null : { text: this.#text, read: this.#nodes(this.#last.size) }
+  }
+
+  /** What witnesses have signed last; undefined: nothing yet. */
+  witnessed(): Promise<string | undefined> {
+    return this.#options.order.document('witnessed')
+  }
+
+  /** Not while `advance` is under way. */
+  async keepWitnessed(text: string): Promise<void> {
+    await this.#options.order.publish('witnessed', text)
+  }
+
+  /**
+   * The record with which the new key takes over from the previous one; null where it has, or nothing was signed yet.
+   * Whoever writes it says so with `rotateAt`, before it can be durable.
+   */
+  rotation(): RecordDraft | null {
+    const { signer, previous } = this.#options
+    if (previous === undefined || !this.#lastByPrevious || this.#rotated !== null) return null
+    return rotationDraft(this.#last, previous, signer)
+  }
+
+  rotateAt(place: RecordPlace): void {
+    this.#rotated = place
   }
 
   /** Takes in what has become durable; answers whether there was anything new. After it has thrown, open another. */
@@ -87,6 +134,7 @@ export class Sequencer {
     }
     await this.#replay(sequence, signed)
     this.#last = signed ?? this.#last
+    this.#refuseOldKey(sequence)
     await this.#checkTiles()
     await order.resume(sequence.runs)
   }
@@ -115,6 +163,15 @@ export class Sequencer {
         throw tampered(`records/${run.writer}.ndjson`, `${run.seq + run.count - 1} records`, `${reader.seq}`)
       }
     }
+  }
+
+  // The old key's checkpoint covers a key.rotated to the new one: that key was in use before, and a range is one range.
+  #refuseOldKey({ runs }: Sequence): void {
+    const rotated = this.#rotated
+    if (rotated === null || !this.#lastByPrevious) return
+    const run = runs.find((each) => each.writer === rotated.writer && rotated.seq < each.seq + each.count)
+    if (run === undefined || run.index + rotated.seq - run.seq >= this.#last.size) return
+    throw keyAgain(`records/${rotated.writer}.ndjson:${rotated.seq}`)
   }
 
   // From the tiles alone: the root is the signed one, and each full tile is what the tile above says of it.
@@ -167,7 +224,8 @@ export class Sequencer {
 
   // What is signed is what the stored tiles say, and only if they prove that it continues what was signed before.
   async #sign(): Promise<void> {
-    const { order, signer } = this.#options
+    const { order } = this.#options
+    const signer = this.#signer()
     const stored = (await this.#readCheckpoint()) ?? { size: 0, root: EMPTY_ROOT }
     const next: Checkpoint = { origin: signer.verifier.name, size: this.#tree.size, root: this.#tree.root() }
     const proof = await consistencyProof(stored.size, next.size, this.#nodes(next.size))
@@ -175,21 +233,33 @@ export class Sequencer {
       const expected = `a checkpoint of ${this.#last.size} records that the next continues`
       throw tampered(order.locate('checkpoint'), expected, `one of ${stored.size} that it does not`)
     }
-    await order.publish('checkpoint', signCheckpoint(next, signer))
+    const text = signCheckpoint(next, signer)
+    await order.publish('checkpoint', text)
+    this.#lastByPrevious = signer !== this.#options.signer
     this.#last = next
+    this.#text = text
+  }
+
+  #signer(): NoteSigner {
+    const { signer, previous } = this.#options
+    if (previous === undefined || !this.#lastByPrevious) return signer
+    const taken = this.#rotated !== null && this.#reader(this.#rotated.writer).seq >= this.#rotated.seq
+    return taken ? signer : previous
   }
 
   async #readCheckpoint(): Promise<Checkpoint | null> {
-    const { order, signer } = this.#options
+    const { order, signer, previous } = this.#options
     const text = await order.document('checkpoint')
     if (text === undefined) return null
     const checkpoint = parseCheckpoint(text)
-    const { verifier } = signer
-    if (checkpoint !== undefined && checkpoint.origin === verifier.name && signedBy(checkpoint.note, verifier)) {
-      return checkpoint
+    const by = [signer, previous].find((key) => key !== undefined && isOf(checkpoint, key.verifier))
+    if (checkpoint === undefined || by === undefined) {
+      const expected = `a checkpoint of ${signer.verifier.name}, signed with the configured key`
+      throw tampered(order.locate('checkpoint'), expected, 'none such')
     }
-    const expected = `a checkpoint of ${verifier.name}, signed with the configured key`
-    throw tampered(order.locate('checkpoint'), expected, 'none such')
+    this.#lastByPrevious = by === previous
+    this.#text = text
+    return checkpoint
   }
 
   #nodes(size: number): ReadNode {
@@ -202,6 +272,10 @@ export class Sequencer {
     this.#readers.set(writer, reader)
     return reader
   }
+}
+
+function isOf(checkpoint: SignedCheckpoint | undefined, key: NoteVerifier): boolean {
+  return checkpoint?.origin === key.name && signedBy(checkpoint.note, key)
 }
 
 function notOfRoot(where: string): EvidenceError {

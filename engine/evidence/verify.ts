@@ -1,13 +1,15 @@
-import { access, readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { Causality } from './causality.ts'
-import type { EvidenceRecord, Payload, RecordingHead } from './decision-record.ts'
-import { recordingFile, recordingsIn, recordsFile, recordsIn } from './file-store.ts'
+import type { EvidenceRecord } from './decision-record.ts'
+import { Erasures } from './erasures.ts'
+import { recordingFile, recordingsIn, recordsIn } from './file-store.ts'
 import type { Finding, Place, Report, Severity } from './finding.ts'
 import { isInstanceRunning } from './lock.ts'
 import { LogCheck, type LogReport, type Trust } from './log-check.ts'
 import type { InDoubt } from './recovery.ts'
-import { scanFrames, scanRecords, tampered, type FramesScan } from './scan.ts'
+import { tampered } from './scan.ts'
 import { Succession, type ScannedWriter, type WriterState } from './succession.ts'
+import { WriterScan } from './writer-scan.ts'
 import { byAge, parseWriterFile, type WriterName } from './writers.ts'
 
 /** More findings than this are counted, not kept: a hostile directory must not fill the verifier's memory. */
@@ -40,6 +42,8 @@ export interface VerifyReport {
   readonly inDoubt: readonly InDoubt[]
   /** Intents of running writers that have no outcome yet. */
   readonly underway: number
+  /** Payloads that were erased, and by retention.applied records rightly so. */
+  readonly erased: number
   readonly findings: readonly Finding[]
   /** What was signed, and whether the records are that; null where the directory was written without a log's key. */
   readonly log: LogReport | null
@@ -73,6 +77,7 @@ class Verification {
   readonly #report: Report = (finding) => this.#note(finding)
   readonly #causality: Causality = new Causality(this.#report)
   readonly #succession: Succession = new Succession(this.#report)
+  readonly #erasures: Erasures = new Erasures(this.#report)
   readonly #logCheck: LogCheck
   #log: LogReport | null = null
   #omitted = 0
@@ -84,14 +89,30 @@ class Verification {
   }
 
   async run(): Promise<void> {
-    await this.#logCheck.read()
-    const names = await this.#list()
+    const scans = await this.#open()
+    await this.#logCheck.read([...scans.values()].some(({ running }) => running))
+    await this.#follow(scans)
+    this.#logCheck.at(null)
     const scanned: ScannedWriter[] = []
-    for (const name of names) scanned.push(await this.#scan(name))
+    for (const scan of scans.values()) scanned.push(await scan.finish())
     for (const writers of Map.groupBy(scanned, ({ name }) => name.instance).values()) this.#judge(writers)
     this.#causality.end()
+    this.#erasures.judge()
     this.#judgeOpenIntents()
-    this.#log = await this.#logCheck.judge(this.#writers.some(({ state }) => state === 'running'))
+    this.#log = await this.#logCheck.judge()
+  }
+
+  // In the log's order, where there is one: what no run has is read after it, writer by writer.
+  async #follow(scans: ReadonlyMap<string, WriterScan>): Promise<void> {
+    for await (const run of this.#logCheck.runs()) {
+      for (let seq = run.seq; seq < run.seq + run.count; seq += 1) {
+        this.#logCheck.at(run.index + seq - run.seq)
+        const line = await scans.get(run.writer)?.next()
+        if (line?.seq === seq) await this.#logCheck.grow(line.leaf)
+        else this.#logCheck.cut(run, seq)
+        if (line === undefined) break
+      }
+    }
   }
 
   stopped(error: unknown): void {
@@ -111,6 +132,7 @@ class Verification {
       writers: this.#writers,
       inDoubt: this.#inDoubt,
       underway: this.#underway,
+      erased: this.#erasures.count,
       log: this.#log,
       findings: this.#findings,
       omitted: this.#omitted,
@@ -123,14 +145,22 @@ class Verification {
     else this.#omitted += 1
   }
 
-  async #list(): Promise<readonly WriterName[]> {
+  async #open(): Promise<ReadonlyMap<string, WriterScan>> {
     const records = await readdir(recordsIn(this.#directory))
     const recordings = await readdir(recordingsIn(this.#directory))
     const writers = this.#named('records', records)
     const known = new Set(writers.map(({ id }) => id))
-    for (const { id } of this.#named('recordings', recordings)) if (!known.has(id)) await this.#judgeOrphan(id)
+    for (const name of this.#named('recordings', recordings)) if (!known.has(name.id)) await this.#judgeOrphan(name)
     if (writers.length === 0) this.stopped(new Error('no writer’s records'))
-    return writers
+    const running = new Map(writers.map(({ instance }) => [instance, false]))
+    for (const instance of running.keys()) running.set(instance, isInstanceRunning(this.#directory, instance))
+    const newest = new Map(writers.map(({ instance, id }) => [instance, id]))
+    return new Map(
+      writers.map((name) => {
+        const isRunning = running.get(name.instance) === true && newest.get(name.instance) === name.id
+        return [name.id, this.#scan(name, isRunning)]
+      }),
+    )
   }
 
   #named(folder: string, files: readonly string[]): readonly WriterName[] {
@@ -144,84 +174,35 @@ class Verification {
   }
 
   // A writer makes its recording file first: an empty one alone is what a crash between the two leaves.
-  async #judgeOrphan(writerId: string): Promise<void> {
-    const { bytes, tail } = await this.#scanFrames(writerId, new Map())
-    if (bytes > 0 || tail !== null) {
-      const place = { file: `recordings/${writerId}.ndjson`, line: 1 }
-      this.#note(tampered(place, 'a recording without its records', `records/${writerId}.ndjson`, 'no such file'))
-    }
+  async #judgeOrphan({ id }: WriterName): Promise<void> {
+    const { size } = await stat(recordingFile(this.#directory, id))
+    if (size === 0) return
+    const place = { file: `recordings/${id}.ndjson`, line: 1 }
+    this.#note(tampered(place, 'a recording without its records', `records/${id}.ndjson`, 'no such file'))
   }
 
-  // The records first: a record names only frames that were durable before it, so a running writer is not caught between.
-  async #scan(name: WriterName): Promise<ScannedWriter> {
-    const running = isInstanceRunning(this.#directory, name.instance)
-    const heads: NamedHeads = new Map()
-    const records = await scanRecords(
-      {
-        content: recordsFile(this.#directory, name.id),
-        file: `records/${name.id}.ndjson`,
-        writerId: name.id,
-        report: this.#report,
-      },
-      (record, place, leaf) => {
-        this.#logCheck.add(record, place, leaf)
-        this.#payload(record.payload, place)
-        this.#record(record, place, heads)
-      },
-    )
-    const frames = (await this.#hasRecording(name.id)) ? await this.#scanFrames(name.id, heads) : null
-    for (const named of heads.values())
-      for (const { head, place } of named.values()) this.#note(cutRecording(head, place))
-    return { name, records, frames, running }
-  }
-
-  #payload(payload: Payload, place: Place): void {
-    if (payload.kind === 'none' || payload.kind === 'kept') return
-    const found = payload.kind === 'erased' ? 'none: it was erased' : payload.found
-    this.#note(tampered(place, 'the payload was changed', 'what the entry has the digest of', found))
-  }
-
-  #record(record: EvidenceRecord, place: Place, heads: NamedHeads): void {
-    this.#events[record.event] = (this.#events[record.event] ?? 0) + 1
-    this.#succession.add(record, place)
-    this.#causality.add(record, place)
-    const { recording: head, session } = record
-    if (head === null || session === null) return
-    const named = heads.get(session) ?? new Map<number, NamedHead>()
-    named.set(head.frames, { head, place })
-    heads.set(session, named)
-  }
-
-  async #hasRecording(writerId: string): Promise<boolean> {
-    try {
-      await access(recordingFile(this.#directory, writerId))
-      return true
-    } catch {
-      const place = { file: `recordings/${writerId}.ndjson`, line: null }
-      const finding = { message: 'the recording is gone', expected: 'a file for each writer', found: 'none' }
-      this.#note({ severity: 'tampered', ...place, ...finding })
-      return false
-    }
-  }
-
-  #scanFrames(writerId: string, heads: NamedHeads): Promise<FramesScan> {
-    const file = `recordings/${writerId}.ndjson`
-    const source = { content: recordingFile(this.#directory, writerId), file, writerId, report: this.#report }
-    return scanFrames(source, ({ session, index, payload }, leaf, place) => {
-      this.#payload(payload, place)
-      const named = heads.get(session)?.get(index)
-      if (named === undefined) return
-      heads.get(session)?.delete(index)
-      if (named.head.head === leaf) return
-      const record = `${named.place.file}:${named.place.line}`
-      this.#note(tampered(place, `not the frame that ${record} names`, `leaf ${named.head.head}`, `leaf ${leaf}`))
+  #scan(name: WriterName, running: boolean): WriterScan {
+    return new WriterScan({
+      directory: this.#directory,
+      name,
+      running,
+      report: this.#report,
+      onRecord: (record, place, leaf) => this.#record(record, place, leaf),
+      onFrame: ({ seq, payload }, place) => this.#erasures.found('frame', name.id, seq, place, payload),
     })
   }
 
+  #record(record: EvidenceRecord, place: Place, leaf: string): void {
+    this.#events[record.event] = (this.#events[record.event] ?? 0) + 1
+    this.#logCheck.add(record, place, leaf)
+    this.#succession.add(record, place)
+    this.#causality.add(record, place)
+    this.#erasures.found('record', record.writerId, record.seq, place, record.payload)
+    if (record.event === 'retention.applied') this.#erasures.applied(record, place)
+  }
+
   #judge(writers: readonly ScannedWriter[]): void {
-    const newest = writers.at(-1)
-    const judged = writers.map((writer) => ({ ...writer, running: writer.running && writer === newest }))
-    const states = this.#succession.judge(judged)
+    const states = this.#succession.judge(writers)
     for (const [index, writer] of writers.entries()) this.#writers.push(writerReport(writer, states[index] ?? 'open'))
   }
 
@@ -240,19 +221,6 @@ class Verification {
       this.#note({ severity: 'incomplete', ...place, ...finding })
     }
   }
-}
-
-interface NamedHead {
-  readonly head: RecordingHead
-  readonly place: Place
-}
-
-/** Per session, by frame count: what its records say of its recording and no frame has answered yet. */
-type NamedHeads = Map<string, Map<number, NamedHead>>
-
-function cutRecording(head: RecordingHead, place: Place): Finding {
-  const expected = `frame ${head.frames} of its session, leaf ${head.head}`
-  return tampered(place, 'names a frame that is not in the recording', expected, 'no such frame')
 }
 
 function stranger(file: string): Finding {

@@ -87,7 +87,7 @@ export class WriterLog implements EvidenceLog {
       const detail = { format: FORMAT, previous, ...(by === undefined ? {} : { by }) }
       await this.#append({ event: 'writer.opened', detail }).durable
       for (const writer of dead) await this.#appendAll(closingDrafts(writer))
-      await this.#parts.checkpoints?.start({ writer: this.writerId, note: (draft) => void this.append(draft) })
+      await this.#parts.checkpoints?.start({ writer: this.writerId, note: (draft) => this.append(draft) })
     } catch (error) {
       await commit.stop()
       throw error

@@ -25,7 +25,6 @@ export function intent(decision: string, session = 's-1'): RecordDraft {
     verdict: 'forward',
     reasons: [{ rule: 'read', message: 'reading is allowed', controls: ['IS.II.C.15'] }],
     controls: ['IS.II.C.15'],
-    policy: { revision: 'r1', digest: 'cd'.repeat(32) },
   }
 }
 

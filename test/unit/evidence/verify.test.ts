@@ -130,7 +130,7 @@ describe('the drill: each has its own message', () => {
       'a payload erased',
       (d) => edit(d, 'recordings', (l) => l.with(1, l[1]?.replace(/"salted":.*$/, '"salted":null   }') ?? '')),
       'tampered',
-      'the payload was changed',
+      'a payload was erased that no retention.applied names',
     ],
     [
       'a payload taken out',
@@ -245,7 +245,7 @@ describe('the drill: each has its own message', () => {
       severity: 'tampered',
       file: fileOf(directory, 'records', 1).name,
       line: 4,
-      message: 'the sequence is broken',
+      message: 'the sequence is broken: records are missing before this one',
       expected: 'seq 4',
       found: 'seq 6',
     })
