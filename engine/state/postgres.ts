@@ -38,7 +38,9 @@ export function postgresDialect({ host, port, database, user, password, tls }: P
     keepAlive: true,
     types: { getTypeParser: (type, format) => (type === INT8 ? Number : pg.types.getTypeParser(type, format)) },
   })
-  pool.on('error', () => undefined) // An idle connection that was lost; the next question opens another.
+  // A connection that was lost, idle or in the middle of a question: the question fails, the next opens another.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => void client.on('error', () => undefined))
   return new PostgresDialect({
     pool,
     onCreateConnection: async (connection) => {

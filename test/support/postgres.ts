@@ -69,15 +69,16 @@ const SETTINGS = [
   'max_connections=200',
 ]
 
-// $1 directory, $2 log, the rest the server's command line. `read` returns when our end of the pipe has gone.
+// $1 directory, $2 log, the rest the server's command line. `read` returns when our end of the pipe has gone, or when we
+// say that the server was killed and will be started again: `wait` then takes its corpse away, which would hold its lock.
 const KEEPER = `
 directory=$1 log=$2; shift 2
 trap '' INT HUP TERM
 "$@" </dev/null >"$log" 2>&1 &
-read -r _
+read -r word
 kill -INT $! 2>/dev/null
 wait $!
-rm -rf "$directory"
+[ "$word" = killed ] || rm -rf "$directory"
 `
 
 /** Starts one; resolves when it takes connections and the bank is in it. */
@@ -196,7 +197,7 @@ async function run(native: string, directory: string, data: string, settings: re
     kill: () => crash(newest().pid, data),
     kill9: async () => {
       process.kill(newest().pid, 'SIGKILL')
-      while (isThere(newest().pid)) await sleep(5)
+      await newest().buried()
     },
     restart: async () => void launches.push(await relaunch(directory, data, command, newest().pid)),
   }
@@ -208,6 +209,8 @@ function fail(): never {
 
 interface Launched {
   readonly pid: number
+  /** It was killed: the keeper lets go of it, and of the directory. */
+  buried(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -226,12 +229,17 @@ async function launch(directory: string, data: string, command: readonly string[
     keeper.stdin.end()
     await gone
   }
+  const buried = async (): Promise<void> => {
+    keeper.ref()
+    keeper.stdin.end('killed\n')
+    await gone
+  }
   const pid = await ready(data, log, before).catch(async (error: unknown) => {
-    if (before === 0) await stop()
+    await (before === 0 ? stop() : buried())
     throw error
   })
   keeper.unref()
-  return { pid, stop }
+  return { pid, stop, buried }
 }
 
 /** A server that was killed may leave children for a moment, and nothing starts beside them. */
@@ -248,14 +256,6 @@ async function relaunch(
       if (attempts === 50) throw error
       await sleep(100)
     }
-  }
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
   }
 }
 

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { openEvidenceLog, verifyEvidence } from '../../../engine/evidence/index.ts'
+import { logSigner } from '../../unit/evidence/log-signer.ts'
 import { filesOf, linesOf, recordsOf, scratch } from '../../unit/evidence/workbench.ts'
 
 const WRITER = fileURLToPath(new URL('writer.ts', import.meta.url))
@@ -24,33 +25,44 @@ async function killedAfter(directory: string, ms: number): Promise<readonly stri
   return told
 }
 
-it('a writer killed 20 times loses nothing it acknowledged, and its log verifies', async () => {
-  const directory = scratch()
-  const told: string[] = []
-  for (let round = 0; round < 20; round += 1) told.push(...(await killedAfter(directory, 10 + round * 7)))
-  expect(await verifyEvidence(directory)).toMatchObject({ status: 'incomplete' })
-  const log = await openEvidenceLog({
-    directory,
-    instance: 'gw-1',
-    now: Date.now,
-    monotonic: () => process.hrtime.bigint(),
-  })
-  await log.close()
-  const report = await verifyEvidence(directory)
-  expect(report).toMatchObject({ status: 'ok', findings: [] })
-  expect(report.writers.map(({ state }) => state)).toEqual([...Array.from({ length: 20 }, () => 'crash'), 'clean'])
-  expect(report.inDoubt.length).toBeGreaterThan(0)
+const KILLS = 200
 
-  const ids = new Set(
-    filesOf(directory, 'records').flatMap((file) => recordsOf(file).map(({ id }) => `record ${String(id)}`)),
-  )
-  const heads = new Set(filesOf(directory, 'recordings').flatMap((file) => linesOf(file).map(leafOf)))
-  const records = told.filter((line) => line.startsWith('record '))
-  expect(records.length).toBeGreaterThan(1000)
-  expect(records.filter((line) => !ids.has(line))).toEqual([])
-  const frames = told.filter((line) => line.startsWith('frame '))
-  expect(frames.filter((line) => !heads.has(line.slice(-64)))).toEqual([])
-})
+// It signs every 20 ms as it writes, so that the kills meet writing, ordering and signing alike.
+it(
+  `a writer killed ${KILLS} times under load loses nothing it acknowledged, and its log verifies`,
+  { timeout: 900_000 },
+  async () => {
+    const directory = scratch()
+    const told: string[] = []
+    for (let round = 0; round < KILLS; round += 1) told.push(...(await killedAfter(directory, (round * 37) % 150)))
+    expect(await verifyEvidence(directory)).toMatchObject({ status: 'incomplete' })
+    const log = await openEvidenceLog({
+      directory,
+      instance: 'gw-1',
+      now: Date.now,
+      monotonic: () => process.hrtime.bigint(),
+      signer: logSigner(),
+    })
+    await log.close()
+    const report = await verifyEvidence(directory, { logKey: logSigner().verifier })
+    expect(report).toMatchObject({ status: 'ok', findings: [], log: { signature: 'verified', unsigned: 0 } })
+    expect(report.writers.map(({ state }) => state)).toEqual([...Array.from({ length: KILLS }, () => 'crash'), 'clean'])
+    expect(report.inDoubt.length).toBeGreaterThan(0)
+
+    const ids = new Set(
+      filesOf(directory, 'records').flatMap((file) => recordsOf(file).map(({ id }) => `record ${String(id)}`)),
+    )
+    const heads = new Set(filesOf(directory, 'recordings').flatMap((file) => linesOf(file).map(leafOf)))
+    const records = told.filter((line) => line.startsWith('record '))
+    expect(records.length).toBeGreaterThan(1000)
+    expect(records.filter((line) => !ids.has(line))).toEqual([])
+    process.stdout.write(
+      `${JSON.stringify({ kills: KILLS, acknowledged: told.length, records: report.records, inDoubt: report.inDoubt.length })}\n`,
+    )
+    const frames = told.filter((line) => line.startsWith('frame '))
+    expect(frames.filter((line) => !heads.has(line.slice(-64)))).toEqual([])
+  },
+)
 
 function leafOf(line: string): string {
   const { leaf }: { leaf: string } = JSON.parse(line)

@@ -1,6 +1,7 @@
 // A gateway's worth of writing in a process of its own, to be killed: prints `open`, then each id whose `durable` resolved.
 import { writeSync } from 'node:fs'
 import { openEvidenceLog } from '../../../engine/evidence/index.ts'
+import { logSigner } from '../../unit/evidence/log-signer.ts'
 import { intent, outcome, rows } from '../../unit/evidence/drafts.ts'
 
 const [directory = ''] = process.argv.slice(2)
@@ -9,6 +10,8 @@ const log = await openEvidenceLog({
   instance: 'gw-1',
   now: Date.now,
   monotonic: () => process.hrtime.bigint(),
+  signer: logSigner(),
+  rhythm: { everyMs: 20, heartbeatMs: 60_000 },
 })
 // Synchronous, so that what was told was told, however the process ends.
 const tell = (line: string): void => void writeSync(1, `${line}\n`)

@@ -2,10 +2,15 @@ import { localFiles, type AppendFile, type FileSystem } from '../../../engine/ev
 
 export type Step = 'makeDirectory' | 'create' | 'syncDirectory' | 'write' | 'datasync' | 'rename' | 'remove'
 
-/** How a step goes wrong: before it did anything, after it did all of it, or (a write) in the middle. */
-export type Fault = 'before' | 'after' | 'short'
+/**
+ * How a step goes wrong: before it did anything, after it did all of it, or (a write) in the middle; `full`: from this step
+ * on there is no room, for half a write at first, for nothing after that.
+ */
+export type Fault = 'before' | 'after' | 'short' | 'full'
 
-/** A real disk that fails once, at the nth step of all, and works again after that, as a disk may. */
+const TAKES_ROOM: ReadonlySet<Step> = new Set(['makeDirectory', 'create', 'write'])
+
+/** A real disk that fails once, at the nth step of all, and works again after that, as a disk may; or stays full. */
 export class FailingFiles implements FileSystem {
   readonly steps: Step[] = []
   readonly #failAt: number
@@ -46,15 +51,17 @@ export class FailingFiles implements FileSystem {
   }
 
   async #write(file: AppendFile, bytes: Uint8Array): Promise<number> {
-    const short = this.#fault === 'short' && this.steps.length === this.#failAt
+    const short = (this.#fault === 'short' || this.#fault === 'full') && this.steps.length === this.#failAt
     if (!short) return this.#step('write', () => file.write(bytes))
     this.steps.push('write')
     return file.write(bytes.subarray(0, Math.floor(bytes.length / 2)))
   }
 
   async #step<T>(step: Step, work: () => Promise<T>): Promise<T> {
-    const fails = this.steps.length === this.#failAt && this.#fault !== 'short'
+    const full = this.#fault === 'full' && this.steps.length >= this.#failAt && this.#failAt >= 0
+    const fails = this.steps.length === this.#failAt && (this.#fault === 'before' || this.#fault === 'after')
     this.steps.push(step)
+    if (full && TAKES_ROOM.has(step)) throw new Error('ENOSPC: no space left on device')
     if (fails && this.#fault === 'before') throw new Error('EIO: i/o error')
     const result = await work()
     if (fails) throw new Error('EIO: i/o error')

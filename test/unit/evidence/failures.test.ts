@@ -36,13 +36,13 @@ async function stepsOfSoundRun(): Promise<readonly Step[]> {
 }
 
 describe('a disk that fails once', () => {
-  test.each<Fault>(['before', 'after', 'short'])(
+  test.each<Fault>(['before', 'after', 'short', 'full'])(
     'at any step, %s its effect: the log stops, keeps what it acknowledged, and the next start recovers',
     async (fault) => {
       const steps = await stepsOfSoundRun()
       expect(steps.length).toBeGreaterThan(20)
       for (const [index, step] of steps.entries()) {
-        if (fault === 'short' && step !== 'write') continue
+        if ((fault === 'short' || fault === 'full') && step !== 'write') continue
         const directory = join(scratch(), 'new')
         const { acknowledged, errors } = await run(directory, new FailingFiles(index, fault))
         expect(errors, `${step} ${index}`).toEqual([

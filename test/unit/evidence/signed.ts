@@ -1,12 +1,9 @@
-import { openEvidenceLog, signerFromSeed, type EvidenceLog, type NoteSigner } from '../../../engine/evidence/index.ts'
+import { openEvidenceLog, type EvidenceLog, type NoteSigner } from '../../../engine/evidence/index.ts'
 import type { EvidenceOptions } from '../../../engine/evidence/index.ts'
+import { logSigner } from './log-signer.ts'
 import { scratch, stepClock, writeSession } from './workbench.ts'
 
-export function logSigner(byte = 7, name = 'bank.example/gw-1'): NoteSigner {
-  const signer = signerFromSeed(name, Buffer.alloc(32, byte))
-  if (signer === undefined) throw new Error('a name that no key can have')
-  return signer
-}
+export { logSigner }
 
 /** A log that signs only when it is closed, unless a rhythm is given. */
 export function openSigned(directory: string, options: Partial<EvidenceOptions> = {}): Promise<EvidenceLog> {
