@@ -2,6 +2,8 @@
 export { canonicalJson } from './canonical-json.ts'
 export {
   EVENT_NAMES,
+  type Citation,
+  type Cite,
   type EventName,
   type EvidenceRecord,
   type MaskCount,
