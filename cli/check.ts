@@ -5,15 +5,11 @@ import { loadConfig } from '../engine/config/index.ts'
 import type { GatewayConfig, LoadedConfig } from '../engine/config/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import { openBundle } from '../engine/policy/index.ts'
-<<<<<<< HEAD
+import type { ActivePolicy } from '../engine/policy/index.ts'
 import { openDatabase, type PostgresPlace } from '../engine/state/index.ts'
 import type { CommandIo } from './command.ts'
-import { evidenceStoreOf } from './evidence-store.ts'
-=======
-import type { ActivePolicy } from '../engine/policy/index.ts'
-import type { CommandIo } from './command.ts'
 import { controlPack } from './control-pack.ts'
->>>>>>> 47db764 (engine/controls: the pack read strictly, and three to six of its controls on every record)
+import { evidenceStoreOf } from './evidence-store.ts'
 import { EXIT, explain, isParseError, UsageError } from './exit.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'

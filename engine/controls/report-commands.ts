@@ -1,0 +1,49 @@
+import { isByRuleOnly, type Control } from './control.ts'
+import type { ControlReport, ControlSection } from './report.ts'
+
+/** The directory and the key, as an examiner puts in what they hold. */
+const DIRECTORY = 'EVIDENCE'
+
+/** Both verifiers over the whole log, and one record's way to the root. */
+export function verifyCommands({ sample }: ControlSection, { log }: ControlReport): readonly string[] {
+  const [first] = sample
+  return [
+    `# the whole log; it must say: ${log.origin}, ${log.size} records or more, root as above at that size`,
+    `countersign evidence verify ${DIRECTORY} --log-key log.pub`,
+    '# the same by a second verifier that shares no code with the gateway',
+    `python3 docs/verify.py ${DIRECTORY} --log-key "$(cat log.pub)"`,
+    ...(first === undefined
+      ? []
+      : [
+          '# one record of the sample: leaf, proof, root',
+          `countersign evidence verify ${DIRECTORY} --log-key log.pub --explain ${first.id}`,
+        ]),
+  ]
+}
+
+/** The report again: same log, same checkpoint, same pack, same bytes. */
+export function makeAgain({ id }: Control, { period }: ControlReport): readonly string[] {
+  const from = period.from === null ? '' : ` --from ${period.from}`
+  const to = period.to === null ? '' : ` --to ${period.to}`
+  return [
+    '# this report again',
+    `countersign report --evidence ${DIRECTORY} --control '${id}'${from}${to} -o report.pdf`,
+  ]
+}
+
+/** The population counted with a tool of anybody's: one that knows JSON, and nothing of ours. */
+export function countAgain(control: Control, { period, log }: ControlReport): readonly string[] {
+  const events = isByRuleOnly(control) ? [] : control.events
+  const named = `(.reasons // [] | any(.controls | index("${control.id}")))`
+  const either =
+    events.length === 0 ? named : `((.event | IN(${events.map((event) => `"${event}"`).join(', ')})) or ${named})`
+  const times = [
+    ...(period.from === null ? [] : [`.ts >= "${period.from}"`]),
+    ...(period.to === null ? [] : [`.ts < "${period.to}"`]),
+  ]
+  const all = [either, ...times].join(' and ')
+  return [
+    `# records up to leaf ${log.size - 1}; those that came later are counted too, if the directory has grown`,
+    `cat ${DIRECTORY}/records/*.ndjson | jq -c '.record | select(${all})' | wc -l`,
+  ]
+}
