@@ -32,6 +32,16 @@ const COMMANDS: readonly Entry[] = [
     summary: 'verify a directory of evidence, offline',
     load: async () => (await import('./evidence.ts')).evidenceCommand,
   },
+  {
+    name: 'controls',
+    summary: 'the control pack, and what stands behind each control',
+    load: async () => (await import('./controls.ts')).controlsCommand,
+  },
+  {
+    name: 'report',
+    summary: 'what the evidence shows, control by control, as HTML, PDF or CSV',
+    load: async () => (await import('./report.ts')).reportCommand,
+  },
 ]
 
 /** Runs one command line; resolves with the exit code and throws nothing. */

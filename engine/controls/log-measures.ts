@@ -84,7 +84,7 @@ function register(
 const MAX_REGISTERED = 200
 
 const who = ({ fields }: Seen): string =>
-  textAt(fields, 'principal', 'id') ?? textAt(fields, 'detail', 'user') ?? textAt(fields, 'detail', 'who') ?? 'unnamed'
+  textAt(fields, 'principal', 'id') ?? textAt(fields, 'detail', 'by') ?? 'unnamed'
 
 export const logReads: () => Measure = register(
   'Views, exports and reports of this evidence',
