@@ -98,7 +98,7 @@ const ORDER: readonly CoverageRow['standing'][] = [
 ]
 const HEADINGS: Readonly<Record<CoverageRow['standing'], string>> = {
   'none in the period': 'NO EVIDENCE in the period, though rules or events for it exist',
-  'not recorded yet': 'NO EVIDENCE possible yet: this version records none of its events, and no rule names it',
+  'not recorded yet': 'NO EVIDENCE possible yet: no rule names it, and no event that this version records tells of it',
   evidenced: 'Evidenced or supported by records of the period',
   'not looked for': 'Evidence was not looked for (--evidence)',
 }

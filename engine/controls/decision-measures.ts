@@ -1,6 +1,6 @@
 import type { JsonValue } from '../access-request.ts'
 import { listAt, numberAt, textAt, textsAt } from './field.ts'
-import { amount, listed, Share, Tally, type Measure, type Seen } from './measure.ts'
+import { amount, listed, plural, Share, Tally, type Measure, type Seen } from './measure.ts'
 
 type Verdicts = { decisions: number; forward: number; mask: number; hold: number; reject: number }
 const noVerdicts = (): Verdicts => ({ decisions: 0, forward: 0, mask: 0, hold: 0, reject: 0 })
@@ -127,7 +127,7 @@ export function maskedValues(): Measure {
         (row) => row.values,
         (row) => [amount(row.answers), amount(row.values)],
       )
-      return listed('Values masked before they were handed out', `${amount(values)} values`, rows)
+      return listed('Values masked before they were handed out', plural(values, 'value'), rows)
     },
   }
 }
@@ -183,7 +183,7 @@ export function accounts(): Measure {
         (row) => row.decisions,
         (row) => [...verdictCells(row), amount(row.rows), amount(row.masked)],
       )
-      return listed('Requests by account', `${amount(decisions)} decisions on ${amount(tally.size)} accounts`, rows)
+      return listed('Requests by account', `${plural(decisions, 'decision')} on ${plural(tally.size, 'account')}`, rows)
     },
   }
 }
@@ -211,7 +211,7 @@ export function decisionsByAction(): Measure {
     },
     result: () => {
       const rows = tally.breakdown(['Action', ...VERDICT_COLUMNS], (row) => row.decisions, verdictCells)
-      return listed('Decisions by action', `${amount(decisions)} decisions`, rows)
+      return listed('Decisions by action', plural(decisions, 'decision'), rows)
     },
   }
 }
@@ -237,7 +237,7 @@ export function refusalsByRule(): Measure {
         (row) => row.rejected + row.held,
         (row) => [amount(row.rejected), amount(row.held)],
       )
-      return listed('Requests rejected or held, by rule', `${amount(refused)} requests`, rows)
+      return listed('Requests rejected or held, by rule', plural(refused, 'request'), rows)
     },
   }
 }
@@ -259,7 +259,7 @@ export function labelledAccess(): Measure {
     },
     result: () => {
       const rows = tally.breakdown(['Resource', ...VERDICT_COLUMNS], (row) => row.decisions, verdictCells)
-      return listed('Requests that touch labelled fields, by resource', `${amount(decisions)} decisions`, rows)
+      return listed('Requests that touch labelled fields, by resource', plural(decisions, 'decision'), rows)
     },
   }
 }

@@ -1,6 +1,16 @@
 import type { EventName } from '../evidence/index.ts'
 import { textAt } from './field.ts'
-import { amount, ExceptionList, listed, Share, Tally, type Measure, type MeasureResult, type Seen } from './measure.ts'
+import {
+  amount,
+  ExceptionList,
+  listed,
+  plural,
+  Share,
+  Tally,
+  type Measure,
+  type MeasureResult,
+  type Seen,
+} from './measure.ts'
 
 /** A gateway at rest records every 60 seconds (docs/evidence-format.md); this leaves it half a minute of grace. */
 const LONGEST_SILENCE_MS = 90_000
@@ -137,7 +147,7 @@ export function logEvents(): Measure {
         (row) => row.times,
         (row) => [amount(row.times)],
       )
-      return listed('What the log records of itself', `${amount(times)} records`, rows)
+      return listed('What the log records of itself', plural(times, 'record'), rows)
     },
   }
 }

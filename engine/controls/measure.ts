@@ -163,6 +163,10 @@ export function amount(count: number): string {
   return count.toLocaleString('en')
 }
 
+export function plural(count: number, noun: string): string {
+  return `${amount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** Rounded down, so that 100 % is said of nothing less. */
 export function percent(part: number, whole: number): string {
   const tenths = Math.floor((part * 1000) / whole)

@@ -104,14 +104,16 @@ export function namedControls({ fields }: Seen): ReadonlySet<string> {
 
 function sampled({ record, fields, index }: Seen, leaf: string): SampledRecord {
   const { id, ts, event } = record
+  const rules = listAt(fields, 'reasons').map((reason) => textAt(reason, 'rule') ?? 'unnamed')
+  const rule = textAt(fields, 'approval', 'rule')
   return {
     index,
     id,
     ts,
     event,
-    principal: textAt(fields, 'principal', 'id'),
+    principal: textAt(fields, 'principal', 'id') ?? textAt(fields, 'approval', 'requester', 'id'),
     action: textAt(fields, 'action', 'name'),
-    rules: listAt(fields, 'reasons').map((reason) => textAt(reason, 'rule') ?? 'unnamed'),
+    rules: rules.length > 0 || rule === null ? rules : [rule],
     leaf,
   }
 }

@@ -4,31 +4,30 @@ import type { ControlReport, ControlSection } from './report.ts'
 /** The directory and the key, as an examiner puts in what they hold. */
 const DIRECTORY = 'EVIDENCE'
 
-/** Both verifiers over the whole log, and one record's way to the root. */
-export function verifyCommands({ sample }: ControlSection, { log }: ControlReport): readonly string[] {
-  const [first] = sample
+export const verifyCommand: string = `countersign evidence verify ${DIRECTORY} --log-key log.pub`
+
+/** Both verifiers over the whole log. */
+export function verifyLog({ log }: ControlReport): readonly string[] {
   return [
-    `# the whole log; it must say: ${log.origin}, ${log.size} records or more, root as above at that size`,
-    `countersign evidence verify ${DIRECTORY} --log-key log.pub`,
+    `# the whole log: it must be ${log.origin}, of ${log.size} records with the root above, or more that continue it`,
+    verifyCommand,
     '# the same by a second verifier that shares no code with the gateway',
     `python3 docs/verify.py ${DIRECTORY} --log-key "$(cat log.pub)"`,
-    ...(first === undefined
-      ? []
-      : [
-          '# one record of the sample: leaf, proof, root',
-          `countersign evidence verify ${DIRECTORY} --log-key log.pub --explain ${first.id}`,
-        ]),
   ]
 }
 
+/** One record's way to the root. */
+export function explainOne({ sample: [first] }: ControlSection): readonly string[] {
+  if (first === undefined) return []
+  return ['# one record of the sample: leaf, proof, root', `${verifyCommand} --explain ${first.id}`]
+}
+
 /** The report again: same log, same checkpoint, same pack, same bytes. */
-export function makeAgain({ id }: Control, { period }: ControlReport): readonly string[] {
+export function makeAgain(control: string | null, { period }: ControlReport): readonly string[] {
+  const only = control === null ? '' : ` --control '${control}'`
   const from = period.from === null ? '' : ` --from ${period.from}`
   const to = period.to === null ? '' : ` --to ${period.to}`
-  return [
-    '# this report again',
-    `countersign report --evidence ${DIRECTORY} --control '${id}'${from}${to} -o report.pdf`,
-  ]
+  return ['# this report again', `countersign report --evidence ${DIRECTORY}${only}${from}${to} -o report.pdf`]
 }
 
 /** The population counted with a tool of anybody's: one that knows JSON, and nothing of ours. */

@@ -1,8 +1,8 @@
 import { CERTAINTY, isByRuleOnly, type Control } from './control.ts'
-import { amount, type Exception, type MeasureResult } from './measure.ts'
+import { amount, plural, type Exception, type MeasureResult } from './measure.ts'
 import type { ApprovalAccount } from './in-force.ts'
 import { RECORDED_EVENTS } from './recorded-events.ts'
-import { countAgain, makeAgain, verifyCommands } from './report-commands.ts'
+import { countAgain, explainOne, makeAgain, verifyCommand, verifyLog } from './report-commands.ts'
 import type { ControlReport, ControlSection, Proved } from './report.ts'
 
 export interface Column {
@@ -16,12 +16,14 @@ export interface Column {
 export type Block =
   | { readonly kind: 'heading'; readonly level: 1 | 2 | 3; readonly text: string; readonly anchor: string | null }
   | { readonly kind: 'text'; readonly text: string; readonly tone: 'plain' | 'note' | 'alert' }
-  | { readonly kind: 'facts'; readonly rows: readonly (readonly [name: string, text: string])[] }
+  | { readonly kind: 'facts'; readonly rows: Facts }
   | {
       readonly kind: 'table'
       readonly caption: string
       readonly columns: readonly Column[]
       readonly rows: readonly (readonly string[])[]
+      /** Of the page, for a table that would be hard to follow across all of it. */
+      readonly narrow: boolean
     }
   | { readonly kind: 'commands'; readonly lines: readonly string[] }
   | { readonly kind: 'proofs'; readonly items: readonly Proved[] }
@@ -35,6 +37,8 @@ export interface ReportDocument {
   readonly blocks: readonly Block[]
 }
 
+type Facts = readonly (readonly [name: string, text: string])[]
+
 /** A report in words. */
 export function reportDocument(report: ControlReport): ReportDocument {
   const [only, ...more] = report.sections
@@ -46,30 +50,86 @@ export function reportDocument(report: ControlReport): ReportDocument {
     foot: `${origin}, ${amount(size)} records, root ${root.slice(0, 16)}…`,
     blocks: [
       heading(1, title, 'top'),
-      ...frontPage(report, single),
-      ...report.sections.flatMap((section) => [...sectionBlocks(section, report, single)]),
+      ...(single ? singleBlocks(only, report) : allBlocks(report)),
       ...proofBlocks(report.sections),
     ],
   }
 }
 
-function* frontPage(report: ControlReport, single: boolean): Generator<Block> {
+function* singleBlocks(section: ControlSection, report: ControlReport): Generator<Block> {
+  yield* preface(report)
+  yield heading(2, 'At a glance', 'glance')
+  yield { kind: 'facts', rows: glance(section, report) }
+  yield heading(2, 'The control', section.control.id)
+  yield* controlBlocks(section.control)
+  yield* findingBlocks(section, report)
+  yield* checkBlocks([...verifyLog(report), ...explainOne(section), ...makeAgain(section.control.id, report)])
+  yield* logBlocks(report)
+}
+
+function* allBlocks(report: ControlReport): Generator<Block> {
+  yield* preface(report)
+  yield* overview(report)
+  yield* checkBlocks([...verifyLog(report), ...makeAgain(null, report)])
+  yield* logBlocks(report)
+  for (const section of report.sections) {
+    const { control } = section
+    yield { kind: 'page' }
+    yield heading(2, `${control.id}, ${control.title}`, control.id)
+    yield* controlBlocks(control)
+    yield heading(3, 'At a glance', null)
+    yield { kind: 'facts', rows: glance(section, report) }
+    yield* findingBlocks(section, report)
+    yield* checkBlocks([...explainOne(section), ...makeAgain(control.id, report)])
+  }
+}
+
+function* preface(report: ControlReport): Generator<Block> {
   yield { kind: 'facts', rows: [...aboutLog(report), ...aboutPack(report)] }
   yield note(
-    'This report says what records show; whether a control is met is for an examiner to say. “As expected” means that the records have no exception to an expectation, and nothing beyond it. Times are UTC.',
+    'This report says what records show; whether a control is met is for an examiner to say. “As expected” means that the records have no exception to an expectation, and nothing beyond it. Times are UTC. EVIDENCE stands for the directory, or your copy of it.',
   )
-  if (!single) yield* overview(report)
-  yield heading(2, 'Is anything missing?', 'completeness')
-  yield text(completeness(report))
-  yield table(
-    'Runs of the gateway in this log',
-    WRITERS,
-    report.completeness.writers.map(({ writer, firstSeq, lastSeq, gaps }) => [
-      writer,
-      `${amount(firstSeq)} to ${amount(lastSeq)}`,
-      String(gaps),
-    ]),
-  )
+}
+
+function glance({ population, measures, sample }: ControlSection, { log }: ControlReport): Facts {
+  const { records, first, last } = population
+  const range = first === null ? '' : `, leaves ${amount(first)} to ${amount(last ?? first)}`
+  const of = (state: MeasureResult['state']): number => measures.filter((each) => each.state === state).length
+  const exceptions = exceptionCount(measures)
+  const told = (['as expected', 'exceptions', 'listed', 'nothing to measure', 'not measurable'] as const)
+    .filter((state) => of(state) > 0)
+    .map((state) => `${of(state)} ${state === 'exceptions' ? 'with exceptions' : state}`)
+  return [
+    ['Population', `${plural(records, 'record')}${range}`],
+    [
+      'Missing records',
+      `none: leaves 0 to ${amount(log.size - 1)} read, gaps 0, root of what was read = root of the checkpoint`,
+    ],
+    ['Measures', told.join(', ')],
+    ['Exceptions', exceptions === 0 ? 'none' : `${amount(exceptions)}, one by one below`],
+    [
+      'Sample',
+      sample.length === 0 ? 'the population is empty' : `${plural(sample.length, 'record')}, each with its proof`,
+    ],
+    ['To check all of it', verifyCommand],
+  ]
+}
+
+function* checkBlocks(lines: readonly string[]): Generator<Block> {
+  yield heading(3, 'How to check this', null)
+  yield text('Offline, on a copy of the directory, with the log’s public key from whoever keeps it for you:')
+  yield { kind: 'commands', lines }
+}
+
+function* findingBlocks(section: ControlSection, report: ControlReport): Generator<Block> {
+  yield* populationBlocks(section, report)
+  yield* measureBlocks(section)
+  yield* exceptionBlocks(section)
+  yield* sampleBlocks(section)
+  yield* authorityBlocks(section)
+}
+
+function* logBlocks(report: ControlReport): Generator<Block> {
   yield heading(2, 'Which rules were in force?', 'policies')
   const { listed, omitted } = report.policies
   yield table(
@@ -79,11 +139,22 @@ function* frontPage(report: ControlReport, single: boolean): Generator<Block> {
       revision,
       digest,
       pack ?? 'not told',
-      beforePeriod ? `${ts} (before the period)` : ts,
+      beforePeriod ? `${when(ts)} (before the period)` : when(ts),
       String(index),
     ]),
   )
   yield* more(omitted, 'activations')
+  yield heading(2, 'Is anything missing?', 'completeness')
+  yield text(completeness(report))
+  yield note(
+    'What this can’t show: the holder of the log’s key could have written another log from the start. That shows against a checkpoint that was kept elsewhere, or that a witness cosigned (countersign evidence verify --help).',
+  )
+  const writers = report.completeness.writers.map(({ writer, firstSeq, lastSeq, gaps }) => [
+    writer,
+    `${amount(firstSeq)} to ${amount(lastSeq)}`,
+    String(gaps),
+  ])
+  yield table('Runs of the gateway in this log', WRITERS, writers)
 }
 
 const WRITERS: readonly Column[] = [
@@ -93,13 +164,13 @@ const WRITERS: readonly Column[] = [
 ]
 const POLICIES: readonly Column[] = [
   { title: 'Revision', share: 4, as: 'code' },
-  { title: 'Digest', share: 5, as: 'code' },
-  { title: 'Control pack', share: 1.4, as: 'text' },
-  { title: 'In force since', share: 2.6, as: 'text' },
+  { title: 'Digest', share: 4.2, as: 'code' },
+  { title: 'Control pack', share: 1.3, as: 'text' },
+  { title: 'In force since', share: 3, as: 'text' },
   { title: 'Leaf', share: 1, as: 'number' },
 ]
 
-function aboutLog({ log, period, span }: ControlReport): readonly (readonly [string, string])[] {
+function aboutLog({ log, period, span }: ControlReport): Facts {
   const times = `${period.from ?? 'the first record'} to ${period.to === null ? 'the last record' : `before ${period.to}`}`
   const seen =
     span.first === null ? 'no record' : `${amount(span.records)} records, ${span.first} to ${span.last ?? ''}`
@@ -111,14 +182,14 @@ function aboutLog({ log, period, span }: ControlReport): readonly (readonly [str
   ]
 }
 
-function aboutPack({ pack, sections }: ControlReport): readonly (readonly [string, string])[] {
+function aboutPack({ pack, sections }: ControlReport): Facts {
   const others = Object.entries(pack.others).map(
     ([digest, records]) =>
       `${amount(records)} records were made ${digest === '' ? 'without a pack' : `under pack ${digest}`} and are mapped anew`,
   )
   const shown = new Set(sections.map(({ control }) => control.id))
   const left = pack.uncertain.filter((id) => !shown.has(id))
-  const out = left.length === 0 ? [] : [`${left.join(', ')} left out: known from memory alone`]
+  const out = left.length === 0 ? [] : [`${left.join(' and ')} left out: known from memory alone`]
   const withdrawn = `${pack.withdrawn} ids of withdrawn frameworks are cited nowhere`
   return [['Control pack', [`version ${pack.version}, digest ${pack.digest}`, ...others, ...out, withdrawn].join('; ')]]
 }
@@ -128,7 +199,7 @@ function completeness({ completeness: { records, gaps, writers, uncovered }, log
     uncovered === 0
       ? ''
       : ` ${amount(uncovered)} newer records in the directory are not covered by this checkpoint and not in this report.`
-  return `For this report every record of the log was read: leaves 0 to ${amount(records - 1)}, each once, gaps: ${gaps}; ${amount(writers.length)} runs of the gateway, gaps in their sequences: 0. The tree over what was read has the root ${log.root}, which is the checkpoint’s. So no record was left out, taken away, changed or added after that checkpoint was signed.${beyond}`
+  return `For this report every record of the log was read: leaves 0 to ${amount(records - 1)}, each once, gaps: ${gaps}; ${plural(writers.length, 'run')} of the gateway, gaps in their sequences: 0. The tree over what was read has the root ${log.root}, which is the checkpoint’s. So no record was left out, taken away, changed or added after that checkpoint was signed.${beyond}`
 }
 
 const OVERVIEW: readonly Column[] = [
@@ -163,21 +234,6 @@ const SHOWN: Readonly<Record<Control['strength'], string>> = {
   direct: 'The records evidence this control directly.',
   partial: 'The records evidence a part of this control.',
   supporting: 'The records support evidence of this control that is kept elsewhere.',
-}
-
-function* sectionBlocks(section: ControlSection, report: ControlReport, single: boolean): Generator<Block> {
-  const { control } = section
-  if (!single) yield { kind: 'page' }
-  yield heading(2, single ? 'The control' : `${control.id}, ${control.title}`, control.id)
-  yield* controlBlocks(control)
-  yield* populationBlocks(section, report)
-  yield* measureBlocks(section)
-  yield* exceptionBlocks(section)
-  yield* sampleBlocks(section)
-  yield* authorityBlocks(section)
-  yield heading(3, 'How to check this', null)
-  yield text('Offline, on a copy of the directory, with the log’s public key from whoever keeps it for you:')
-  yield { kind: 'commands', lines: [...verifyCommands(section, report), ...makeAgain(control, report)] }
 }
 
 function* controlBlocks(control: Control): Generator<Block> {
@@ -258,9 +314,9 @@ function* measureBlocks({ control, measures }: ControlSection): Generator<Block>
 
 const EXCEPTIONS: readonly Column[] = [
   { title: 'Leaf', share: 1, as: 'number' },
-  { title: 'Time', share: 2.4, as: 'text' },
+  { title: 'Time', share: 2.7, as: 'text' },
   { title: 'What', share: 5, as: 'text' },
-  { title: 'Record', share: 4, as: 'code' },
+  { title: 'Record', share: 3.6, as: 'code' },
 ]
 
 function* exceptionBlocks({ measures }: ControlSection): Generator<Block> {
@@ -277,17 +333,17 @@ function* exceptionBlocks({ measures }: ControlSection): Generator<Block> {
 }
 
 function exceptionRow({ index, ts, what, record }: Exception): readonly string[] {
-  return [String(index), ts, what, record]
+  return [String(index), when(ts), what, record]
 }
 
 const SAMPLED: readonly Column[] = [
-  { title: 'Leaf', share: 0.8, as: 'number' },
-  { title: 'Time', share: 2, as: 'text' },
+  { title: 'Leaf', share: 0.9, as: 'number' },
+  { title: 'Time', share: 2.3, as: 'text' },
   { title: 'Event', share: 1.7, as: 'text' },
   { title: 'Who', share: 1.3, as: 'text' },
-  { title: 'Action', share: 1.8, as: 'text' },
+  { title: 'Action', share: 1.6, as: 'text' },
   { title: 'Rule', share: 2, as: 'text' },
-  { title: 'Draw', share: 1.4, as: 'code' },
+  { title: 'Draw', share: 1.2, as: 'code' },
 ]
 
 function* sampleBlocks({ sample, population }: ControlSection): Generator<Block> {
@@ -302,7 +358,7 @@ function* sampleBlocks({ sample, population }: ControlSection): Generator<Block>
   )
   const rows = sample.map(({ index, ts, event, principal, action, rules, draw }) => [
     String(index),
-    ts,
+    when(ts),
     event,
     principal ?? '',
     action ?? '',
@@ -346,7 +402,7 @@ function approvalRow({
   records,
 }: ApprovalAccount): readonly string[] {
   const said = answers.map(
-    ({ by, answer, reason, at }) => `${by}: ${answer}, ${at}${reason === null ? '' : `, “${reason}”`}`,
+    ({ by, answer, reason, at }) => `${by}: ${answer}, ${when(at)}${reason === null ? '' : `, “${reason}”`}`,
   )
   const needed = quorum === null ? '' : `${quorum} needed. `
   return [id, rule, `${requester} (${owner ?? 'no owner'})`, `${needed}${said.join('; ')}`, state, records.join(', ')]
@@ -367,6 +423,11 @@ function* more(omitted: number, what: string): Generator<Block> {
   if (omitted > 0) yield note(`And ${amount(omitted)} more ${what}, which are counted above and not listed.`)
 }
 
+/** A time of a record, without the letters that a table has no room for. */
+function when(ts: string): string {
+  return ts.replace('T', ' ').replace(/Z$/, '')
+}
+
 function heading(level: 1 | 2 | 3, text: string, anchor: string | null): Block {
   return { kind: 'heading', level, text, anchor }
 }
@@ -380,5 +441,6 @@ function note(text: string): Block {
 }
 
 function table(caption: string, columns: readonly Column[], rows: readonly (readonly string[])[]): Block {
-  return { kind: 'table', caption, columns, rows }
+  const narrow = columns.length <= 3 && columns.slice(1).every(({ as }) => as === 'number')
+  return { kind: 'table', caption, columns, rows, narrow }
 }

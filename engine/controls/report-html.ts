@@ -49,11 +49,11 @@ function blockHtml(block: Block): string {
   }
 }
 
-function tableHtml({ caption, columns, rows }: Extract<Block, { kind: 'table' }>): string {
+function tableHtml({ caption, columns, rows, narrow }: Extract<Block, { kind: 'table' }>): string {
   const head = columns.map((column) => `<th scope="col"${classOf(column)}>${escaped(column.title)}</th>`).join('')
   const body = rows.map((row) => `<tr>${row.map((cell, at) => cellHtml(cell, columns[at], at)).join('')}</tr>`)
   const none = `<tr><td colspan="${columns.length}">none</td></tr>`
-  return `<div class="wide" tabindex="0" role="region" aria-label="${escaped(caption)}"><table>
+  return `<div class="wide" tabindex="0" role="region" aria-label="${escaped(caption)}"><table${narrow ? ' class="narrow"' : ''}>
 <caption>${escaped(caption)}</caption>
 <thead><tr>${head}</tr></thead>
 <tbody>

@@ -8,6 +8,8 @@ const MARGIN = { top: 48, bottom: 56, left: 42, right: 42 }
 const INK = '#111111'
 const QUIET = '#444444'
 const LINE = '#999999'
+/** Of the page's width. */
+const NARROW = 0.62
 
 /** Where nothing was recorded, a document still has to have been made at some time. */
 const NO_TIME = '1970-01-01T00:00:00.000Z'
@@ -131,9 +133,10 @@ class PdfReport {
     new PdfTable(this.#tools(), columns).print(null, rows)
   }
 
-  #table({ caption, columns, rows }: Extract<Block, { kind: 'table' }>): void {
+  #table({ caption, columns, rows, narrow }: Extract<Block, { kind: 'table' }>): void {
     const none = rows.length === 0 ? [['none', ...columns.slice(1).map(() => '')]] : rows
-    new PdfTable(this.#tools(), columns).print(caption, none)
+    const width = narrow ? this.#width * NARROW : this.#width
+    new PdfTable({ ...this.#tools(), width }, columns).print(caption, none)
   }
 
   #tools(): TableTools {

@@ -20,6 +20,7 @@ dt { color: var(--quiet) }
 dd { margin: 0; overflow-wrap: anywhere }
 .wide { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
+table.narrow { max-width: 40rem }
 caption { text-align: left; font-weight: 600; padding: .25rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
 thead th { background: var(--band); overflow-wrap: normal }
@@ -37,6 +38,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .75re
   tr, dl, pre { break-inside: avoid }
   thead { display: table-header-group }
   .page { break-before: page }
+  details::details-content { content-visibility: visible; block-size: auto }
   @page { size: A4; margin: 16mm 14mm }
 }
 `

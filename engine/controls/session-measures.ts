@@ -1,6 +1,6 @@
 import { numberAt, textAt } from './field.ts'
 import { isIntent, verdictOf } from './decision-measures.ts'
-import { amount, listed, Share, Tally, type Measure, type Seen } from './measure.ts'
+import { amount, listed, plural, Share, Tally, type Measure, type Seen } from './measure.ts'
 
 /** Tokens and writers come and go for years; those long gone need not be remembered. */
 const MAX_REMEMBERED = 50_000
@@ -68,11 +68,7 @@ export function identitiesByIssuer(): Measure {
         (row) => row.times,
         (row) => [amount(row.ids.size), amount(row.times)],
       )
-      return listed(
-        'Identities by the provider that vouched for them',
-        `${amount(tally.size)} providers and kinds`,
-        rows,
-      )
+      return listed('Identities by the provider that vouched for them', plural(tally.size, 'provider and kind'), rows)
     },
   }
 }
@@ -156,9 +152,11 @@ class Sessions {
 /** A session in which something was let through has frames that its own records name. */
 export function sessionsRecorded(): Measure {
   const share = new Share()
-  const sessions = new Sessions(({ opened, intents, recorded }) => {
-    if (opened.inPeriod && intents > 0)
-      share.count(opened, recorded, `${intents} requests let through, no recording named`)
+  const sessions = new Sessions(({ opened, intents, recorded }, closed) => {
+    if (opened.inPeriod && intents > 0) {
+      const ended = closed ? '' : '; its run crashed, and the next one bound the run’s recording as a whole'
+      share.count(opened, recorded, `${plural(intents, 'request')} let through, no recording named${ended}`)
+    }
   })
   return {
     take: (seen) => sessions.take(seen),
@@ -196,7 +194,7 @@ export function decisionsPerSession(): Measure {
         (row) => row.decisions,
         (row) => [amount(row.sessions), amount(row.decisions)],
       )
-      return listed('Decisions in each principal’s sessions', `${amount(ended)} ended sessions`, rows)
+      return listed('Decisions in each principal’s sessions', plural(ended, 'ended session'), rows)
     },
   }
 }
