@@ -16,7 +16,7 @@ import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT } from './exit.ts'
 import { timeOption } from './period.ts'
-import { printable, wrapped } from './printable.ts'
+import { plural, printable, wrapped } from './printable.ts'
 
 const USAGE = `usage: countersign controls coverage [--policy BUNDLE] [--tests DIR]… [--evidence DIR] [--from T] [--to T] [--json]
 
@@ -55,7 +55,7 @@ export async function coverageCommand(argv: readonly string[], io: CommandIo): P
   const tests = await gathered(metadata, values.tests ?? [])
   const records = values.evidence === undefined ? null : readRecords(values.evidence)
   const rows = await coverage(pack, { rules: rulesOf(metadata), tests, records, ...period })
-  io.stdout.write(values.json === true ? coverageJson(pack, period, rows) : coverageText(pack, period, rows))
+  io.stdout.write(values.json ? coverageJson(pack, period, rows) : coverageText(pack, period, rows))
   return EXIT.ok
 }
 
@@ -129,8 +129,4 @@ function rowText({ control, rules, records, decisions, namedByRules, missingEven
   ]
   const lines = facts.map(([name, text]) => `    ${name.padEnd(17)}  ${wrapped(text, ' '.repeat(23))}\n`)
   return `  ${control.id}  ${printable(control.title)}  [${control.strength}, ${control.certainty}${label}]\n${lines.join('')}`
-}
-
-function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 }

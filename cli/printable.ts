@@ -15,3 +15,7 @@ export function wrapped(text: string, indent: string, width = 110): string {
   }
   return [...lines, line].join(`\n${indent}`)
 }
+
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+}

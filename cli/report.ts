@@ -29,6 +29,7 @@ import { knownControl } from './controls-list.ts'
 import { noteInEvidence } from './evidence-note.ts'
 import { EXIT } from './exit.ts'
 import { timeOption } from './period.ts'
+import { plural } from './printable.ts'
 
 const USAGE = `usage: countersign report (--evidence DIR | --config FILE) [--control ID]… [--from T] [--to T] -o FILE
 
@@ -88,7 +89,7 @@ export async function reportCommand(argv: readonly string[], io: CommandIo): Pro
   await replace(out, content)
   const exceptions = report.sections.flatMap(({ measures }) => measures.filter(({ state }) => state === 'exceptions'))
   io.stdout.write(
-    `${out}: ${report.sections.length} controls, ${report.span.records} records of ${size}, sha256 ${sha256}\n`,
+    `${out}: ${plural(report.sections.length, 'control')}, ${plural(report.span.records, 'record')} of ${size}, sha256 ${sha256}\n`,
   )
   if (exceptions.length > 0) io.stdout.write(`measures with exceptions: ${exceptions.length}\n`)
   return EXIT.ok
@@ -108,7 +109,7 @@ interface Asked {
 
 async function parse(argv: readonly string[]): Promise<'help' | Asked> {
   const { values, positionals } = commandLine(USAGE, OPTIONS, argv)
-  if (values.help === true) return 'help'
+  if (values.help) return 'help'
   if (positionals.length > 0) throw wrongUsage(`report takes options alone, found ${positionals.join(' ')}`, USAGE)
   const { out, evidence, config, reason, control = [], controls } = values
   if (out === undefined) throw wrongUsage('-o: expected a file; found nothing', USAGE)

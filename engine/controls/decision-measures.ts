@@ -1,6 +1,6 @@
 import type { JsonValue } from '../access-request.ts'
 import { listAt, numberAt, textAt, textsAt } from './field.ts'
-import { amount, listed, plural, Share, Tally, type Measure, type Seen } from './measure.ts'
+import { amount, ExceptionList, listed, plural, Share, Tally, type Measure, type Seen } from './measure.ts'
 
 type Verdicts = { decisions: number; forward: number; mask: number; hold: number; reject: number }
 const noVerdicts = (): Verdicts => ({ decisions: 0, forward: 0, mask: 0, hold: 0, reject: 0 })
@@ -261,5 +261,24 @@ export function labelledAccess(): Measure {
       const rows = tally.breakdown(['Resource', ...VERDICT_COLUMNS], (row) => row.decisions, verdictCells)
       return listed('Requests that touch labelled fields, by resource', plural(decisions, 'decision'), rows)
     },
+  }
+}
+
+/** Answers that could not be masked as policy asked, and were withheld: nothing got out, but somebody should look. */
+export function answersWithheld(): Measure {
+  const found = new ExceptionList()
+  return {
+    take: (seen) => {
+      if (!seen.inPeriod || seen.record.event !== 'masking.failed_closed') return
+      found.add(seen, `withheld: ${textAt(seen.fields, 'detail', 'message') ?? 'no reason given'}`)
+    },
+    result: () => ({
+      what: 'Answers withheld because they could not be masked',
+      expectation: 'listed',
+      measured: plural(found.count, 'answer'),
+      state: found.count === 0 ? 'as expected' : 'exceptions',
+      exceptions: found.all(),
+      breakdown: null,
+    }),
   }
 }

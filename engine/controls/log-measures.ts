@@ -117,6 +117,13 @@ export const policyChanges: () => Measure = register(
   ['Revision', 'Digest'],
 )
 
+export const releases: () => Measure = register(
+  'Programs that served, and under which configuration',
+  ['gateway.released'],
+  ({ fields }) => [textAt(fields, 'detail', 'version') ?? 'unnamed', short(textAt(fields, 'detail', 'config'))],
+  ['Version', 'Configuration’s digest'],
+)
+
 function short(digest: string | null): string {
   return digest === null ? 'none' : `${digest.slice(0, 16)}…`
 }

@@ -1,6 +1,7 @@
 import { approversApart, holdsAnswered, quorumReached, releasesApproved } from './approval-measures.ts'
 import {
   accounts,
+  answersWithheld,
   decisionsByAction,
   decisionsUnderKnownPolicy,
   decisionsWithReason,
@@ -11,10 +12,20 @@ import {
   refusalsByRule,
   writesWithApproval,
 } from './decision-measures.ts'
-import { keyEvents, logEvents, logReads, policyChanges, retentions, silences, writersEnded } from './log-measures.ts'
+import {
+  keyEvents,
+  logEvents,
+  logReads,
+  policyChanges,
+  releases,
+  retentions,
+  silences,
+  writersEnded,
+} from './log-measures.ts'
 import { unmeasurable, type Measure, type MeasureResult, type Seen } from './measure.ts'
 import {
   agentsWithOwner,
+  clientsUnderTls,
   credentialsLive,
   decisionsPerSession,
   identitiesByIssuer,
@@ -27,7 +38,9 @@ import {
 const FACTORIES = {
   accounts,
   agentsWithOwner,
+  answersWithheld,
   approversApart,
+  clientsUnderTls,
   credentialsLive,
   decisionsByAction,
   decisionsPerSession,
@@ -46,6 +59,7 @@ const FACTORIES = {
   quorumReached,
   refusalsByRule,
   refusedCredentials,
+  releases,
   releasesApproved,
   retentions,
   sessionsClosed,
@@ -111,13 +125,13 @@ const LOG: readonly Part[] = ['silences', 'writersEnded', 'logEvents', WITNESS]
 const MEASURES: Readonly<Record<string, readonly Part[]>> = {
   'IS.II.C.7(b)': ['agentsWithOwner', 'accounts', REVIEWS],
   'IS.II.C.7(c)': [...PEOPLE, not('Policy author and policy approver are different people', CHANGE_STEPS.why)],
-  'IS.II.C.10': CHANGE,
-  'IS.II.C.13': ['labelledPartsMasked', 'maskedValues', 'labelledAccess'],
+  'IS.II.C.10': [...CHANGE, 'releases'],
+  'IS.II.C.13': ['labelledPartsMasked', 'answersWithheld', 'maskedValues', 'labelledAccess'],
   'IS.II.C.13(a)': [
     'logEvents',
     not('Recordings whose digests verify', 'countersign evidence verify derives them again'),
   ],
-  'IS.II.C.13(b)': [TRANSPORT],
+  'IS.II.C.13(b)': ['clientsUnderTls', TRANSPORT],
   'IS.II.C.15': ['sessionsIdentified', 'credentialsLive', 'writesWithApproval', 'intentsWithOutcome', REVIEWS],
   'IS.II.C.15(a)': [
     ...SESSIONS,
@@ -126,11 +140,12 @@ const MEASURES: Readonly<Record<string, readonly Part[]>> = {
   'IS.II.C.15(b)': ['decisionsByAction', 'decisionsWithReason', 'refusalsByRule'],
   'IS.II.C.15(c)': [...SESSIONS, 'sessionsIdentified', 'credentialsLive', 'holdsAnswered'],
   'IS.II.C.17': [
+    'releases',
     'policyChanges',
-    not('Changes and tests of the gateway’s own software', 'releases are not recorded by this version'),
+    not('Tests of the gateway’s own software', 'its makers’ test runs are not in this log'),
   ],
   'IS.II.C.18': ['accounts', 'intentsWithOutcome', 'labelledPartsMasked', 'refusalsByRule'],
-  'IS.II.C.19': ['keyEvents', TRANSPORT],
+  'IS.II.C.19': ['keyEvents', 'clientsUnderTls', TRANSPORT],
   'IS.II.C.20': [THIRD_PARTIES],
   'IS.II.C.22': [...LOG, 'logReads', 'retentions'],
   'IS.II.D.1': ['logReads', not('Trend over earlier periods', 'make one report a period and hold them side by side')],
@@ -152,11 +167,7 @@ const MEASURES: Readonly<Record<string, readonly Part[]>> = {
     not('Resources reachable only through the gateway', 'a network test shows that, not this log'),
   ],
   'AIO.VI.A.3': ['identitiesByIssuer', 'sessionsIdentified', 'agentsWithOwner'],
-  'AIO.VI.B.7': [
-    ...LOG,
-    'retentions',
-    not('Changes of log settings', 'configuration changes are not recorded by this version'),
-  ],
+  'AIO.VI.B.7': [...LOG, 'retentions', 'releases'],
   'AIO.VI.C.4': ['decisionsPerSession', ALERTS],
   'AIO.VII.B': ['decisionsPerSession', 'credentialsLive', 'sessionsIdentified', 'decisionsWithReason'],
   'AIO.VII.D': ['accounts', not('Model and version of each agent', 'tokens carry no model in this version')],
@@ -183,7 +194,7 @@ const MEASURES: Readonly<Record<string, readonly Part[]>> = {
   'AUTH.LayeredSecurity': ['identitiesByIssuer', 'writesWithApproval', 'quorumReached'],
   'AUTH.Monitoring': [...SESSIONS, 'refusedCredentials', ALERTS],
   'GLBA.III.C.1.a': ['labelledAccess', 'labelledPartsMasked', PURPOSE],
-  'GLBA.III.C.1.c': [TRANSPORT],
+  'GLBA.III.C.1.c': ['clientsUnderTls', TRANSPORT],
   'GLBA.III.C.1.d': CHANGE,
   'GLBA.III.C.1.e': [...PEOPLE, 'writesWithApproval'],
   'GLBA.III.C.1.f': ['refusalsByRule', 'refusedCredentials', ALERTS],
@@ -197,7 +208,7 @@ const MEASURES: Readonly<Record<string, readonly Part[]>> = {
   'PR.AA-03': ['sessionsIdentified', 'refusedCredentials'],
   'PR.AA-04': ['identitiesByIssuer', 'refusedCredentials', 'credentialsLive'],
   'PR.AA-05': ['decisionsUnderKnownPolicy', 'decisionsWithReason', 'releasesApproved', REVIEWS],
-  'PR.DS-10': ['labelledPartsMasked', 'maskedValues'],
+  'PR.DS-10': ['labelledPartsMasked', 'answersWithheld', 'maskedValues'],
   'PR.PS-04': ['intentsWithOutcome', 'sessionsClosed', ...LOG],
   'PR.IR-01': ['refusalsByRule', not('Paths that do not pass the gateway', 'a network test shows that, not this log')],
   'DE.CM-03': [...SESSIONS, 'decisionsPerSession', not('Unusual sessions', ALERTS.why)],

@@ -17,9 +17,13 @@ export function verifyLog({ log }: ControlReport): readonly string[] {
 }
 
 /** One record's way to the root. */
-export function explainOne({ sample: [first] }: ControlSection): readonly string[] {
+export function explainOne({ sample: [first] }: ControlSection, { log }: ControlReport): readonly string[] {
   if (first === undefined) return []
-  return ['# one record of the sample: leaf, proof, root', `${verifyCommand} --explain ${first.id}`]
+  return [
+    '# the first record of the sample: its draw, out of the root and its leaf hash; and its leaf, proof and root',
+    `printf ${log.root}${first.leaf} | xxd -r -p | sha256sum`,
+    `${verifyCommand} --explain ${first.id}`,
+  ]
 }
 
 /** The report again: same log, same checkpoint, same pack, same bytes. */

@@ -63,7 +63,7 @@ function* singleBlocks(section: ControlSection, report: ControlReport): Generato
   yield heading(2, 'The control', section.control.id)
   yield* controlBlocks(section.control)
   yield* findingBlocks(section, report)
-  yield* checkBlocks([...verifyLog(report), ...explainOne(section), ...makeAgain(section.control.id, report)])
+  yield* checkBlocks([...verifyLog(report), ...explainOne(section, report), ...makeAgain(section.control.id, report)])
   yield* logBlocks(report)
 }
 
@@ -80,7 +80,7 @@ function* allBlocks(report: ControlReport): Generator<Block> {
     yield heading(3, 'At a glance', null)
     yield { kind: 'facts', rows: glance(section, report) }
     yield* findingBlocks(section, report)
-    yield* checkBlocks([...explainOne(section), ...makeAgain(control.id, report)])
+    yield* checkBlocks([...explainOne(section, report), ...makeAgain(control.id, report)])
   }
 }
 
@@ -171,9 +171,10 @@ const POLICIES: readonly Column[] = [
 ]
 
 function aboutLog({ log, period, span }: ControlReport): Facts {
-  const times = `${period.from ?? 'the first record'} to ${period.to === null ? 'the last record' : `before ${period.to}`}`
-  const seen =
-    span.first === null ? 'no record' : `${amount(span.records)} records, ${span.first} to ${span.last ?? ''}`
+  const from = period.from === null ? 'the first record' : when(period.from)
+  const times = `${from} to ${period.to === null ? 'the last record' : `before ${when(period.to)}`}`
+  const last = span.first === null ? 'no record' : `${plural(span.records, 'record')}, ${when(span.first)} to`
+  const seen = span.last === null ? last : `${last} ${when(span.last)}`
   return [
     ['Log', log.origin],
     ['Checkpoint', `${amount(log.size)} records, root ${log.root}`],

@@ -1,4 +1,4 @@
-import PDFDocument from 'pdfkit'
+import Pdf from 'pdfkit'
 import { PdfTable, type TableTools } from './pdf-table.ts'
 import { printable } from './pdf-text.ts'
 import { reportDocument, type Block, type ReportDocument } from './report-document.ts'
@@ -20,7 +20,7 @@ const NO_TIME = '1970-01-01T00:00:00.000Z'
  */
 export async function reportPdf(report: ControlReport): Promise<Uint8Array> {
   const document = reportDocument(report)
-  const doc = new PDFDocument({
+  const doc = new Pdf({
     size: 'A4',
     margins: MARGIN,
     bufferPages: true,
@@ -166,7 +166,8 @@ class PdfReport {
   #proof({ index, id, leaf, proof }: Proved): void {
     const doc = this.#doc
     const half = Math.ceil(proof.length / 2)
-    const lines = proof.slice(0, half).map((hash, at) => `${hash}  ${proof[half + at] ?? ''}`.trimEnd())
+    const numbered = proof.map((hash, at) => `${String(at + 1).padStart(2)} ${hash}`)
+    const lines = numbered.slice(0, half).map((line, at) => `${line}  ${numbered[half + at] ?? ''}`.trimEnd())
     const height = 20 + half * 7.6
     this.#room(height)
     this.#tagged('P', () => {
@@ -174,7 +175,6 @@ class PdfReport {
       doc.text(printable(`Leaf ${index}, record ${id}`), MARGIN.left, doc.y, { width: this.#width })
       doc.font('Courier').fontSize(6.2)
       doc.text(`leaf hash ${leaf}`, { width: this.#width })
-      // Column by column: the left one first, then the right one.
       if (lines.length > 0) doc.text(lines.join('\n'), { width: this.#width, lineGap: 0.6 })
     })
     doc.y += 5

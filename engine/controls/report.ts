@@ -153,7 +153,7 @@ class Survey {
         controls: controls.size,
         uncertain,
         withdrawn: left.length - uncertain.length,
-        others: Object.fromEntries([...this.#packs].toSorted()),
+        others: Object.fromEntries([...this.#packs].toSorted(([one], [other]) => (one < other ? -1 : 1))),
       },
       completeness,
       policies: { listed: this.#activations.all(), omitted: this.#activations.omitted },

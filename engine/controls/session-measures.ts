@@ -198,3 +198,16 @@ export function decisionsPerSession(): Measure {
     },
   }
 }
+
+/** The client's leg alone: what stands between the gateway and the server isn't recorded. */
+export function clientsUnderTls(): Measure {
+  const share = new Share()
+  return {
+    take: (seen) => {
+      if (!seen.inPeriod || seen.record.event !== 'session.opened') return
+      const version = textAt(seen.fields, 'detail', 'client', 'tls')
+      share.count(seen, version !== null, 'the client came without TLS, or its plane does not tell')
+    },
+    result: () => share.result('Sessions whose client came over TLS'),
+  }
+}

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { countersign } from './child.ts'
@@ -76,15 +77,17 @@ async function hold(client: Client, amount: string, answered: (approval: string)
   await done
 }
 
-/** A statement is under way when the process dies; the next start says that nobody knows what became of it. */
+/** Nobody has answered, and a statement is under way, when the process dies; the next start says what is in doubt. */
 async function crash(stack: Stack): Promise<void> {
-  const client = await agent(stack)
-  const underway = client
-    .query('SELECT count(*) FROM transfers a, transfers b, accounts c, accounts d')
-    .catch(() => undefined)
+  const [asking, reading] = [await agent(stack), await agent(stack)]
+  const asked = once(asking, 'notice')
+  const unanswered = asking.query(TRANSFER, [10, 20, '120.00', 'new']).catch(() => undefined)
+  await asked
+  const tables = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((alias) => `accounts ${alias}`).join(', ')
+  const underway = reading.query(`SELECT count(*) FROM ${tables}`).catch(() => undefined)
   await sleep(300)
   await stack.gateway.kill9()
-  await underway
+  await Promise.all([unanswered, underway])
   await stack.gateway.restart()
   const again = await agent(stack)
   await again.query('SELECT id, status FROM transfers ORDER BY id LIMIT 5')

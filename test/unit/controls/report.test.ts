@@ -127,16 +127,17 @@ describe('a sample', () => {
   })
 })
 
+async function spoiled(
+  spoil: (directory: string) => Promise<void> | void,
+  more: Partial<ReportScope> = {},
+): Promise<unknown> {
+  const directory = await signedLog(day())
+  const scope = await scopeOf(directory, more)
+  await spoil(directory)
+  return controlReport(directory, pack, scope).catch((error: unknown) => error)
+}
+
 describe('no report is made of a log', () => {
-  const spoiled = async (
-    spoil: (directory: string) => Promise<void> | void,
-    more: Partial<ReportScope> = {},
-  ): Promise<unknown> => {
-    const directory = await signedLog(day())
-    const scope = await scopeOf(directory, more)
-    await spoil(directory)
-    return controlReport(directory, pack, scope).catch((error: unknown) => error)
-  }
   const tampered = expect.objectContaining({ code: 'ERR_EVIDENCE_TAMPERED' })
 
   test('whose last record is gone', async () => {
@@ -224,7 +225,9 @@ describe('what records say, in a report', () => {
     const [section] = report.sections
     if (section === undefined) throw new Error('a report without sections')
     const evil = ['=1+1', '+1', '-1', '@A1', '\t=1', '\r=1', '＝1', 'a"b,c\r\nd']
-    const measures = evil.map((what) => ({ ...(section.measures[0] ?? expect.fail()), what }))
+    const [measure] = section.measures
+    if (measure === undefined) throw new Error('a section without measures')
+    const measures = evil.map((what) => ({ ...measure, what }))
     const csv = controlsCsv({ ...report, sections: [{ ...section, measures }] })
     const read = 'import csv,json,sys; print(json.dumps(list(csv.DictReader(sys.stdin, strict=True))))'
     const { stdout } = spawnSync('python3', ['-c', read], {
@@ -283,18 +286,20 @@ test('the command that counts a population again gives the report’s number, fo
   return undefined
 })
 
+function luminance(hex: string): number {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+    const part = Number.parseInt(hex.slice(at, at + 2), 16) / 255
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+  })
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
+function contrast(one: string, other: string): number {
+  const [dark = 0, light = 0] = [luminance(one), luminance(other)].toSorted((a, b) => a - b)
+  return (light + 0.05) / (dark + 0.05)
+}
+
 describe('colours have a contrast of at least 4.5 to 1', () => {
-  const luminance = (hex: string): number => {
-    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
-      const part = Number.parseInt(hex.slice(at, at + 2), 16) / 255
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
-    })
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-  }
-  const contrast = (one: string, other: string): number => {
-    const [dark = 0, light = 0] = [luminance(one), luminance(other)].toSorted((a, b) => a - b)
-    return (light + 0.05) / (dark + 0.05)
-  }
   const schemes = [...REPORT_STYLE.matchAll(/:root \{ (?:color-scheme: light dark; )?(--ink[^}]*)\}/g)].map(
     ([, body = '']) =>
       Object.fromEntries(
