@@ -35,10 +35,8 @@ test('every record of a day is of the published schema, and cites three to six c
 })
 
 test('a report is made while the gateway serves, and is noted in the evidence before it is there', async () => {
-  const made = await countersign([
-    'report',
-    ...['--config', stack.line.config, '--control', 'IS.II.C.7(c)', '--reason', 'exam 2026-4', '-o', at('one.pdf')],
-  ])
+  const asked = ['--control', 'IS.II.C.7(c)', '--reason', 'exam 2026-4']
+  const made = await countersign(['report', '--config', stack.line.config, ...asked, '-o', at('one.pdf')])
   expect(made).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('one.pdf: 1 control') })
   const noted = (await records()).filter(({ record }) => record.event === 'report.generated')
   expect(noted.map(({ fields }) => fields['detail'])).toEqual([
@@ -85,10 +83,8 @@ test('of a copy, all controls; the log still verifies, and a copy that was chang
 })
 
 test('coverage tells what was seen, rule by rule, with its tests', async () => {
-  const { status, stdout } = await countersign([
-    ...['controls', 'coverage', '--policy', 'policies/dist/starter.tar.gz', '--tests', 'policies'],
-    ...['--evidence', stack.evidence, '--json'],
-  ])
+  const given = ['--policy', 'policies/dist/starter.tar.gz', '--tests', 'policies', '--evidence', stack.evidence]
+  const { status, stdout } = await countersign(['controls', 'coverage', ...given, '--json'])
   expect(status).toBe(0)
   const { controls }: { controls: readonly Record<string, unknown>[] } = JSON.parse(stdout)
   expect(controls).toHaveLength(67)

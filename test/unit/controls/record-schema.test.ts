@@ -32,13 +32,13 @@ describe('the events that this version records', () => {
   })
 })
 
-describe('the published schema', () => {
-  const example = (): Record<string, unknown> => {
-    const guide = readFileSync('docs/auditors-guide.md', 'utf8')
-    const [, text = ''] = /```json\n(\{\n {2}"action"[\s\S]*?)\n```/.exec(guide) ?? []
-    return JSON.parse(text)
-  }
+function example(): Record<string, unknown> {
+  const guide = readFileSync('docs/auditors-guide.md', 'utf8')
+  const [, text = ''] = /```json\n(\{\n {2}"action"[\s\S]*?)\n```/.exec(guide) ?? []
+  return JSON.parse(text)
+}
 
+describe('the published schema', () => {
   test('takes the decision record that the auditors’ guide explains', () => {
     expect(complaintsAbout(example())).toEqual([])
   })
