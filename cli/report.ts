@@ -31,15 +31,16 @@ import { EXIT } from './exit.ts'
 import { timeOption } from './period.ts'
 import { plural } from './printable.ts'
 
-const USAGE = `usage: countersign report (--evidence DIR | --config FILE) [--control ID]… [--from T] [--to T] -o FILE
+const USAGE = `usage: countersign report [--evidence DIR] [--config FILE] [--control ID]… [--from T] [--to T] -o FILE
 
 What the evidence shows, control by control: population and completeness, measures, exceptions one by one, a sample with
 proofs, the rules and approvals behind it, and the commands that check it. Every record up to the log's checkpoint is
 read; no report is made of a log that isn't whole.
 
   -o, --out FILE  .html, .pdf, .csv or .json
-  --evidence DIR  a directory of evidence, or a copy; nothing is written into it
-  --config FILE   a gateway's configuration: its evidence, key and control pack; the report is noted in that evidence
+  --evidence DIR  a directory of evidence, or a copy; without --config, nothing is written anywhere but FILE
+  --config FILE   a gateway's configuration: its evidence (unless --evidence names a copy, as of a database that was
+                  pulled), key and control pack; the report is noted in that evidence
   --reason TEXT   goes into that note
   --control ID    one control (repeatable); by default all that may be cited
   --from, --to    records from a time on, and before one: 2026-11-25 or 2026-11-25T18:00:00Z
@@ -115,8 +116,8 @@ async function parse(argv: readonly string[]): Promise<'help' | Asked> {
   if (out === undefined) throw wrongUsage('-o: expected a file; found nothing', USAGE)
   const write = FORMATS[extname(out)]
   if (write === undefined) throw wrongUsage(`-o: expected .html, .pdf, .csv or .json; found ${out}`, USAGE)
-  if ((evidence === undefined) === (config === undefined)) {
-    throw wrongUsage('expected --evidence DIR or --config FILE, one of the two', USAGE)
+  if (evidence === undefined && config === undefined) {
+    throw wrongUsage('expected --evidence DIR or --config FILE; found neither', USAGE)
   }
   const loaded = config === undefined ? null : loadConfig(config)
   return {

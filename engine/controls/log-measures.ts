@@ -124,6 +124,13 @@ export const releases: () => Measure = register(
   ['Version', 'Configuration’s digest'],
 )
 
+export const failovers: () => Measure = register(
+  'Gateways that took over signing the log from another',
+  ['gateway.failover'],
+  (seen) => [seen.record.writerId, textAt(seen.fields, 'detail', 'took') ?? 'not told'],
+  ['Run', 'What it took over'],
+)
+
 function short(digest: string | null): string {
   return digest === null ? 'none' : `${digest.slice(0, 16)}…`
 }

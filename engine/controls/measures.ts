@@ -13,6 +13,7 @@ import {
   writesWithApproval,
 } from './decision-measures.ts'
 import {
+  failovers,
   keyEvents,
   logEvents,
   logReads,
@@ -46,6 +47,7 @@ const FACTORIES = {
   decisionsPerSession,
   decisionsUnderKnownPolicy,
   decisionsWithReason,
+  failovers,
   holdsAnswered,
   identitiesByIssuer,
   intentsWithOutcome,
@@ -186,6 +188,7 @@ const MEASURES: Readonly<Record<string, readonly Part[]>> = {
   'DAM.VII.B.3(c)': [not('Emergency activations and their review', 'neither is recorded by this version')],
   'BCM.IV.A': [
     'writersEnded',
+    'failovers',
     not('A copy elsewhere with the same root', 'replication is not recorded by this version'),
   ],
   'OTS.OngoingMonitoring': ['refusalsByRule', THIRD_PARTIES],

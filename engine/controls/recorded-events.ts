@@ -26,6 +26,7 @@ export const RECORDED_EVENTS: ReadonlySet<EventName> = new Set<EventName>([
   'masking.failed_closed',
   'policy.activated',
   'gateway.released',
+  'gateway.failover',
   'writer.opened',
   'writer.recovered',
   'writer.closed',
