@@ -5,8 +5,10 @@ import { loadConfig } from '../engine/config/index.ts'
 import type { GatewayConfig, LoadedConfig } from '../engine/config/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import { openBundle } from '../engine/policy/index.ts'
+import type { ActivePolicy } from '../engine/policy/index.ts'
 import { openDatabase, type PostgresPlace } from '../engine/state/index.ts'
 import type { CommandIo } from './command.ts'
+import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
 import { EXIT, explain, isParseError, UsageError } from './exit.ts'
 import { configurePlanes } from './planes.ts'
@@ -32,7 +34,8 @@ export async function checkCommand(argv: readonly string[], io: CommandIo): Prom
   if (loaded === undefined) return EXIT.failed
   const { policy, identity, evidence, state } = loaded.config
   const planes = await report.line('planes', () => configured(loaded))
-  await report.line('policy', () => bundle(policy))
+  const opened = await report.line('policy', () => bundle(policy))
+  if (opened !== undefined) await report.line('controls', () => controls(loaded, opened))
   for (const issuer of identity.issuers) {
     await report.line('identity', async () => {
       await createTokenVerifier([issuer], { now: Date.now }).ready()
@@ -92,10 +95,16 @@ async function configured(loaded: LoadedConfig): Promise<Checked<readonly Config
   return { shown: planes.map(({ id }) => id).join(', '), value: planes }
 }
 
-async function bundle({ bundle, trust, limits }: GatewayConfig['policy']): Promise<Checked<never>> {
-  const { reference } = await openBundle(bundle, trust, limits)
+async function bundle({ bundle, trust, limits }: GatewayConfig['policy']): Promise<Checked<ActivePolicy>> {
+  const value = await openBundle(bundle, trust, limits)
+  const { reference } = value
   const by = trust.kind === 'signed' ? `signed by ${trust.keyId ?? 'the configured key'}` : 'UNSIGNED (verify: none)'
-  return { shown: `revision ${reference.revision}, ${by}` }
+  return { shown: `revision ${reference.revision}, ${by}`, value }
+}
+
+async function controls(loaded: LoadedConfig, policy: ActivePolicy): Promise<Checked<never>> {
+  const { version, controls: all } = await controlPack(loaded, policy)
+  return { shown: `pack ${version}, ${all.size} controls; the policy's rules name none beside them` }
 }
 
 function evidenceStore(evidence: GatewayConfig['evidence']): Promise<Checked<never>> {

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import type { LoadedConfig } from '../engine/config/index.ts'
+import { ControlResolver, loadControlPack } from '../engine/controls/index.ts'
 import { openEvidence, type RecordDraft } from '../engine/evidence/index.ts'
 import type { JsonObject } from '../engine/index.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
@@ -15,11 +16,13 @@ export async function noteInEvidence(
   detail: JsonObject,
   reason: string | null = null,
 ): Promise<void> {
+  const resolver = new ControlResolver(await loadControlPack(config.controls.directory ?? undefined))
   const store = evidenceStoreOf(config)
   const log = await openEvidence(store, {
     instance: `${config.instance.slice(0, 59)}-cli`,
     now: Date.now,
     monotonic: () => process.hrtime.bigint(),
+    cite: (event, named) => resolver.cite(event, named),
   })
   try {
     await log.append({ event, detail: { ...detail, by: userInfo().username, reason } }).durable

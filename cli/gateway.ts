@@ -5,6 +5,7 @@ import type { RunningApi } from '../console/index.ts'
 import { openLedger, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
+import { ControlResolver } from '../engine/controls/index.ts'
 import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
@@ -23,6 +24,7 @@ import { openBundle, PolicyStore } from '../engine/policy/index.ts'
 import { bindingKey, openDatabase } from '../engine/state/index.ts'
 import { approvalHistory } from './approval-history.ts'
 import { ClosedPeers } from './closed-peers.ts'
+import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
 import type { Log } from './log.ts'
 import { configurePlanes } from './planes.ts'
@@ -60,12 +62,13 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const { config } = loaded
   const planes = await configurePlanes(loaded)
   const bundle = await openBundle(config.policy.bundle, config.policy.trust, config.policy.limits)
+  const resolver = new ControlResolver(await controlPack(loaded, bundle))
   const verifier = tokenVerifier(loaded, around)
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
   opened.defer(() => store.close())
   const closedPeers = new ClosedPeers(store, around.log)
-  const evidence = await openEvidenceRoom(loaded, store, around, closedPeers)
+  const evidence = await openEvidenceRoom(loaded, store, resolver, around, closedPeers)
   opened.defer(() => evidence.close())
   const database = await openState(loaded)
   opened.defer(() => database.destroy())
@@ -132,6 +135,7 @@ function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings):
 async function openEvidenceRoom(
   { config }: LoadedConfig,
   store: EvidenceStore,
+  resolver: ControlResolver,
   around: GatewaySurroundings,
   closedPeers: ClosedPeers,
 ): Promise<EvidenceLog> {
@@ -141,6 +145,7 @@ async function openEvidenceRoom(
     now: around.now,
     monotonic: () => process.hrtime.bigint(),
     onFailure: around.onFatal,
+    cite: (event, named) => resolver.cite(event, named),
     ...signing(config.evidence),
     witnesses: config.evidence.witnesses,
     onWitnessTrouble: (witness, trouble) => {

@@ -37,6 +37,16 @@ const COMMANDS: readonly Entry[] = [
     summary: 'run a witness: a process apart that cosigns what logs have signed',
     load: async () => (await import('./witness.ts')).witnessCommand,
   },
+  {
+    name: 'controls',
+    summary: 'the control pack, and what stands behind each control',
+    load: async () => (await import('./controls.ts')).controlsCommand,
+  },
+  {
+    name: 'report',
+    summary: 'what the evidence shows, control by control, as HTML, PDF or CSV',
+    load: async () => (await import('./report.ts')).reportCommand,
+  },
 ]
 
 /** Runs one command line; resolves with the exit code and throws nothing. */

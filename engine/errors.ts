@@ -9,6 +9,7 @@ export type ConfigErrorCode =
   | 'ERR_CONFIG_SHAPE'
   | 'ERR_CONFIG_SECRET'
   | 'ERR_CONFIG_PLANE'
+  | 'ERR_CONFIG_CONTROLS'
 
 export type ProtocolErrorCode =
   | 'ERR_PROTOCOL_FRAME_LENGTH'

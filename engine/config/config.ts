@@ -40,6 +40,10 @@ export interface GatewayConfig {
     /** A bundle that can be made slower than this, by the largest request there is, isn't taken. */
     readonly limits: SelfTestLimits
   }
+  readonly controls: {
+    /** Where the control pack lies; null: the one that comes with the gateway. */
+    readonly directory: string | null
+  }
   readonly identity: { readonly issuers: readonly IssuerConfig[] }
   readonly api: {
     readonly host: string
@@ -83,7 +87,7 @@ export function loadConfig(path: string, surroundings: ConfigSurroundings = PROC
 /** As `loadConfig`, for text already at hand; `file` names it in errors and is what relative paths start from. */
 export function readConfig(text: string, file: string, surroundings: ConfigSurroundings = PROCESS): LoadedConfig {
   const document = parseConfigDocument(text, file)
-  const { instance, evidence, state, policy, identity, api, planes, log } = validateConfig(document)
+  const { instance, evidence, state, policy, controls, identity, api, planes, log } = validateConfig(document)
   const from = dirname(file)
   const outside = new OutsideTexts(document, from, surroundings)
   const config: GatewayConfig = {
@@ -94,6 +98,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       trust: policy.verify === 'none' ? { kind: 'unsigned' } : trusted(policy.verify, outside),
       limits: { slowestMs: parseDuration(policy.slowest_decision) ?? 0 },
     },
+    controls: { directory: controls === undefined ? null : resolve(from, controls.directory) },
     identity: { issuers: identity.issuers.map((issuer, index) => configuredIssuer(issuer, index, document)) },
     api: { ...api, tls: api.tls === undefined ? null : apiTls(api.tls, outside) },
     planes: outside.within(planes, ['planes']),

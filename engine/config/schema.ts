@@ -169,6 +169,7 @@ export const CONFIG_SCHEMA: ConfigSchema = {
       policy: section('a mapping of bundle and verify', { bundle: path, verify, slowest_decision: duration('250ms') }, [
         'slowest_decision',
       ]),
+      controls: section('a mapping with directory, the control pack that records cite', { directory: path }),
       identity: section('a mapping with issuers', {
         issuers: { type: 'array', minItems: 1, items: issuer, description: 'a list of at least one identity provider' },
       }),
@@ -212,6 +213,6 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         default: {},
       },
     },
-    ['api', 'log'],
+    ['controls', 'api', 'log'],
   ),
 }

@@ -22,6 +22,7 @@ export interface ConfigText {
     readonly slowest_decision: string
   }
   readonly identity: { readonly issuers: readonly IssuerText[] }
+  readonly controls?: { readonly directory: string }
   readonly api: {
     readonly host: string
     readonly port: number

@@ -114,6 +114,15 @@ export interface RecordDraft {
   readonly payload?: JsonObject
 }
 
+/** The controls that a record evidences, and the digest of the mappings that they were resolved under. */
+export interface Citation {
+  readonly controls: readonly string[]
+  readonly control_pack: string
+}
+
+/** Resolves an event, and the controls that the rules behind it name, to what its record cites. Must not throw. */
+export type Cite = (event: EventName, named: readonly string[]) => Citation
+
 /** How far a session's recording reaches: the frame count and the leaf hash of the last frame. */
 export interface RecordingHead {
   readonly frames: number

@@ -2,13 +2,19 @@
 export { canonicalJson } from './canonical-json.ts'
 export {
   EVENT_NAMES,
+  type Citation,
+  type Cite,
   type EventName,
   type EvidenceRecord,
   type MaskCount,
   type Payload,
   type RecordDraft,
 } from './decision-record.ts'
-export type { AppendFile, FileSystem } from './file-store.ts'
+export { parseCheckpoint, type Checkpoint, type SignedCheckpoint } from './checkpoint.ts'
+export { checkpointFile, tilesIn, type AppendFile, type FileSystem } from './file-store.ts'
+export { GrowingTree } from './merkle.ts'
+export { inclusionProof, provesInclusion, type ReadNode } from './proof.ts'
+export { nodesIn } from './tile.ts'
 export { directoryStore } from './directory-store.ts'
 export {
   closeWriters,
@@ -31,6 +37,7 @@ export type { Appended, EvidenceLog } from './writer-log.ts'
 export type { Explanation, LogReport, Trust } from './log-check.ts'
 export {
   parseSigner,
+  signedBy,
   parseVerifier,
   signerFromSeed,
   signerText,

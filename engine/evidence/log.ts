@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { EvidenceError } from '../errors.ts'
 import { Checkpoints, RHYTHM, type Rhythm } from './checkpoints.ts'
+import type { Cite } from './decision-record.ts'
 import { directoryStore } from './directory-store.ts'
 import type { FileSystem } from './file-store.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -28,6 +29,8 @@ export interface WriterOptions extends Clock {
   onWitnessTrouble?(witness: string, trouble: string | null): void
   /** When to sign; a second, and a heartbeat a minute, by default. */
   readonly rhythm?: Rhythm
+  /** Which controls each record cites, the log's own among them. Without it, what the caller gives stays as it is. */
+  readonly cite?: Cite
   /** For the boot id and the payloads' salts; node:crypto's by default. */
   random?(bytes: number): Uint8Array
   /** Told when this writer, as the one who signs, has closed the writers of a gateway that did not come back. */
@@ -79,7 +82,8 @@ async function openHeld(store: EvidenceStore, hold: InstanceHold, options: Write
     const writerId = `${instance}.${nextBoot(options.now(), before.newest, random(6))}`
     const commit = new GroupCommit(await usable(store, () => hold.create(writerId)), onFailure)
     const salts = new Salts(random)
-    const log = new WriterLog({ writerId, clock: options, commit, hold, before, salts, checkpoints })
+    const cite = options.cite ?? null
+    const log = new WriterLog({ writerId, clock: options, commit, hold, before, salts, checkpoints, cite })
     await log.begin(before, options.by)
     return log
   } catch (error) {

@@ -1,6 +1,14 @@
 import { EvidenceError } from '../errors.ts'
 import type { Checkpoints } from './checkpoints.ts'
-import { FORMAT, isIntent, isOutcome, type RecordDraft, type Stamp } from './decision-record.ts'
+import {
+  FORMAT,
+  isIntent,
+  isOutcome,
+  type Citation,
+  type Cite,
+  type RecordDraft,
+  type Stamp,
+} from './decision-record.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { encodeLine } from './line.ts'
 import { NO_LEAF } from './merkle.ts'
@@ -11,6 +19,7 @@ import type { InstanceHold } from './store.ts'
 
 /** Records of an end (a writer's own or a dead one's) that are on their way at once. */
 const CLOSING_BATCH = 1000
+const NONE_NAMED: readonly string[] = []
 
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -58,6 +67,7 @@ export interface WriterParts {
   readonly salts: Salts
   /** Signs what this writer records; null where no key is configured. Closed with the writer. */
   readonly checkpoints: Checkpoints | null
+  readonly cite: Cite | null
 }
 
 /** Stamps, chains and hands over. Everything up to the batch happens in the caller's turn, so order of calls is order. */
@@ -165,7 +175,7 @@ export class WriterLog implements EvidenceLog {
       const stamp = this.#stamp(draft)
       const { payload, ...fields } = draft
       const salted = payload === undefined ? undefined : saltPayload(payload, this.#parts.salts.next())
-      const { text, leaf } = encodeLine('record', { ...fields, ...stamp }, salted)
+      const { text, leaf } = encodeLine('record', { ...fields, ...this.#cited(draft), ...stamp }, salted)
       const { durable } = commit.add('record', text)
       this.#seq = stamp.seq
       this.#head = leaf
@@ -174,6 +184,11 @@ export class WriterLog implements EvidenceLog {
     } catch (error) {
       return refused(error)
     }
+  }
+
+  // Here and nowhere else, so that what the log says of itself cites its controls too.
+  #cited({ event, controls }: RecordDraft): Citation | undefined {
+    return this.#parts.cite?.(event, controls ?? NONE_NAMED)
   }
 
   #stamp({ session }: RecordDraft): Stamp {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Other people's clients that tests drive, at the versions that were tried. */
-const PACKAGES = ['psycopg[binary]==3.3.9'] as const
+const PACKAGES = ['psycopg[binary]==3.3.9', 'pypdf==7.1.1'] as const
 const CACHE = fileURLToPath(new URL('../../.cache/', import.meta.url))
 
 /**

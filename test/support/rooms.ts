@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openLedger, type ApprovalLedger } from '../../engine/approvals/index.ts'
 import type { AccessRequest, Principal, Resource } from '../../engine/access-request.ts'
+import { ControlResolver, loadControlPack } from '../../engine/controls/index.ts'
 import { openEvidenceLog, type EvidenceLog, type FileSystem } from '../../engine/evidence/index.ts'
 import { activatePolicy, approvalJournal } from '../../engine/gateway.ts'
 import { openBundle, PolicyStore } from '../../engine/policy/index.ts'
@@ -56,11 +57,13 @@ export async function openRooms(
   const directory = join(temporary.path, 'evidence')
   const clock = { now: Date.parse('2026-11-23T09:00:00.000Z') }
   const now = (): number => clock.now
+  const resolver = new ControlResolver(await loadControlPack())
   const evidence = await openEvidenceLog({
     directory,
     instance: 'test',
     now,
     monotonic: () => process.hrtime.bigint(),
+    cite: (event, named) => resolver.cite(event, named),
     ...(options.files === undefined ? {} : { files: options.files }),
   })
   const policy = new PolicyStore()

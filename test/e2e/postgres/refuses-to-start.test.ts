@@ -59,6 +59,13 @@ async function flip(name: string, offset: (length: number) => number): Promise<v
   await writeFile(at(name), bytes)
 }
 
+/** The shipped pack with one text of one file changed, configured in its place. */
+async function ownPack(file: string, from: RegExp, to: string): Promise<void> {
+  await cp('compliance-mappings', at('controls'), { recursive: true })
+  await writeFile(at(`controls/${file}`), (await readFile(at(`controls/${file}`), 'utf8')).replace(from, to))
+  await reconfigure((config) => (config['controls'] = { directory: './controls' }))
+}
+
 const IO = 74
 const CONFIG = 78
 
@@ -133,6 +140,22 @@ describe('policy', () => {
     const { status, stderr } = await refusal()
     expect([status, stderr]).toEqual([CONFIG, expect.stringContaining('(ERR_CONFIG_SHAPE)')])
     expect(stderr).toMatch(/gateway\.yaml:\d+.*policy/)
+  })
+})
+
+describe('the control pack', () => {
+  test('is not one', async () => {
+    await ownPack('glba.yaml', /strength: direct/, 'strength: total')
+    const { status, stderr } = await refusal()
+    expect([status, stderr]).toEqual([CONFIG, expect.stringContaining('(ERR_CONFIG_CONTROLS)')])
+    expect(stderr).toMatch(/glba\.yaml.*"total"/)
+  })
+
+  test('has not what a rule of the policy names', async () => {
+    await ownPack('ffiec-it-handbook.yaml', /id: DAM\.IV\.I\.2/, 'id: DAM.IV.I.9')
+    const { status, stderr } = await refusal()
+    expect([status, stderr]).toEqual([CONFIG, expect.stringContaining('(ERR_CONFIG_CONTROLS)')])
+    expect(stderr).toMatch(/rule \S+: .*found DAM\.IV\.I\.2/)
   })
 })
 

@@ -1,0 +1,21 @@
+/** What comes out of files and records may move a cursor or forge a line; spelled, it can't. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
+}
+
+/** Text over several lines of at most so many characters, each after an indent. */
+export function wrapped(text: string, indent: string, width = 110): string {
+  const lines: string[] = []
+  let line = ''
+  for (const word of printable(text).split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width - indent.length) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line].join(`\n${indent}`)
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+}
