@@ -38,6 +38,7 @@ export const EVENT_NAMES = [
   'masking.failed_closed',
   'session.opened',
   'session.closed',
+  'upstream.connected',
   'session.recorded',
   'replay.viewed',
   'anomaly.alert',
