@@ -1,0 +1,167 @@
+/** What one gateway session did, by evidence and by the server's log, each in order; held against each other as they come. */
+
+/** An intent: the gateway let this statement go up. */
+export interface Intent {
+  readonly decision: string
+  readonly record: string
+  readonly time: number
+  /** Without literals; null where retention has erased it. */
+  readonly text: string | null
+  /** `open` until its outcome has been read. Only what ended `ok` must be in the log. */
+  status: 'open' | 'ok' | 'failed' | 'unknown'
+}
+
+/** A statement that the server logged. */
+export interface Unit {
+  readonly time: number
+  /** null: not taken by the grammar. */
+  readonly text: string | null
+  readonly reads: boolean
+  /** File and line. */
+  readonly at: string
+}
+
+export interface Matches {
+  matched: number
+  /** Matched by order alone: the text was erased. */
+  untold: number
+  /** Let through, and not begun by the server: it failed before, or something before it in its batch did. */
+  notRun: number
+}
+
+/** What becomes of the two when they don't fit. */
+export interface Mismatches {
+  /** At the server, in this session, and in no record. */
+  extra(unit: Unit): void
+  /** Recorded as done, and not in the log. */
+  unlogged(intent: Intent): void
+}
+
+/** How far ahead the two are compared to find where they go on together. */
+const AHEAD = 32
+
+export class SessionMatch {
+  readonly counts: Matches = { matched: 0, untold: 0, notRun: 0 }
+  readonly #told: Mismatches
+  readonly #byDecision = new Map<string, Intent>()
+  readonly #intents: Intent[] = []
+  readonly #units: Unit[] = []
+  /** Lines that went to an intent that failed: by text, as it may have been the next one's, and that never run. */
+  readonly #lent = new Map<string, number>()
+
+  constructor(told: Mismatches) {
+    this.#told = told
+  }
+
+  intent(intent: Intent): void {
+    this.#intents.push(intent)
+    this.#byDecision.set(intent.decision, intent)
+    this.#settle(false)
+  }
+
+  outcome(decision: string, status: Intent['status']): void {
+    const intent = this.#byDecision.get(decision)
+    if (intent === undefined) return
+    intent.status = status
+    this.#byDecision.delete(decision)
+    this.#settle(false)
+  }
+
+  unit(unit: Unit): void {
+    this.#units.push(unit)
+    this.#settle(false)
+  }
+
+  /** What is older than this has no counterpart to wait for on the other side. */
+  expire(unitsBefore: number, intentsBefore: number): void {
+    this.#settle(false)
+    while (this.#intents.length === 0 && (this.#units[0]?.time ?? Infinity) < unitsBefore) this.#dropUnit()
+    for (;;) {
+      const intent = this.#units.length === 0 ? this.#intents[0] : undefined
+      if (intent === undefined || intent.time >= intentsBefore || intent.status === 'open') return
+      this.#dropIntent()
+    }
+  }
+
+  /** Both sides have been read to their end. */
+  end(): void {
+    this.#settle(true)
+    while (this.#units.length > 0) this.#dropUnit()
+    while (this.#intents.length > 0) this.#dropIntent()
+  }
+
+  #settle(final: boolean): void {
+    for (;;) {
+      const unit = this.#units[0]
+      if (unit === undefined || this.#intents.length === 0) return
+      const skipped = this.#skippable(unit)
+      if (skipped >= 0) this.#match(0, skipped)
+      else if (!this.#realign(final)) return
+    }
+  }
+
+  /** How many intents that didn't run stand before the one that `unit` is; -1 where it isn't found so. */
+  #skippable(unit: Unit): number {
+    for (const [index, intent] of this.#intents.entries()) {
+      if (same(unit, intent)) return index
+      if (intent.status !== 'failed' && intent.status !== 'unknown') return -1
+    }
+    return -1
+  }
+
+  /** The two differ: goes on where that costs least. False: too little is known yet. */
+  #realign(final: boolean): boolean {
+    const [units, intents] = [this.#units.slice(0, AHEAD), this.#intents.slice(0, AHEAD)]
+    if (!final && (units.length < AHEAD || intents.length < AHEAD)) return false
+    let best = { cost: Infinity, units: 1, intents: 1, meets: false }
+    for (const [u, unit] of units.entries()) {
+      let skipped = 0
+      for (const [i, intent] of intents.entries()) {
+        if (u + skipped >= best.cost) break
+        if (same(unit, intent)) best = { cost: u + skipped, units: u, intents: i, meets: true }
+        if (intent.status === 'ok' || intent.status === 'open') skipped += 1
+      }
+    }
+    this.#match(best.units, best.intents, best.meets)
+    return true
+  }
+
+  /** Lets go of what stands before the two that meet, and of them. */
+  #match(units: number, intents: number, meets = true): void {
+    for (let left = units; left > 0; left -= 1) this.#dropUnit()
+    for (let left = intents; left > 0; left -= 1) this.#dropIntent()
+    if (!meets) return
+    this.#units.shift()
+    const intent = this.#intents.shift()
+    if (intent === undefined) return
+    if (intent.text === null) this.counts.untold += 1
+    else this.counts.matched += 1
+    if (intent.status === 'failed' && intent.text !== null) this.#lend(intent.text, 1)
+  }
+
+  #lend(text: string, by: 1 | -1): void {
+    const left = (this.#lent.get(text) ?? 0) + by
+    if (left > 0) this.#lent.set(text, left)
+    else this.#lent.delete(text)
+  }
+
+  #dropUnit(): void {
+    const unit = this.#units.shift()
+    if (unit !== undefined) this.#told.extra(unit)
+  }
+
+  #dropIntent(): void {
+    const intent = this.#intents.shift()
+    if (intent === undefined) return
+    this.#byDecision.delete(intent.decision)
+    if (intent.status !== 'ok') this.counts.notRun += 1
+    else if (intent.text !== null && this.#lent.has(intent.text)) {
+      this.#lend(intent.text, -1) // sent again after it had failed: the line was this one's, and the first never ran
+      this.counts.notRun += 1
+    } else this.#told.unlogged(intent)
+  }
+}
+
+function same(unit: Unit, intent: Intent): boolean {
+  return intent.text === null || unit.text === intent.text
+}
