@@ -13,3 +13,12 @@ export const postgres: Plane<PostgresConfig> = {
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'
+export type { AuditRecord, ReadRecords } from './audit/audit-record.ts'
+export {
+  reconcile,
+  ReconcileError,
+  type Around,
+  type Reconciliation,
+  type ReconcileOptions,
+  type Unlogged,
+} from './audit/reconciliation.ts'

@@ -25,6 +25,8 @@ export interface StackOptions {
   readonly tls?: boolean
   /** Load the bank. Default true. */
   readonly bank?: boolean
+  /** Settings of the server beyond ours, as `name=value`. */
+  readonly settings?: readonly string[]
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
   /** Merged over the plane's own section of the configuration. */
   readonly plane?: Readonly<Record<string, unknown>>
@@ -117,7 +119,10 @@ export async function startBoth(
   options: Pick<StackOptions, 'bank'>,
   opened: AsyncDisposableStack,
 ): Promise<readonly [PostgresServer, IdentityProvider]> {
-  const postgres = startPostgres({ bank: options.bank ?? true }).then((server) => {
+  const postgres = startPostgres({
+    bank: options.bank ?? true,
+    settings: options.settings ?? [],
+  }).then((server) => {
     opened.defer(() => server.stop())
     return server
   })

@@ -9,6 +9,10 @@ export interface Intent {
   readonly text: string | null
   /** `open` until its outcome has been read. Only what ended `ok` must be in the log. */
   status: 'open' | 'ok' | 'failed' | 'unknown'
+  /** When its outcome was recorded. */
+  ended: number | null
+  /** When the server logged it. */
+  logged: number | null
 }
 
 /** A statement that the server logged. */
@@ -35,6 +39,8 @@ export interface Mismatches {
   extra(unit: Unit): void
   /** Recorded as done, and not in the log. */
   unlogged(intent: Intent): void
+  /** Recorded, logged, and recorded as done, in this order: what tells the two clocks apart. */
+  timed(logged: number, begun: number, ended: number): void
 }
 
 /** How far ahead the two are compared to find where they go on together. */
@@ -59,10 +65,12 @@ export class SessionMatch {
     this.#settle(false)
   }
 
-  outcome(decision: string, status: Intent['status']): void {
+  outcome(decision: string, status: Intent['status'], time: number): void {
     const intent = this.#byDecision.get(decision)
     if (intent === undefined) return
     intent.status = status
+    intent.ended = time
+    this.#timed(intent)
     this.#byDecision.delete(decision)
     this.#settle(false)
   }
@@ -131,12 +139,18 @@ export class SessionMatch {
     for (let left = units; left > 0; left -= 1) this.#dropUnit()
     for (let left = intents; left > 0; left -= 1) this.#dropIntent()
     if (!meets) return
-    this.#units.shift()
+    const unit = this.#units.shift()
     const intent = this.#intents.shift()
-    if (intent === undefined) return
+    if (intent === undefined || unit === undefined) return
+    intent.logged = unit.time
+    this.#timed(intent)
     if (intent.text === null) this.counts.untold += 1
     else this.counts.matched += 1
     if (intent.status === 'failed' && intent.text !== null) this.#lend(intent.text, 1)
+  }
+
+  #timed({ status, time, logged, ended }: Intent): void {
+    if (status === 'ok' && logged !== null && ended !== null) this.#told.timed(logged, time, ended)
   }
 
   #lend(text: string, by: 1 | -1): void {
