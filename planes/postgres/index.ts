@@ -13,6 +13,7 @@ export const postgres: Plane<PostgresConfig> = {
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'
+export { auditLog, type AuditLogOptions } from './audit/audit-log.ts'
 export type { AuditRecord, ReadRecords } from './audit/audit-record.ts'
 export {
   reconcile,
