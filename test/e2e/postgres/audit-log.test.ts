@@ -64,8 +64,8 @@ test('PostgreSQL itself reads it as its own log, and pgAudit’s lines in it', a
   await direct(stack, `COPY audit_line FROM '${lines}' WITH CSV`)
   const read = await direct(
     stack,
-    'SELECT statement_id, class, command, object_type, object_name, statement, parameter FROM audit_line
-       WHERE object_name IS DISTINCT FROM $$public.vip_customers$$ ORDER BY 1',
+    `SELECT statement_id, class, command, object_type, object_name, statement, parameter FROM audit_line
+       WHERE object_name IS DISTINCT FROM 'public.vip_customers' ORDER BY 1`,
   )
   expect(read.map((row) => row.slice(1))).toEqual([
     ['READ', 'SELECT', 'TABLE', 'public.customers', 'SELECT id, $1 || chr($2) FROM customers WHERE name = $3', '<none>'],
