@@ -22,6 +22,16 @@ const VERBS: readonly Verb[] = [
     summary: "make a key for a directory's log",
     load: async () => (await import('./evidence-key.ts')).keyCommand,
   },
+  {
+    name: 'retain',
+    summary: 'erase the payloads that retention lets go of',
+    load: async () => (await import('./evidence-retain.ts')).retainCommand,
+  },
+  {
+    name: 'hold',
+    summary: 'record, list and lift legal holds',
+    load: async () => (await import('./evidence-hold.ts')).holdCommand,
+  },
 ]
 
 /** `countersign evidence …`; argv is what follows `evidence`. Resolves to the exit code. */

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseConfigDocument } from './document.ts'
 import type { ConfigDocument } from './document.ts'
+import { keeping, type Keeping } from './keeping.ts'
 import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
 import { stores } from './stores.ts'
 import { parsePath } from './complaint.ts'
@@ -29,6 +30,7 @@ export interface GatewayConfig {
     /** What signs the log's checkpoints; null: there are none. */
     readonly signer: NoteSigner | null
   }
+  readonly keeping: Keeping
   /** A file, or, where evidence is in a database, a database. */
   readonly state: { readonly file: string } | { readonly postgres: PostgresAddress }
   readonly policy: {
@@ -86,6 +88,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   const config: GatewayConfig = {
     instance,
     ...stores(evidence, state, { document, from, outside }),
+    keeping: keeping(evidence, document),
     policy: {
       bundle: resolve(from, policy.bundle),
       trust: policy.verify === 'none' ? { kind: 'unsigned' } : trusted(policy.verify, outside),

@@ -69,6 +69,8 @@ export const EVENT_NAMES = [
   'log.write_failed',
   'log.replicated',
   'retention.applied',
+  'legal_hold.set',
+  'legal_hold.lifted',
   'evidence.exported',
   'report.generated',
 ] as const
