@@ -57,7 +57,7 @@ interface Seen {
   statements: number
   /** Time of its first statement that is nobody's. */
   begun: number | null
-  signedIn: string | null
+  signedIn: { readonly at: string; readonly time: number } | null
   last: { readonly statement: LoggedStatement; readonly repeats: number } | null
 }
 
@@ -163,7 +163,7 @@ export class Reconciler {
     }
     if (line.number > seen.row + 1) this.#gap(seen, line, at)
     seen.row = line.number
-    if (signsIn(line)) seen.signedIn = at
+    if (signsIn(line)) seen.signedIn = { at, time: line.time }
     const statement = statementOf(line)
     if (statement !== undefined) await this.#statement(seen, statement, line, at)
     if (this.#rows % SWEEP_ROWS === 0) await this.#sweep()
@@ -343,8 +343,8 @@ export class Reconciler {
     for (const { owner, signedIn, statements, who } of this.#seen.values()) {
       if (signedIn === null || statements > 0 || owner === null) continue
       if (owner.judged !== null || owner.own !== null) continue
-      const example = `${who.user} from ${who.from}, session ${who.session} (${signedIn})`
-      this.#findings.addUnjudged('a session from elsewhere of which the log has no statement', example)
+      const example = `${who.user} from ${who.from}, session ${who.session} (${signedIn.at})`
+      this.#unsure(signedIn.time, 'a session from elsewhere of which the log has no statement', example)
     }
   }
 
