@@ -70,7 +70,7 @@ export class SessionMatch {
     if (intent === undefined) return
     intent.status = status
     intent.ended = time
-    this.#timed(intent)
+    this.#both(intent)
     this.#byDecision.delete(decision)
     this.#settle(false)
   }
@@ -117,20 +117,14 @@ export class SessionMatch {
     return -1
   }
 
-  /** The two differ: goes on where that costs least. False: too little is known yet. */
+  /** The two differ: goes on where all that is ahead fits best. False: too little is known yet. */
   #realign(final: boolean): boolean {
     const [units, intents] = [this.#units.slice(0, AHEAD), this.#intents.slice(0, AHEAD)]
     if (!final && (units.length < AHEAD || intents.length < AHEAD)) return false
-    let best = { cost: Infinity, units: 1, intents: 1, meets: false }
-    for (const [u, unit] of units.entries()) {
-      let skipped = 0
-      for (const [i, intent] of intents.entries()) {
-        if (u + skipped >= best.cost) break
-        if (same(unit, intent)) best = { cost: u + skipped, units: u, intents: i, meets: true }
-        if (intent.status === 'ok' || intent.status === 'open') skipped += 1
-      }
-    }
-    this.#match(best.units, best.intents, best.meets)
+    const whole = this.#units.length <= AHEAD && this.#intents.length <= AHEAD
+    const meeting = firstMeeting(units, intents, whole)
+    if (meeting === null) this.#match(1, 1, false)
+    else this.#match(meeting.units, meeting.intents)
     return true
   }
 
@@ -143,14 +137,16 @@ export class SessionMatch {
     const intent = this.#intents.shift()
     if (intent === undefined || unit === undefined) return
     intent.logged = unit.time
-    this.#timed(intent)
+    this.#both(intent)
     if (intent.text === null) this.counts.untold += 1
     else this.counts.matched += 1
-    if (intent.status === 'failed' && intent.text !== null) this.#lend(intent.text, 1)
   }
 
-  #timed({ status, time, logged, ended }: Intent): void {
-    if (status === 'ok' && logged !== null && ended !== null) this.#told.timed(logged, time, ended)
+  /** Its line and its outcome are both known, whichever came last. */
+  #both({ status, text, time, logged, ended }: Intent): void {
+    if (logged === null || ended === null) return
+    if (status === 'ok') this.#told.timed(logged, time, ended)
+    else if (text !== null) this.#lend(text, 1)
   }
 
   #lend(text: string, by: 1 | -1): void {
@@ -178,4 +174,56 @@ export class SessionMatch {
 
 function same(unit: Unit, intent: Intent): boolean {
   return intent.text === null || unit.text === intent.text
+}
+
+/** What stands before the first two that meet, where as little as possible is left without its counterpart. */
+function firstMeeting(
+  units: readonly Unit[],
+  intents: readonly Intent[],
+  whole: boolean,
+): { readonly units: number; readonly intents: number } | null {
+  const costs = costsOf(units, intents, whole)
+  let [u, i] = [0, 0]
+  for (;;) {
+    const [unit, intent] = [units[u], intents[i]]
+    if (unit === undefined || intent === undefined) return null
+    const [meet = 0, dropUnit = 0, dropIntent = 0] = movesFrom(costs, u, i, intent)
+    if (same(unit, intent) && meet <= dropUnit && meet <= dropIntent) return { units: u, intents: i }
+    if (dropIntent <= dropUnit) i += 1
+    else u += 1
+  }
+}
+
+/** `costs[u][i]`: the least that the units from u on and the intents from i on leave alone. Beyond what is ahead, nothing. */
+function costsOf(units: readonly Unit[], intents: readonly Intent[], whole: boolean): readonly (readonly number[])[] {
+  const costs = Array.from({ length: units.length + 1 }, () => Array.from({ length: intents.length + 1 }, () => 0))
+  for (let u = units.length; u >= 0; u -= 1) {
+    const row = costs[u] ?? []
+    for (let i = intents.length; i >= 0; i -= 1) {
+      const [unit, intent] = [units[u], intents[i]]
+      if (unit === undefined && intent === undefined) continue
+      if (intent === undefined) row[i] = whole ? units.length - u : 0
+      else if (unit === undefined) row[i] = whole ? (row[i + 1] ?? 0) + price(intent) : 0
+      else {
+        const [meet = 0, ...drops] = movesFrom(costs, u, i, intent)
+        row[i] = Math.min(...drops, same(unit, intent) ? meet : Infinity)
+      }
+    }
+  }
+  return costs
+}
+
+/** Both go; the unit goes alone; the intent goes alone. */
+function movesFrom(
+  costs: readonly (readonly number[])[],
+  u: number,
+  i: number,
+  intent: Intent,
+): readonly [number, number, number] {
+  const [here, below] = [costs[u] ?? [], costs[u + 1] ?? []]
+  return [below[i + 1] ?? 0, (below[i] ?? 0) + 1, (here[i + 1] ?? 0) + price(intent)]
+}
+
+function price({ status }: Intent): number {
+  return status === 'ok' || status === 'open' ? 1 : 0
 }
