@@ -58,12 +58,15 @@ async function lift(loaded: LoadedConfig, name: string, reason: string): Promise
 
 function line(name: string, { hold, lifted }: KnownHold): string {
   const { resource, session, agent, from, to, reason } = hold
-  const iso = (time: number | null): string | null => (time === null ? null : new Date(time).toISOString())
   const what = Object.entries({ resource, session, agent, from: iso(from), to: iso(to) })
     .filter(([, value]) => value !== null)
     .map(([key, value]) => `${key} ${value}`)
   const state = lifted === null ? 'in force' : `lifted, holds until ${iso(lifted + LIFT_NOTICE_MS)}`
   return `${name}: ${what.join(', ')} (${reason}): ${state}\n`
+}
+
+function iso(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString()
 }
 
 interface Asked {

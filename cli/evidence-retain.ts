@@ -92,7 +92,7 @@ function parse(
 
 function render({ config }: LoadedConfig, report: RetainReport, absent: readonly LegalHold[], dryRun: boolean): string {
   const { retention } = config.evidence
-  const lines = [`${dryRun ? 'Would erase' : 'Erased'}`]
+  const lines = [dryRun ? 'Would erase' : 'Erased']
   for (const { rule, resource, records, frames, bytes } of report.due) {
     const { resource: pattern, olderThan } = retention[rule] ?? { resource: '?', olderThan: '?' }
     const what = `${records} of records, ${frames} of frames, ${bytes} bytes`

@@ -70,7 +70,8 @@ function parse(argv: readonly string[]): 'help' | Asked {
   const { logs, directories } = apart(argv, values['server-log'] ?? [], positionals)
   if (logs.length === 0) throw wrongUsage('--server-log: expected a file; found none', USAGE)
   const skewMs = parseDuration(values['clock-skew'])
-  if (skewMs === undefined) throw wrongUsage(`--clock-skew: expected 5s or the like; found ${values['clock-skew']}`, USAGE)
+  if (skewMs === undefined)
+    throw wrongUsage(`--clock-skew: expected 5s or the like; found ${values['clock-skew']}`, USAGE)
   const source = evidenceSource(directories, values.config, USAGE)
   const options: ReconcileOptions = {
     records: () => recordsOf(source),

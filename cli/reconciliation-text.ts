@@ -1,7 +1,8 @@
 import type { Around, Reconciliation, Unlogged } from '../planes/postgres/index.ts'
 
 const VERDICT: Readonly<Record<Reconciliation['status'], string>> = {
-  matched: "MATCHED: every statement in the server's log came through the gateway, and every one recorded as done is there.",
+  matched:
+    "MATCHED: every statement in the server's log came through the gateway, and every one recorded as done is there.",
   unmatched: 'UNMATCHED: the two accounts differ, as above.',
   incomplete: 'INCOMPLETE: what could be judged matches; the rest is named above.',
 }

@@ -167,8 +167,9 @@ class FileLook {
     const parts = splitLine(kind, bytes)
     const entry = parts === undefined ? null : parsed(parts.entry)
     const digest = entry === null ? undefined : parsePayloadDigest(entry)
-    if (entry === null || parts?.salted == null || digest == null || !isCount(entry.seq)) return
-    const { start, end } = parts.salted
+    const salted = parts?.salted ?? null
+    if (entry === null || salted === null || digest === undefined || digest === null || !isCount(entry.seq)) return
+    const { start, end } = salted
     const target = { offset: offset + start, length: end - start }
     const payload = readPayload(digest, bytes.toString('utf8', start, end))
     const named = this.#index.named(kind, writer, entry.seq)

@@ -37,9 +37,13 @@ export async function readHolds(directory: string): Promise<ReadonlyMap<string, 
     const name = asText(detail?.name)
     if (detail === null || name === null) continue
     const known = holds.get(name) ?? []
-    if (event === 'legal_hold.set') holds.set(name, [...known.filter(inForce), { hold: readHold(name, detail), lifted: null }])
+    if (event === 'legal_hold.set')
+      holds.set(name, [...known.filter(inForce), { hold: readHold(name, detail), lifted: null }])
     else if (event === 'legal_hold.lifted')
-      holds.set(name, known.map(({ hold, lifted }) => ({ hold, lifted: lifted ?? Date.parse(ts) })))
+      holds.set(
+        name,
+        known.map(({ hold, lifted }) => ({ hold, lifted: lifted ?? Date.parse(ts) })),
+      )
   }
   return holds
 }
@@ -80,15 +84,14 @@ export function holdSet(hold: LegalHold): RecordDraft {
 }
 
 function readHold(name: string, detail: JsonObject): LegalHold {
-  const time = (value: string | null): number | null => (value === null ? null : Date.parse(value))
   return {
     name,
     reason: asText(detail.reason) ?? '',
     resource: asText(detail.resource),
     session: asText(detail.session),
     agent: asText(detail.agent),
-    from: time(asText(detail.from)),
-    to: time(asText(detail.to)),
+    from: timeOrNull(asText(detail.from)),
+    to: timeOrNull(asText(detail.to)),
   }
 }
 
@@ -98,4 +101,8 @@ function sameHold(one: LegalHold, other: LegalHold): boolean {
 
 function isoOrNull(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString()
+}
+
+function timeOrNull(text: string | null): number | null {
+  return text === null ? null : Date.parse(text)
 }

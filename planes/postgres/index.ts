@@ -13,13 +13,7 @@ export const postgres: Plane<PostgresConfig> = {
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'
-export { auditLog, type AuditLogOptions } from './audit/audit-log.ts'
-export type { AuditRecord, ReadRecords } from './audit/audit-record.ts'
-export {
-  reconcile,
-  ReconcileError,
-  type Around,
-  type Reconciliation,
-  type ReconcileOptions,
-  type Unlogged,
-} from './audit/reconciliation.ts'
+export { auditLog } from './audit/audit-log.ts'
+export type { AuditRecord } from './audit/audit-record.ts'
+export { reconcile, ReconcileError } from './audit/reconcile.ts'
+export type { Around, Reconciliation, ReconcileOptions, Unlogged } from './audit/reconciliation.ts'

@@ -73,7 +73,9 @@ function sessionOf(record: ReadRecord, sessions: Map<string, Session>): Session 
 function rowsOf(record: ReadRecord, session: Session, payload: JsonObject): readonly string[] {
   switch (record.event) {
     case 'session.opened':
-      return [row(record, session, { message: `connection authorized: user=${session.user} database=${session.database}` })]
+      return [
+        row(record, session, { message: `connection authorized: user=${session.user} database=${session.database}` }),
+      ]
     case 'session.closed':
       return [row(record, session, { message: `disconnection: user=${session.user} database=${session.database}` })]
     case 'decision.forward':

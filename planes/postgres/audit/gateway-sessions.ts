@@ -109,8 +109,11 @@ function unlike(place: RecordedPlace, line: LogLine, { translated }: ClaimOption
 
 /** An IPv4 address reads otherwise where it came over a socket for both. */
 function sameAddress(one: string, other: string): boolean {
-  const plain = (address: string): string => address.replace(/^::ffff:/, '').replace(/%.*$/, '')
-  return plain(one) === plain(other)
+  return plainAddress(one) === plainAddress(other)
+}
+
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:/, '').replace(/%.*$/, '')
 }
 
 /** Reads evidence once, for the gateway's sessions at the server and the ends of its runs. */

@@ -88,7 +88,8 @@ export class Reconciler {
     this.#span = span
     this.#options = options
     this.#texts = new StatementTexts(parser)
-    for (const owner of outline.sessions) if (owner.session !== null) this.#judged.set(owner.session, this.#judge(owner))
+    for (const owner of outline.sessions)
+      if (owner.session !== null) this.#judged.set(owner.session, this.#judge(owner))
   }
 
   async run(files: readonly LogFile[], records: ReadRecords): Promise<Reconciliation> {
@@ -204,7 +205,11 @@ export class Reconciler {
     const judged = seen.owner?.judged ?? null
     if (judged !== null) judged.gap = true
     if (seen.row === 0 && line.started < this.#span.from) return // its beginning is before the period
-    this.#unsure(line.time, 'rows of a session are missing from the log', `${line.session} before row ${line.number} (${at})`)
+    this.#unsure(
+      line.time,
+      'rows of a session are missing from the log',
+      `${line.session} before row ${line.number} (${at})`,
+    )
   }
 
   async #statement(seen: Seen, statement: LoggedStatement, line: LogLine, at: string): Promise<void> {
@@ -243,13 +248,7 @@ export class Reconciler {
   }
 
   /** A session's statements are those that one kind of line tells of; the others repeat them. */
-  async #inSession(
-    seen: Seen,
-    judged: Judged,
-    statement: LoggedStatement,
-    line: LogLine,
-    at: string,
-  ): Promise<void> {
+  async #inSession(seen: Seen, judged: Judged, statement: LoggedStatement, line: LogLine, at: string): Promise<void> {
     judged.told ??= statement.told
     if (statement.told !== judged.told || statement.nested) return
     const named = await this.#name(statement)
@@ -274,8 +273,7 @@ export class Reconciler {
   }
 
   #damage({ file, damaged, torn }: LogStretch, files: readonly LogFile[]): void {
-    for (const line of damaged)
-      this.#findings.addUnjudged('a piece of the log is damaged', `${file.path}:${line}`)
+    for (const line of damaged) this.#findings.addUnjudged('a piece of the log is damaged', `${file.path}:${line}`)
     // The server may be writing the newest one just now.
     if (torn && file !== files.at(-1)) this.#findings.addUnjudged('a log ends in the middle of a row', file.path)
   }
@@ -360,8 +358,7 @@ export class Reconciler {
     if (this.#logFrom !== null && this.#logFrom > from + PATIENCE_MS + skewMs)
       short('the log begins after the period does', iso(this.#logFrom))
     if (this.#logTime < to - PATIENCE_MS - skewMs) short('the log ends before the period does', iso(this.#logTime))
-    if (evidence.from > from + PATIENCE_MS + skewMs)
-      short('evidence begins after the period does', iso(evidence.from))
+    if (evidence.from > from + PATIENCE_MS + skewMs) short('evidence begins after the period does', iso(evidence.from))
     if (evidence.to < to - PATIENCE_MS - skewMs) short('evidence ends before the period does', iso(evidence.to))
     if (this.#statements + this.#outside === 0)
       short('the log tells of no statement at all: is log_statement = all?', iso(this.#logTime))
@@ -389,8 +386,7 @@ export class Reconciler {
       untold: total('untold'),
       notRun: total('notRun'),
       own: this.#own,
-      clocks:
-        this.#clocks === null ? null : { least: this.#clocks.least / 1000, most: this.#clocks.most / 1000 },
+      clocks: this.#clocks === null ? null : { least: this.#clocks.least / 1000, most: this.#clocks.most / 1000 },
       sessions,
       around: findings.around,
       aroundCount: findings.aroundCount,

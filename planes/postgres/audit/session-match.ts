@@ -187,7 +187,7 @@ function firstMeeting(
   for (;;) {
     const [unit, intent] = [units[u], intents[i]]
     if (unit === undefined || intent === undefined) return null
-    const [meet = 0, dropUnit = 0, dropIntent = 0] = movesFrom(costs, u, i, intent)
+    const [meet, dropUnit, dropIntent] = movesFrom(costs, u, i, intent)
     if (same(unit, intent) && meet <= dropUnit && meet <= dropIntent) return { units: u, intents: i }
     if (dropIntent <= dropUnit) i += 1
     else u += 1
@@ -205,7 +205,7 @@ function costsOf(units: readonly Unit[], intents: readonly Intent[], whole: bool
       if (intent === undefined) row[i] = whole ? units.length - u : 0
       else if (unit === undefined) row[i] = whole ? (row[i + 1] ?? 0) + price(intent) : 0
       else {
-        const [meet = 0, ...drops] = movesFrom(costs, u, i, intent)
+        const [meet, ...drops] = movesFrom(costs, u, i, intent)
         row[i] = Math.min(...drops, same(unit, intent) ? meet : Infinity)
       }
     }

@@ -36,7 +36,7 @@ async function work(): Promise<void> {
   await client.connect()
   await client.query("SELECT id, 'a,b' || chr(10) FROM customers WHERE name = 'Alice \"A\"'")
   await client.query('SELECT id FROM customers WHERE id = $1 AND name = $2', [7, 'b"c,d'])
-  await client.query("SELECT id FROM customers WHERE ssn = $1", ['900-11-1111']).catch(() => undefined)
+  await client.query('SELECT id FROM customers WHERE ssn = $1', ['900-11-1111']).catch(() => undefined)
   await client.query('SELECT 1 / (id - id) FROM customers').catch(() => undefined)
   await client.query('DROP TABLE customers').catch(() => undefined)
   await client.query('BEGIN; SELECT 1; COMMIT')
@@ -53,9 +53,14 @@ test('PostgreSQL itself reads it as its own log, and pgAudit’s lines in it', a
   await chmod(out, 0o644)
   await direct(stack, POSTGRES_LOG)
   await direct(stack, `COPY postgres_log FROM '${out}' WITH CSV`)
-  const rows = await direct(stack, "SELECT message FROM postgres_log WHERE message LIKE 'AUDIT: %' ORDER BY session_line_num")
+  const rows = await direct(
+    stack,
+    "SELECT message FROM postgres_log WHERE message LIKE 'AUDIT: %' ORDER BY session_line_num",
+  )
   const lines = join(directory, 'lines.csv')
-  await writeFile(lines, rows.map(([message]) => `${String(message).slice('AUDIT: '.length)}\n`).join(''), { mode: 0o644 })
+  await writeFile(lines, rows.map(([message]) => `${String(message).slice('AUDIT: '.length)}\n`).join(''), {
+    mode: 0o644,
+  })
   await direct(
     stack,
     `CREATE TABLE audit_line (audit_type text, statement_id int, substatement_id int, class text, command text,
@@ -68,8 +73,22 @@ test('PostgreSQL itself reads it as its own log, and pgAudit’s lines in it', a
        WHERE object_name IS DISTINCT FROM 'public.vip_customers' ORDER BY 1`,
   )
   expect(read.map((row) => row.slice(1))).toEqual([
-    ['READ', 'SELECT', 'TABLE', 'public.customers', 'SELECT id, $1 || chr($2) FROM customers WHERE name = $3', '<none>'],
-    ['READ', 'SELECT', 'TABLE', 'public.customers', 'SELECT id FROM customers WHERE id = $1 AND name = $2', '7,"b""c,d"'],
+    [
+      'READ',
+      'SELECT',
+      'TABLE',
+      'public.customers',
+      'SELECT id, $1 || chr($2) FROM customers WHERE name = $3',
+      '<none>',
+    ],
+    [
+      'READ',
+      'SELECT',
+      'TABLE',
+      'public.customers',
+      'SELECT id FROM customers WHERE id = $1 AND name = $2',
+      '7,"b""c,d"',
+    ],
     ['READ', 'SELECT', 'TABLE', 'public.customers', 'SELECT $1 / (id - id) FROM customers', '<none>'],
     ['MISC', 'BEGIN', null, null, 'BEGIN', '<none>'],
     ['READ', 'SELECT', null, null, 'SELECT $1', '<none>'],

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   openEvidenceLog,
@@ -93,16 +93,20 @@ async function write(directory: string, steps: readonly Step[]): Promise<readonl
 }
 
 /** The rule in words, once more: the first rule that names each resource, all of them over, and no hold. */
-function goes({ time, about }: Entry, rules: readonly RetentionRule[], holds: readonly LegalHold[], now: number): boolean {
+function goes(entry: Entry, rules: readonly RetentionRule[], holds: readonly LegalHold[], now: number): boolean {
+  const { time, about } = entry
   const names = about.resources.length === 0 ? [''] : about.resources
   const over = names.every((name) => {
     const first = rules.find(({ resource }) => fits(resource, name))
     return first !== undefined && time < now - first.olderThanMs
   })
-  return over && !holds.some((each) => held(each, { time, about } as Entry))
+  return over && !holds.some((each) => held(each, entry))
 }
 
-function held({ resource, session, agent, from, to }: LegalHold, { time, about }: Entry): boolean {
+function held(
+  { resource, session, agent, from, to }: LegalHold,
+  { time, about }: Pick<Entry, 'time' | 'about'>,
+): boolean {
   return (
     (resource === null || about.resources.some((name) => fits(resource, name))) &&
     (session === null || session === about.session) &&
@@ -172,7 +176,12 @@ async function run(
   const log = await openEvidenceLog({ directory, instance: 'gw-cli', files: unsynced, ...clock })
   const record = (draft: RecordDraft): Promise<void> => log.append(draft).durable
   try {
-    return await retain(directory, { ...options, reason: null, record, ...(overwriter === undefined ? {} : { overwriter }) })
+    return await retain(directory, {
+      ...options,
+      reason: null,
+      record,
+      ...(overwriter === undefined ? {} : { overwriter }),
+    })
   } finally {
     await log.close()
   }

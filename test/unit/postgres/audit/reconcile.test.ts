@@ -18,7 +18,10 @@ function ordinary(accounts: TwoAccounts): void {
   for (let n = 0; n < 10; n += 1) accounts.both(GATEWAY, 's1', `d${n}`, `SELECT ${'abc'.charAt(n % 3)}`)
 }
 
-async function judge(accounts: TwoAccounts, options: Parameters<TwoAccounts['reconcile']>[0] = {}): Promise<Reconciliation> {
+async function judge(
+  accounts: TwoAccounts,
+  options: Parameters<TwoAccounts['reconcile']>[0] = {},
+): Promise<Reconciliation> {
   accounts.now += 600_000
   accounts.record({ event: 'log.checkpoint' })
   accounts.logged({ pid: 1, port: 1, started: NINE - 60_000 }, 'checkpoint complete')
@@ -128,7 +131,8 @@ test('pgAudit’s lines: one statement each, however many tables, texts and func
   using accounts = new TwoAccounts()
   begin(accounts)
   accounts.session('s1', GATEWAY)
-  for (const [index, text] of ['SELECT $1', 'SELECT $1, $2', 'SELECT x FROM t, u'].entries()) accounts.decided('s1', `d${index}`, text)
+  for (const [index, text] of ['SELECT $1', 'SELECT $1, $2', 'SELECT x FROM t, u'].entries())
+    accounts.decided('s1', `d${index}`, text)
   const both = 'SELECT 1; SELECT 2, 3'
   accounts.logged(GATEWAY, `AUDIT: SESSION,1,1,READ,SELECT,,,"${both}",<none>`)
   accounts.logged(GATEWAY, `AUDIT: SESSION,2,1,READ,SELECT,,,"${both}",<none>`)
@@ -154,7 +158,10 @@ test('logging turned down while the server ran leaves a doubt', async () => {
   using accounts = new TwoAccounts()
   ordinary(accounts)
   accounts.logged({ pid: 1, port: 1, started: NINE - 60_000 }, 'parameter "log_statement" changed to "none"')
-  expect(await judge(accounts)).toMatchObject({ status: 'incomplete', unjudged: [{ reason: expect.stringContaining('log_statement') }] })
+  expect(await judge(accounts)).toMatchObject({
+    status: 'incomplete',
+    unjudged: [{ reason: expect.stringContaining('log_statement') }],
+  })
 })
 
 test('a period that one of the two doesn’t cover is not judged whole', async () => {

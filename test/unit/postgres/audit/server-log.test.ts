@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { csvRow, parseCsvRow } from '../../../../planes/postgres/audit/csv.ts'
 import { LogClock } from '../../../../planes/postgres/audit/log-clock.ts'
@@ -76,14 +76,16 @@ describe('rows', () => {
   test('what a dying server left of a row hides none behind it', async () => {
     const whole = row(1, 'statement: SELECT 1')
     const half = row(2, 'statement: SELECT "half').slice(0, -40)
-    const { lines, damaged } = await read(`${whole}${half}\n${row(3, 'statement: SELECT "3"')}${row(4, 'statement: SELECT 4')}`)
+    const { lines, damaged } = await read(
+      `${whole}${half}\n${row(3, 'statement: SELECT "3"')}${row(4, 'statement: SELECT 4')}`,
+    )
     expect(lines.map(({ number }) => number)).toEqual([1, 3, 4])
     expect(damaged.length).toBeGreaterThan(0)
   })
 
   test('every cut of a file is torn at its end or whole', async () => {
-    const text = row(1, 'statement: SELECT \'a\n"b\'') + row(2, 'statement: SELECT 2')
-    const first = row(1, 'statement: SELECT \'a\n"b\'').length
+    const text = row(1, "statement: SELECT 'a\n\"b'") + row(2, 'statement: SELECT 2')
+    const first = row(1, "statement: SELECT 'a\n\"b'").length
     for (let end = first; end < text.length; end += 7) {
       const { lines, damaged } = await read(text.slice(0, end))
       expect(lines.map(({ number }) => number)).toEqual([1])
@@ -115,11 +117,13 @@ describe('times', () => {
   })
 })
 
-describe('what a message tells', () => {
-  const line = (message: string, severity = 'LOG'): LogLine =>
-    ({ message, severity }) as LogLine // oxlint-disable-line typescript/no-unsafe-type-assertion -- all that is read of it
-  const textOf = (message: string): string | undefined => statementOf(line(message))?.text
+/** A row of which only this is read. */
+function line(message: string, severity = 'LOG'): LogLine {
+  const nothing = { time: 0, user: '', database: '', pid: 0, client: null, session: '', number: 1, started: 0 }
+  return { ...nothing, severity, sqlstate: '00000', message, query: '', application: '', line: 1 }
+}
 
+describe('what a message tells', () => {
   test.each([
     ['statement: SELECT 1', 'SELECT 1'],
     ['execute <unnamed>: SELECT $1', 'SELECT $1'],
@@ -136,7 +140,7 @@ describe('what a message tells', () => {
     ['connection authorized: user=a database=b', undefined],
     ['checkpoint starting: time', undefined],
   ])('%s', (message, text) => {
-    expect(textOf(message)).toBe(text)
+    expect(statementOf(line(message))?.text).toBe(text)
   })
 
   test('an error is no statement, whatever its text', () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SessionMatch, type Intent, type Unit } from '../../../../planes/postgres/audit/session-match.ts'
 
@@ -90,7 +90,13 @@ describe('one session, twice told', () => {
 /** What a client may do, and what the server logs of it. */
 const act = fc.record({
   text: fc.constantFrom('a', 'b', 'c'),
-  fate: fc.constantFrom<'ran' | 'failed while it ran' | 'never ran'>('ran', 'ran', 'ran', 'failed while it ran', 'never ran'),
+  fate: fc.constantFrom<'ran' | 'failed while it ran' | 'never ran'>(
+    'ran',
+    'ran',
+    'ran',
+    'failed while it ran',
+    'never ran',
+  ),
 })
 
 test('whatever a session does, its two accounts agree; one statement more or one less is always found', () => {
@@ -108,15 +114,21 @@ test('whatever a session does, its two accounts agree; one statement more or one
       const logged = how === 'one more' ? units.toSpliced(at, 0, 'stolen') : units
       const left = how === 'one less' && without !== undefined ? logged.toSpliced(place, 1) : logged
       const { match, extra, unlogged } = session()
-      const records = acts.map(({ text, fate }, index) => () => told(match, `d${index}`, text, fate === 'ran' ? 'ok' : 'failed'))
+      const records = acts.map(
+        ({ text, fate }, index) =>
+          () =>
+            told(match, `d${index}`, text, fate === 'ran' ? 'ok' : 'failed'),
+      )
       const lines = left.map((text) => () => match.unit(unit(text)))
-      while (records.length + lines.length > 0) (turns.next().value ? records.shift() ?? lines.shift() : lines.shift() ?? records.shift())?.()
+      while (records.length + lines.length > 0)
+        (turns.next().value ? (records.shift() ?? lines.shift()) : (lines.shift() ?? records.shift()))?.()
       match.end()
-      if (how === 'one more') expect(extra).toEqual(['stolen'])
-      else expect(extra).toEqual([])
       const failedAlike = acts.some(({ fate }) => fate === 'failed while it ran')
-      if (how !== 'one less' || without === undefined) expect(unlogged).toEqual([])
-      else if (!failedAlike) expect(unlogged).toHaveLength(1)
+      const missing = how === 'one less' && without !== undefined ? 1 : 0
+      return (
+        JSON.stringify(extra) === (how === 'one more' ? '["stolen"]' : '[]') &&
+        (unlogged.length === missing || (failedAlike && unlogged.length < missing))
+      )
     },
   )
   fc.assert(property, { numRuns: 500 })

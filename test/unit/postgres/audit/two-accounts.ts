@@ -64,14 +64,27 @@ export class TwoAccounts {
     this.record({ event: ended, session, decision })
   }
 
-  logged({ pid, port, started, user = 'gateway', address = '10.0.0.1' }: Backend, message: string, severity = 'LOG'): void {
+  logged(
+    { pid, port, started, user = 'gateway', address = '10.0.0.1' }: Backend,
+    message: string,
+    severity = 'LOG',
+  ): void {
     const seconds = Math.floor((started + this.skew) / 1000)
     const session = `${seconds.toString(16)}.${pid.toString(16)}`
     const number = (this.#rows.get(session) ?? 0) + 1
     this.#rows.set(session, number)
-    const written = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace('Z', ' UTC')
     const fields: (string | number | null)[] = [written(this.now + this.skew), user, 'bank', pid, `${address}:${port}`]
-    fields.push(session, number, 'SELECT', written(seconds * 1000).replace('.000', ''), null, null, severity, '00000', message)
+    fields.push(
+      session,
+      number,
+      'SELECT',
+      written(seconds * 1000).replace('.000', ''),
+      null,
+      null,
+      severity,
+      '00000',
+      message,
+    )
     while (fields.length < 26) fields.push(null)
     this.#text += `${csvRow(fields)}\n`
     if (this.#text.length > 1_000_000) this.flush()
@@ -106,4 +119,8 @@ export class TwoAccounts {
       ...options,
     })
   }
+}
+
+function written(ms: number): string {
+  return new Date(ms).toISOString().replace('T', ' ').replace('Z', ' UTC')
 }
