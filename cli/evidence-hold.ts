@@ -2,7 +2,7 @@ import { loadConfig, type LoadedConfig } from '../engine/config/index.ts'
 import { holdSet, LIFT_NOTICE_MS, readHolds, unrecorded, type KnownHold } from '../engine/evidence/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
-import { noted, openNotes } from './evidence-note.ts'
+import { withNotes } from './evidence-note.ts'
 import { EXIT, UsageError } from './exit.ts'
 
 const USAGE = `usage: countersign evidence hold --config FILE [--lift NAME --reason TEXT]
@@ -31,29 +31,21 @@ export async function holdCommand(argv: readonly string[], io: CommandIo): Promi
 }
 
 async function set(loaded: LoadedConfig): Promise<void> {
-  const { directory, holds } = loaded.config.evidence
-  const fresh = unrecorded(holds, await readHolds(directory))
+  const { evidence, keeping } = loaded.config
+  const fresh = unrecorded(keeping.holds, await readHolds(evidence.directory))
   if (fresh.length === 0) return
-  const log = await openNotes(loaded)
-  try {
-    for (const hold of fresh) await log.append(noted(holdSet(hold))).durable
-  } finally {
-    await log.close()
-  }
+  await withNotes(loaded, async (note) => {
+    for (const hold of fresh) await note(holdSet(hold))
+  })
 }
 
 async function lift(loaded: LoadedConfig, name: string, reason: string): Promise<void> {
-  const { directory, holds } = loaded.config.evidence
-  if (holds.some((hold) => hold.name === name))
+  const { evidence, keeping } = loaded.config
+  if (keeping.holds.some((hold) => hold.name === name))
     throw new UsageError(`--lift: expected a hold that the configuration hasn't got any more; ${name} stands there`)
-  const known = (await readHolds(directory)).get(name) ?? []
+  const known = (await readHolds(evidence.directory)).get(name) ?? []
   if (!known.some(({ lifted }) => lifted === null)) throw new UsageError(`--lift: no hold ${name} is in force`)
-  const log = await openNotes(loaded)
-  try {
-    await log.append(noted({ event: 'legal_hold.lifted', detail: { name, reason } })).durable
-  } finally {
-    await log.close()
-  }
+  await withNotes(loaded, (note) => note({ event: 'legal_hold.lifted', detail: { name, reason } }))
 }
 
 function line(name: string, { hold, lifted }: KnownHold): string {

@@ -11,7 +11,7 @@ import {
 } from '../engine/evidence/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
-import { noted, openNotes } from './evidence-note.ts'
+import { withNotes } from './evidence-note.ts'
 import { EXIT } from './exit.ts'
 
 const USAGE = `usage: countersign evidence retain --config FILE [--dry-run] [--reason TEXT]
@@ -45,8 +45,9 @@ interface Outcome {
   readonly absent: readonly LegalHold[]
 }
 
-async function tried({ config: { evidence } }: LoadedConfig): Promise<Outcome> {
-  const { directory, retention, holds } = evidence
+async function tried({ config }: LoadedConfig): Promise<Outcome> {
+  const { directory } = config.evidence
+  const { retention, holds } = config.keeping
   const known = await readHolds(directory)
   const now = Date.now()
   const inForce = [...holdsAt(known, now), ...unrecorded(holds, known)]
@@ -54,26 +55,19 @@ async function tried({ config: { evidence } }: LoadedConfig): Promise<Outcome> {
   return { report, absent: unconfigured(holds, known) }
 }
 
-/** One run at a time: the writer that records it can be open once. */
-async function done(loaded: LoadedConfig, reason: string | null): Promise<Outcome> {
-  const { directory, retention, holds } = loaded.config.evidence
-  const log = await openNotes(loaded)
-  try {
+/** One run at a time: who notes keeps all others from noting. */
+function done(loaded: LoadedConfig, reason: string | null): Promise<Outcome> {
+  const { directory } = loaded.config.evidence
+  const { retention, holds } = loaded.config.keeping
+  return withNotes(loaded, async (note) => {
     const known = await readHolds(directory)
     const fresh = unrecorded(holds, known)
-    for (const hold of fresh) await log.append(noted(holdSet(hold))).durable
+    for (const hold of fresh) await note(holdSet(hold))
     const now = Date.now()
-    const report = await retain(directory, {
-      rules: retention,
-      holds: [...holdsAt(known, now), ...fresh],
-      now,
-      reason,
-      record: (draft) => log.append(noted(draft)).durable,
-    })
+    const inForce = [...holdsAt(known, now), ...fresh]
+    const report = await retain(directory, { rules: retention, holds: inForce, now, reason, record: note })
     return { report, absent: unconfigured(holds, known) }
-  } finally {
-    await log.close()
-  }
+  })
 }
 
 function parse(
@@ -91,7 +85,7 @@ function parse(
 }
 
 function render({ config }: LoadedConfig, report: RetainReport, absent: readonly LegalHold[], dryRun: boolean): string {
-  const { retention } = config.evidence
+  const { retention } = config.keeping
   const lines = [dryRun ? 'Would erase' : 'Erased']
   for (const { rule, resource, records, frames, bytes } of report.due) {
     const { resource: pattern, olderThan } = retention[rule] ?? { resource: '?', olderThan: '?' }

@@ -116,7 +116,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
 /** Side by side; when one fails, the other is still ended. */
 export async function startBoth(
-  options: Pick<StackOptions, 'bank'>,
+  options: Pick<StackOptions, 'bank' | 'settings'>,
   opened: AsyncDisposableStack,
 ): Promise<readonly [PostgresServer, IdentityProvider]> {
   const postgres = startPostgres({
