@@ -1,7 +1,8 @@
-import { CountersignError, parseDuration } from '../engine/index.ts'
+import { CountersignError, parseDuration, type JsonObject } from '../engine/index.ts'
 import { reconcile, ReconcileError, type ReconcileOptions, type Reconciliation } from '../planes/postgres/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
+import { noteInEvidence } from './evidence-note.ts'
 import { evidenceSource, recordsOf, timeOption, type EvidenceSource } from './evidence-source.ts'
 import { EXIT, explain } from './exit.ts'
 import { renderReconciliation } from './reconciliation-text.ts'
@@ -12,7 +13,7 @@ Holds the server's own log (csvlog or jsonlog, rotated files in any order, .gz t
 statements that did not come through the gateway, and those recorded as done that the server never logged.
 
   <directory>…           evidence, or copies of it: of every gateway that has sessions at this server
-  --config FILE          the gateway's own evidence
+  --config FILE          the gateway's own evidence; what was found is recorded there
   --server-log FILE      once for each file; further files may follow it without the option's name
   --from, --to TIME      the period: a day, or 2026-11-25T09:00Z (default: what evidence covers)
   --clock-skew DURATION  how far the two hosts' clocks may be apart (default 5s)
@@ -35,6 +36,7 @@ export async function reconcileCommand(argv: readonly string[], io: CommandIo): 
   }
   try {
     const report = await reconcile(asked.options)
+    if (asked.source.live !== null) await noteInEvidence(asked.source.live, 'boundary.verified', summaryOf(report))
     io.stdout.write(asked.json ? `${JSON.stringify(report, null, 2)}\n` : renderReconciliation(report))
     return STATUS[report.status]
   } catch (error) {
@@ -42,6 +44,20 @@ export async function reconcileCommand(argv: readonly string[], io: CommandIo): 
     const why = error instanceof ReconcileError ? error.message : explain(error)
     io.stderr.write(`countersign postgres reconcile: ${why}\n`)
     return CANNOT
+  }
+}
+
+/** What was found stands in evidence too, matched or not. */
+function summaryOf(report: Reconciliation): JsonObject {
+  const { status, period, matched, aroundCount: around, unloggedCount: unlogged, unjudged } = report
+  return {
+    plane: 'postgres',
+    status,
+    period,
+    matched,
+    around,
+    unlogged,
+    unjudged: unjudged.map(({ reason }) => reason),
   }
 }
 

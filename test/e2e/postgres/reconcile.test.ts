@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { Client } from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { readRecords } from '../../../engine/evidence/index.ts'
 import type { Reconciliation } from '../../../planes/postgres/index.ts'
 import { countersign } from '../../support/command.ts'
 import { findPsql } from '../../support/psql.ts'
@@ -128,6 +129,16 @@ test('nobody but the gateway: matched, down to its own look-ups', async () => {
   expect(code).toBe(0)
 })
 
+test('over live evidence, what was found is recorded', async () => {
+  await insider('SELECT 1 AS recorded')
+  const files = await settled()
+  const argv = ['--config', stack.line.config, '--from', from, '--server-log', ...files]
+  expect((await countersign('postgres', 'reconcile', ...argv)).code).toBe(1)
+  const found: unknown[] = []
+  for await (const { record } of readRecords(stack.evidence, { mark: 'boundary.verified' })) found.push(record.detail)
+  expect(found).toMatchObject([{ plane: 'postgres', status: 'unmatched', around: 1, unlogged: 0 }])
+})
+
 test('for people, the report says who, from where, when and what, and where it stands in the log', async () => {
   await insider('SELECT 1 AS seen')
   const files = await settled()
@@ -184,6 +195,26 @@ test('who signs in past the gateway with logging switched off for his role is no
   const { report } = await reconcile(await settled())
   const silent = report.unjudged.find(({ reason }) => reason.includes('no statement'))
   expect(silent?.examples.join()).toContain('quiet from 127.0.0.1')
+})
+
+test('a server that logs by duration tells enough to find an insider', async () => {
+  await insider(
+    "ALTER DATABASE bank SET log_statement = 'none'",
+    'ALTER DATABASE bank SET log_min_duration_statement = 0',
+  )
+  const began = new Date().toISOString()
+  await through(async (client) => {
+    await client.query('SELECT $1::int + 2', [1])
+    await client.query('SELECT 1; SELECT name FROM customers')
+    await client.query('SELECT nothing_at_all').catch(() => undefined)
+    await client.query('SELECT 1 / 0').catch(() => undefined)
+  })
+  await insider('SELECT 1 AS by_duration')
+  const files = await settled()
+  const answer = await reconcile(files, '--from', began)
+  await insider('ALTER DATABASE bank RESET log_statement', 'ALTER DATABASE bank RESET log_min_duration_statement')
+  expect(textsOf(answer)).toEqual(['SELECT $1 AS by_duration'])
+  expect(answer.report.unlogged).toEqual([])
 })
 
 test('a statement cancelled, and one cut off with its client, match', async () => {
