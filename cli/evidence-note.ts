@@ -16,18 +16,30 @@ export async function noteInEvidence(
   detail: JsonObject,
   reason: string | null = null,
 ): Promise<void> {
+  await withNotes({ config }, (note) => note({ event, detail: { ...detail, reason } }))
+}
+
+/** For a command that notes more than once: nobody else notes before it has ended. Each is durable when it resolves. */
+export async function withNotes<T>(
+  { config }: Pick<LoadedConfig, 'config'>,
+  work: (note: (draft: RecordDraft) => Promise<void>) => Promise<T>,
+): Promise<T> {
   const resolver = new ControlResolver(await loadControlPack(config.controls.directory ?? undefined))
   const store = evidenceStoreOf(config)
-  const log = await openEvidence(store, {
-    instance: `${config.instance.slice(0, 59)}-cli`,
-    now: Date.now,
-    monotonic: () => process.hrtime.bigint(),
-    cite: (event, named) => resolver.cite(event, named),
-  })
   try {
-    await log.append({ event, detail: { ...detail, by: userInfo().username, reason } }).durable
+    const log = await openEvidence(store, {
+      instance: `${config.instance.slice(0, 59)}-cli`,
+      now: Date.now,
+      monotonic: () => process.hrtime.bigint(),
+      cite: (event, named) => resolver.cite(event, named),
+    })
+    try {
+      const by = userInfo().username
+      return await work(({ event, detail }) => log.append({ event, detail: { ...detail, by } }).durable)
+    } finally {
+      await log.close()
+    }
   } finally {
-    await log.close()
     await store.close()
   }
 }

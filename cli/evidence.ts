@@ -27,6 +27,16 @@ const VERBS: readonly Verb[] = [
     summary: 'record that a key of the log is not to be believed from some size on',
     load: async () => (await import('./evidence-compromised.ts')).compromisedCommand,
   },
+  {
+    name: 'retain',
+    summary: 'erase the payloads that retention lets go of',
+    load: async () => (await import('./evidence-retain.ts')).retainCommand,
+  },
+  {
+    name: 'hold',
+    summary: 'record, list and lift legal holds',
+    load: async () => (await import('./evidence-hold.ts')).holdCommand,
+  },
 ]
 
 /** `countersign evidence …`; argv is what follows `evidence`. Resolves to the exit code. */

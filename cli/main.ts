@@ -28,6 +28,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./approvals.ts')).approvalsCommand,
   },
   {
+    name: 'postgres',
+    summary: "hold the server's own log against evidence; evidence as a log of pgAudit's",
+    load: async () => (await import('./postgres.ts')).postgresCommand,
+  },
+  {
     name: 'evidence',
     summary: 'verify a directory of evidence, offline',
     load: async () => (await import('./evidence.ts')).evidenceCommand,

@@ -88,6 +88,7 @@ export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_CLOSED'
   | 'ERR_UPSTREAM_PROTOCOL'
   | 'ERR_UPSTREAM_QUERY'
+  | 'ERR_UPSTREAM_LOG'
 
 export type StateErrorCode =
   | 'ERR_STATE_OPEN'

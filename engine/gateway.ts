@@ -27,6 +27,7 @@ export function hostFor(plane: Pick<Plane, 'id' | 'enforces'>, rooms: GatewayRoo
     identify: (credentials) => identify(credentials, plane.id, rooms),
     openSession: (principal, about) => openSession(principal, about, plane, rooms),
     labels,
+    connected: (upstream) => rooms.evidence.append({ event: 'upstream.connected', detail: upstream }).durable,
     log: (event, fields) => rooms.log(event, fields),
   }
 }

@@ -29,6 +29,11 @@ export interface PlaneHost {
   openSession(principal: Principal, about: SessionInfo): Promise<Session>
   /** The active policy's labels for this plane. Ask once a request; its revision goes into the request. */
   labels(): Labels
+  /**
+   * A connection upstream that is the gateway's own, no client's: recorded, so that whoever reads the upstream's log can
+   * tell it from one that went around the gateway. Durable when it resolves; nothing is sent over it before.
+   */
+  connected(upstream: UpstreamInfo): Promise<void>
   /** Structured log without secrets, for what is not evidence. */
   log(event: string, fields: JsonObject): void
 }
@@ -45,6 +50,9 @@ export interface SessionInfo {
   /** What the client calls itself and which database or endpoint it asked for; recorded, never decided on alone. */
   readonly client: JsonObject
 }
+
+/** What identifies a connection in the upstream's own log, where nobody but the upstream and the gateway had a say in it. */
+export type UpstreamInfo = JsonObject
 
 /** `data.labels.<plane>` of the active bundle: resource name → part name → labels. */
 export interface Labels {
@@ -81,6 +89,8 @@ export interface DecideOptions {
 /** One client connection (or one HTTP/SQS caller) as evidence sees it. */
 export interface Session {
   readonly id: string
+  /** The session's own connection upstream is open. Durable when it resolves; nothing is sent over it before. */
+  connected(upstream: UpstreamInfo): Promise<void>
   /** The intent is durable when it resolves (see Decision.durable). Throws EvidenceError when it can't be recorded. */
   decide(request: AccessRequest, options: DecideOptions): Promise<Decision>
   /** Records a request that could not be named: verdict reject, durable when it resolves. */

@@ -3,7 +3,7 @@ import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } fr
 import { constant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
-import type { DecideOptions, RecordingFrame, Refusal, Session } from './plane.ts'
+import type { DecideOptions, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import type { Decision, FieldMask, MaskMethod, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
@@ -51,6 +51,10 @@ export class GatewaySession implements Session {
     this.#principal = constant(principal)
     this.#enforceable = enforceable
     this.#rooms = rooms
+  }
+
+  async connected(upstream: UpstreamInfo): Promise<void> {
+    await this.#append({ event: 'upstream.connected', detail: upstream }).durable
   }
 
   async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {

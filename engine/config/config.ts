@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseConfigDocument } from './document.ts'
 import type { ConfigDocument } from './document.ts'
+import { keeping, type Keeping } from './keeping.ts'
 import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
 import { stores } from './stores.ts'
 import { parsePath } from './complaint.ts'
@@ -32,6 +33,7 @@ export interface GatewayConfig {
     readonly previousSigner: NoteSigner | null
     readonly witnesses: readonly WitnessPeer[]
   }
+  readonly keeping: Keeping
   /** A file, or, where evidence is in a database, a database. */
   readonly state: { readonly file: string } | { readonly postgres: PostgresAddress }
   readonly policy: {
@@ -93,6 +95,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   const config: GatewayConfig = {
     instance,
     ...stores(evidence, state, { document, from, outside }),
+    keeping: keeping(evidence, document),
     policy: {
       bundle: resolve(from, policy.bundle),
       trust: policy.verify === 'none' ? { kind: 'unsigned' } : trusted(policy.verify, outside),

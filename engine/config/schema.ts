@@ -1,3 +1,4 @@
+import { KEEPING_PROPERTIES } from './keeping.ts'
 import { DURATION_PATTERN } from '../units.ts'
 
 /** What of JSON Schema the configuration uses. `description` finishes the sentence "expected …". */
@@ -6,7 +7,7 @@ export interface ConfigSchema {
   readonly title?: string
   readonly description?: string
   readonly type?: 'object' | 'array' | 'string' | 'integer'
-  readonly const?: string
+  readonly const?: string | boolean
   readonly enum?: readonly string[]
   readonly pattern?: string
   readonly minLength?: number
@@ -162,8 +163,8 @@ export const CONFIG_SCHEMA: ConfigSchema = {
       },
       evidence: section(
         'a mapping of directory, or postgres, and log',
-        { directory: path, postgres, log: evidenceLog },
-        ['directory', 'postgres', 'log'],
+        { directory: path, postgres, log: evidenceLog, ...KEEPING_PROPERTIES },
+        ['directory', 'postgres', 'log', 'retention', 'legal_holds'],
       ),
       state: section('a mapping with file, or postgres', { file: path, postgres }, ['file', 'postgres']),
       policy: section('a mapping of bundle and verify', { bundle: path, verify, slowest_decision: duration('250ms') }, [

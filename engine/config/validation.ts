@@ -2,6 +2,7 @@ import { Ajv } from 'ajv'
 import type { ValidateFunction } from 'ajv'
 import { complaintsOf, formatPath } from './complaint.ts'
 import type { ConfigDocument } from './document.ts'
+import type { KeepingText } from './keeping.ts'
 import { CONFIG_SCHEMA } from './schema.ts'
 import { ConfigError } from '../errors.ts'
 
@@ -14,7 +15,7 @@ export interface ConfigText {
     readonly directory?: string
     readonly postgres?: PostgresText
     readonly log?: EvidenceLogText
-  }
+  } & KeepingText
   readonly state: { readonly file?: string; readonly postgres?: PostgresText }
   readonly policy: {
     readonly bundle: string

@@ -38,6 +38,7 @@ export const EVENT_NAMES = [
   'masking.failed_closed',
   'session.opened',
   'session.closed',
+  'upstream.connected',
   'session.recorded',
   'replay.viewed',
   'anomaly.alert',
@@ -68,6 +69,8 @@ export const EVENT_NAMES = [
   'log.write_failed',
   'log.replicated',
   'retention.applied',
+  'legal_hold.set',
+  'legal_hold.lifted',
   'evidence.exported',
   'report.generated',
 ] as const

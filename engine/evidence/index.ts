@@ -24,6 +24,18 @@ export {
   type EvidenceOptions,
   type WriterOptions,
 } from './log.ts'
+export { retain, type Overwriter, type RetainOptions, type RetainReport } from './erasure.ts'
+export {
+  holdSet,
+  holdsAt,
+  LIFT_NOTICE_MS,
+  readHolds,
+  unconfigured,
+  unrecorded,
+  type KnownHold,
+  type LegalHold,
+} from './legal-hold.ts'
+export type { RetentionRule } from './retention.ts'
 export { readFrames, readRecords, type ReadOptions, type StoredFrame, type StoredRecord } from './reading.ts'
 export type { ParsedFrame, RecordingFrame } from './recording.ts'
 export type { PostgresAddress } from './postgres-session.ts'

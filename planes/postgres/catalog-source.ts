@@ -1,7 +1,7 @@
 import { NormalizeError } from '../../engine/index.ts'
 import { Catalog, normalizeStatement, type SqlParser } from './normalizer/index.ts'
 import type { Named } from './session/invocations.ts'
-import { QueryConnection, type UpstreamConfig } from './upstream.ts'
+import { type BackendPlace, QueryConnection, type UpstreamConfig } from './upstream.ts'
 
 /** Texts whose statements are kept, named, for the catalogue in force; a longer text is named anew each time. */
 const KEPT_TEXTS = 1000
@@ -20,6 +20,8 @@ export interface CatalogOptions {
   /** Milliseconds after which the catalogue is looked at again, in the background. */
   readonly maxAgeMs: number
   now(): number
+  /** Told of each connection before anything is asked over it; durable when it resolves. */
+  connected(place: BackendPlace): Promise<void>
 }
 
 /**
@@ -101,9 +103,20 @@ export class CatalogSource {
     return this.#loading
   }
 
+  async #connect(): Promise<QueryConnection> {
+    const connection = await QueryConnection.open(this.#config, SETTINGS)
+    try {
+      await this.#options.connected(connection.place)
+      return connection
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
   async #reload(): Promise<Catalog> {
     if (this.#connection === null || this.#connection.closed) {
-      this.#connection = await QueryConnection.open(this.#config, SETTINGS)
+      this.#connection = await this.#connect()
     }
     const changes = this.#changes
     const loaded = await Catalog.load(this.#connection)

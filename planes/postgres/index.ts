@@ -13,3 +13,7 @@ export const postgres: Plane<PostgresConfig> = {
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'
+export { auditLog } from './audit/audit-log.ts'
+export type { AuditRecord } from './audit/audit-record.ts'
+export { reconcile, ReconcileError } from './audit/reconcile.ts'
+export type { Around, Reconciliation, ReconcileOptions, Unlogged } from './audit/reconciliation.ts'

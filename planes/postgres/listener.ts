@@ -4,6 +4,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { PlaneHost, Principal, RunningPlane } from '../../engine/index.ts'
 import { ConfigError, CountersignError, ProtocolError, UpstreamError } from '../../engine/index.ts'
 import { CatalogSource } from './catalog-source.ts'
+import { catalogueUpstream, sessionUpstream } from './audit/upstream-place.ts'
 import type { PostgresConfig } from './config.ts'
 import { type Denial, fatalOf, SQLSTATE } from './enforcer/denial.ts'
 import { Enforcer } from './enforcer/enforcer.ts'
@@ -145,6 +146,10 @@ class Listener implements RunningPlane {
       await session.close('upstream unavailable')
       throw error
     }
+    await session.connected(sessionUpstream(config, upstream.place)).catch((error: unknown) => {
+      upstream.socket.destroy()
+      throw error
+    })
     const { database, user } = startup
     const client = { principal, session, database, user, source }
     const catalog = this.#catalog(config)
@@ -178,7 +183,11 @@ class Listener implements RunningPlane {
     const name = config.database ?? ''
     const known = this.#catalogs.get(name)
     if (known !== undefined) return known
-    const source = new CatalogSource(config, this.#parser, { maxAgeMs: this.#config.limits.catalogueMs, now: Date.now })
+    const source = new CatalogSource(config, this.#parser, {
+      maxAgeMs: this.#config.limits.catalogueMs,
+      now: Date.now,
+      connected: (place) => this.#host.connected(catalogueUpstream(config, place)),
+    })
     this.#catalogs.set(name, source)
     return source
   }

@@ -15,6 +15,20 @@ const MAX_STARTUP_FRAME = 1024 * 1024
 /** One row of the catalogue: a view's definition may be long. */
 const MAX_CATALOG_FRAME = 64 * 1024 * 1024
 
+/**
+ * What the server's log calls this session: its backend's process id, the address that the server sees, and when it was
+ * started. No client of the gateway chooses any of it, and no two sessions share it: a process id is given again only
+ * when its owner has gone, and then at another time.
+ */
+export interface BackendPlace {
+  readonly pid: number
+  /** Our end, as the server sees it where nothing in between translates addresses; null over a Unix socket. */
+  readonly client: { readonly address: string; readonly port: number } | null
+  /** Milliseconds since 1970 by this host's clock: before the first packet, behind the first ReadyForQuery. */
+  readonly opening: number
+  readonly opened: number
+}
+
 /** A session at the server, as its owner gets it. */
 export interface UpstreamConnection {
   /**
@@ -25,6 +39,7 @@ export interface UpstreamConnection {
   /** The server's first ParameterStatus messages. */
   readonly parameters: ReadonlyMap<string, string>
   readonly cancelKey: CancelKey
+  readonly place: BackendPlace
   readonly leftover: Buffer
   readonly transactionStatus: 'I'
 }
@@ -39,13 +54,14 @@ export function connectUpstream(
   signal?: AbortSignal,
 ): Promise<UpstreamConnection> {
   return beforeDeadline(config, signal, async (ended) => {
+    const opening = Date.now()
     const socket = await openTransport(config, ended)
     const messages = new UpstreamMessages(socket, MAX_STARTUP_FRAME)
     using _ = addAbortListener(ended, () => messages.fail(new UpstreamError('ERR_UPSTREAM_CONNECT', 'aborted')))
     try {
       sendStartup(socket, config, startup)
       await authenticate(socket, messages, config)
-      return await untilReady(socket, messages, config)
+      return await untilReady(socket, messages, config, opening)
     } catch (error) {
       socket.destroy()
       throw error
@@ -65,6 +81,7 @@ async function untilReady(
   socket: UpstreamSocket,
   messages: UpstreamMessages,
   config: UpstreamConfig,
+  opening: number,
 ): Promise<UpstreamConnection> {
   const parameters = new Map<string, string>()
   let cancelKey: CancelKey | null = null
@@ -74,9 +91,15 @@ async function untilReady(
     else if (message.kind === 'backendKeyData') cancelKey = ownKey(message)
     else if (message.kind === 'errorResponse') throw refusal(message, config)
     else if (message.kind === 'readyForQuery' && message.status === 'I' && cancelKey !== null) {
-      return { socket, parameters, cancelKey, leftover: messages.release(), transactionStatus: 'I' }
+      const place = placeOf(socket, cancelKey.pid, opening)
+      return { socket, parameters, cancelKey, place, leftover: messages.release(), transactionStatus: 'I' }
     } else if (message.kind !== 'noticeResponse') throw unexpected(message, 'a cancel key and then an idle session')
   }
+}
+
+function placeOf({ localAddress, localPort }: UpstreamSocket, pid: number, opening: number): BackendPlace {
+  const tcp = localAddress !== undefined && localPort !== undefined
+  return { pid, client: tcp ? { address: localAddress, port: localPort } : null, opening, opened: Date.now() }
 }
 
 /** The key outlives the frame it came in. */
@@ -130,10 +153,12 @@ export type TextRow = readonly (string | null)[]
 export class QueryConnection {
   readonly #socket: UpstreamSocket
   readonly #messages: UpstreamMessages
+  readonly place: BackendPlace
   #last: Promise<unknown> = Promise.resolve()
 
   private constructor(connection: UpstreamConnection) {
     this.#socket = connection.socket
+    this.place = connection.place
     this.#messages = new UpstreamMessages(connection.socket, MAX_CATALOG_FRAME, connection.leftover)
   }
 

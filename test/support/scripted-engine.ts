@@ -60,8 +60,13 @@ export class ScriptedEngine implements Session {
       identify: () => Promise.resolve(AGENT),
       openSession: () => Promise.resolve(this),
       labels: () => LABELS,
+      connected: () => Promise.resolve(),
       log: () => undefined,
     }
+  }
+
+  connected(): Promise<void> {
+    return this.#append()
   }
 
   async decide(request: AccessRequest, { effectFree }: DecideOptions): Promise<Decision> {

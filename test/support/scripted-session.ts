@@ -59,6 +59,7 @@ export async function openRig({ server: script, pause = AT_ONCE, options = {}, g
       socket: upstream.on('error', () => undefined).pause(),
       parameters: new Map(),
       cancelKey: { pid: 1, secret: Buffer.from('abcd') },
+      place: { pid: 1, client: null, opening: 0, opened: 0 },
       leftover: Buffer.alloc(0),
       transactionStatus: 'I',
     },

@@ -25,6 +25,8 @@ export interface StackOptions {
   readonly tls?: boolean
   /** Load the bank. Default true. */
   readonly bank?: boolean
+  /** Settings of the server beyond ours, as `name=value`. */
+  readonly settings?: readonly string[]
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
   /** Merged over the plane's own section of the configuration. */
   readonly plane?: Readonly<Record<string, unknown>>
@@ -114,10 +116,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
 /** Side by side; when one fails, the other is still ended. */
 export async function startBoth(
-  options: Pick<StackOptions, 'bank'>,
+  options: Pick<StackOptions, 'bank' | 'settings'>,
   opened: AsyncDisposableStack,
 ): Promise<readonly [PostgresServer, IdentityProvider]> {
-  const postgres = startPostgres({ bank: options.bank ?? true }).then((server) => {
+  const postgres = startPostgres({
+    bank: options.bank ?? true,
+    settings: options.settings ?? [],
+  }).then((server) => {
     opened.defer(() => server.stop())
     return server
   })

@@ -9,11 +9,23 @@ export interface CatalogSource {
 export type CatalogRow = readonly (string | null)[]
 export type CatalogRows = Readonly<Record<CatalogSection, readonly CatalogRow[]>>
 
+const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
+const BARE_PATH = `SET LOCAL search_path TO ''`
+
+/** Every text that a look at the catalogue sends, and no other. */
+export const CATALOG_TEXTS: readonly string[] = [
+  BEGIN,
+  BARE_PATH,
+  ...Object.values(CATALOG_QUERIES),
+  'COMMIT',
+  'ROLLBACK',
+]
+
 /** Reads every section at one instant. The connection is left as it was, or in no transaction. */
 export async function readCatalogRows(source: CatalogSource): Promise<CatalogRows> {
-  await source.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  await source.query(BEGIN)
   try {
-    await source.query(`SET LOCAL search_path TO ''`)
+    await source.query(BARE_PATH)
     const rows = await readSections((section) => source.query(CATALOG_QUERIES[section]))
     await source.query('COMMIT')
     return rows

@@ -11,7 +11,7 @@ import {
 import { localFiles } from '../../../engine/evidence/file-store.ts'
 import { intent, outcome, PRINCIPAL, rows } from './drafts.ts'
 
-export { intent, outcome, rows }
+export { intent, outcome, PRINCIPAL, rows }
 
 /** An empty directory that goes when the test ends. */
 export function scratch(): string {
