@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../access-request.ts'
+import type { JsonObject, JsonValue } from '../access-request.ts'
 
 /**
  * RFC 8785 for a value that came out of JSON.parse: numbers and strings as ECMAScript prints them, members by UTF-16 code

@@ -1,6 +1,6 @@
 /**
- * Bytes and their digests for code that runs in an auditor's browser as well as in Node: nothing of this folder but
- * `collect.ts` may import a module of Node. SHA-256 and Ed25519 are the platform's own (WebCrypto), never ours.
+ * Bytes and their digests, for code that runs in an auditor's browser as well as in Node: nothing that `browser.ts` leads to
+ * may import a module of Node. SHA-256 and Ed25519 are the platform's own (WebCrypto), never ours.
  */
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../access-request.ts'
+import type { JsonObject, JsonValue } from '../access-request.ts'
 import type { Entry } from './entry.ts'
 import { listOf, numberOf, objectOf, textOf, textsOf } from './json.ts'
 

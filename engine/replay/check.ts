@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../access-request.ts'
+import type { JsonObject } from '../access-request.ts'
 import { fromBase64, fromHex } from './bytes.ts'
 import { faultOf, type Entry } from './entry.ts'
 import { leadsToRoot } from './inclusion.ts'
@@ -6,8 +6,8 @@ import { numberOf, objectOf, textOf } from './json.ts'
 import { readCheckpoint, readPublicKey, signedBy, strangers, type CheckpointNote, type PublicKey } from './note.ts'
 import { entriesOf, type ProvenEntry, type SessionEntries, type SessionEvidence } from './session-evidence.ts'
 
-/** `unchecked`: nothing speaks against it, and what it takes to check it isn't here. */
-export type CheckState = 'ok' | 'bad' | 'unchecked'
+/** `unchecked`: nothing speaks against it, and what it takes to check it isn't here. `absent`: there is nothing to check. */
+export type CheckState = 'ok' | 'bad' | 'unchecked' | 'absent'
 
 /** One line of the integrity strip. */
 export interface Check {
@@ -67,7 +67,7 @@ function checkPayloads({ records, frames }: SessionEntries): Check {
   const lines: readonly Entry[] = [...records, ...frames]
   const named = lines.filter(({ payload }) => payload !== undefined)
   const erased = named.filter(({ payload }) => payload === null)
-  if (named.length === 0) return check('payloads', 'ok', 'no payload stands beside its entry')
+  if (named.length === 0) return check('payloads', 'absent', 'no payload stands beside these entries')
   if (erased.length === 0)
     return check('payloads', 'ok', `${count(named.length, 'payload')}: salt and body give the digest in the entry`)
   const told = records.filter(({ fields }) => fields['event'] === 'retention.applied')
@@ -158,7 +158,7 @@ async function isIncluded({ leaf, index, proof }: ProvenEntry, { size, root }: C
 }
 
 async function checkSignature(note: CheckpointNote | undefined, keys: readonly PublicKey[]): Promise<Check> {
-  if (note === undefined) return check('signature', 'unchecked', 'there is no checkpoint to check a signature of')
+  if (note === undefined) return check('signature', 'absent', 'there is no checkpoint that could be signed')
   const logKeys = keys.filter(({ kind }) => kind === 'log')
   if (logKeys.length === 0)
     return check('signature', 'unchecked', `not checked: give the public key of ${note.origin} that you hold`)
@@ -175,10 +175,10 @@ async function checkSignature(note: CheckpointNote | undefined, keys: readonly P
 
 async function checkWitness(note: CheckpointNote | undefined, keys: readonly PublicKey[]): Promise<Check> {
   const witnesses = keys.filter(({ kind }) => kind === 'witness')
-  if (note === undefined) return check('witness', 'unchecked', 'there is no checkpoint that a witness could have seen')
+  if (note === undefined) return check('witness', 'absent', 'there is no checkpoint that a witness could have seen')
   if (witnesses.length === 0) {
     const others = strangers(note, keys).filter(({ name }) => name !== note.origin)
-    if (others.length === 0) return check('witness', 'unchecked', 'no witness has cosigned this checkpoint')
+    if (others.length === 0) return check('witness', 'absent', 'no witness has cosigned this checkpoint')
     const named = others.map(({ name, id }) => `${name}+${id}`).join(', ')
     return check('witness', 'unchecked', `cosigned by ${named}: not checked, give the witness’s public key`)
   }

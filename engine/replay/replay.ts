@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../access-request.ts'
+import type { JsonObject } from '../access-request.ts'
 import type { Entry } from './entry.ts'
 import { objectOf, textOf, textsOf } from './json.ts'
 import type { ProvenEntry, SessionEntries } from './session-evidence.ts'

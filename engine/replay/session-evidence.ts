@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../access-request.ts'
+import type { JsonValue } from '../access-request.ts'
 import { readEntry, type Entry } from './entry.ts'
 import { listOf, numberOf, objectOf, textOf, textsOf } from './json.ts'
 

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../access-request.ts'
+import type { JsonObject, JsonValue } from '../access-request.ts'
 import { answerOf, type Answer } from './answer.ts'
 import type { Entry } from './entry.ts'
 import { holdOf, type Hold } from './hold.ts'
@@ -43,7 +43,9 @@ export interface Step {
   readonly actionClass: string
   /** Normalized text; null where it couldn't be named, or was erased. */
   readonly statement: string | null
+  /** What Bind brought, `$1` first, and what is written to which column: masked where labelled. */
   readonly parameters: readonly (string | null)[]
+  readonly written: readonly WrittenValues[]
   readonly resources: readonly StepResource[]
   /** As it ended: of a hold that was answered, what was done then. */
   readonly verdict: StepVerdict
@@ -58,10 +60,25 @@ export interface Step {
   readonly answer: Answer | null
   /** Leaves of records whose payload was erased since. */
   readonly erased: readonly string[]
-  /** Leaves of all that tells of it, records and frames, for the marks of a check. */
-  readonly leaves: readonly string[]
-  /** Ids of its records. */
-  readonly records: readonly string[]
+  /** Every line that tells of it, in the log's order. */
+  readonly sources: readonly StepSource[]
+}
+
+/** A line that a step was made from: a record, or a frame of the recording. */
+export interface StepSource {
+  readonly kind: Entry['kind']
+  /** A record's id; a frame's number in the session. */
+  readonly id: string
+  readonly event: string
+  readonly leaf: string
+  /** Leaf index in the log, of a record that a checkpoint covers. */
+  readonly index: number | null
+}
+
+export interface WrittenValues {
+  readonly part: string
+  /** Null: only the server could tell. */
+  readonly values: readonly (string | null)[] | null
 }
 
 export interface StepResource {
@@ -100,6 +117,7 @@ export function stepOf(
     actionClass: textOf(actionClass) ?? '',
     statement: textOf(block['statement']),
     parameters: listOf(block['parameters']).map(textOf),
+    written: writtenBy(last),
     resources: listOf(fields['resources']).map(resourceOf),
     verdict: verdictOf(fields['verdict']),
     hold: holdOf(approvals),
@@ -111,14 +129,30 @@ export function stepOf(
     outcome: outcome === undefined ? null : outcomeOf(outcome, last),
     answer: answerOf(frames),
     erased: records.filter(({ payload }) => payload === null).map(({ leaf }) => leaf),
-    leaves: [...records, ...frames].map(({ leaf }) => leaf),
-    records: records.map((record) => textOf(record.fields['id']) ?? ''),
+    sources: [...records.map(recordSource), ...frames.map(frameSource)],
   }
+}
+
+function recordSource({ fields, leaf, index }: ProvenEntry): StepSource {
+  return { kind: 'record', id: textOf(fields['id']) ?? '', event: textOf(fields['event']) ?? '', leaf, index }
+}
+
+function frameSource({ fields, leaf }: Entry): StepSource {
+  const id = `frame ${numberOf(fields['i']) ?? '?'}`
+  return { kind: 'frame', id, event: textOf(fields['kind']) ?? '', leaf, index: null }
 }
 
 // Before payloads stood beside their entries, a record held the request itself.
 function blockOf({ payload, fields }: Entry): JsonObject {
   return objectOf(payload === undefined ? objectOf(fields['request'])['block'] : objectOf(payload)['block'])
+}
+
+function writtenBy({ payload }: Entry): readonly WrittenValues[] {
+  return listOf(objectOf(payload ?? undefined)['values']).map((value) => {
+    const { resource, part, values } = objectOf(value)
+    const field = `${textOf(resource) ?? ''}.${textOf(part) ?? ''}`
+    return { part: field, values: values === null ? null : listOf(values).map(textOf) }
+  })
 }
 
 function verdictOf(value: JsonValue | undefined): StepVerdict {

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../access-request.ts'
+import type { JsonObject, JsonValue } from '../access-request.ts'
 import { fromHex, joined, sha256, toHex, utf8 } from './bytes.ts'
 import { canonicalText, objectOf } from './json.ts'
 

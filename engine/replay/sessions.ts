@@ -1,5 +1,5 @@
-import { asText, isIntent } from '../decision-record.ts'
-import { readRecords, type StoredRecord } from '../reading.ts'
+import { asText, isIntent } from '../evidence/decision-record.ts'
+import { readRecords, type StoredRecord } from '../evidence/reading.ts'
 import { objectOf } from './json.ts'
 
 /** A session in a list: enough to choose one. */

@@ -1,0 +1,4 @@
+/** Replay: a session's evidence out of a directory, what it tells, and whether it holds. */
+export * from './browser.ts'
+export { collectSession, MAX_SESSION_BYTES } from './collect.ts'
+export { listSessions, type SessionSummary } from './sessions.ts'
