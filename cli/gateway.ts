@@ -95,6 +95,7 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     evidence,
     bindingKey: await bindingKey(database),
     now: around.now,
+      monotonic,
     newId,
     log: around.log.info,
   }
@@ -118,6 +119,10 @@ async function recordRelease({ config, digest }: LoadedConfig, evidence: Evidenc
   await evidence.append({ event: 'gateway.released', detail }).durable
 }
 
+function monotonic(): bigint {
+  return process.hrtime.bigint()
+}
+
 function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings): TokenVerifier {
   try {
     const verifier = createTokenVerifier(loaded.config.identity.issuers, { now })
@@ -139,7 +144,7 @@ async function openEvidenceRoom(
     onPeerClosed: (closed) => void closedPeers.add(closed),
     instance: config.instance,
     now: around.now,
-    monotonic: () => process.hrtime.bigint(),
+    monotonic,
     onFailure: around.onFatal,
     ...(config.evidence.signer === null ? {} : { signer: config.evidence.signer }),
   })

@@ -1,6 +1,5 @@
-import type { JsonObject, JsonValue } from '../access-request.ts'
 import type { Entry } from './entry.ts'
-import { listOf, numberOf, objectOf, textOf } from './json.ts'
+import { listOf, numberOf, objectOf, textOf, type JsonObject, type JsonValue } from './json.ts'
 
 /** A value as the agent got it: text, NULL, or bytes that the server sent in binary. */
 export type Cell = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'null' } | Binary

@@ -2,7 +2,7 @@
 export type { Answer, Cell, Column } from './answer.ts'
 export { checkSession, type Check, type CheckState, type SessionCheck } from './check.ts'
 export type { Hold } from './hold.ts'
-export { replayOf, type Replay } from './replay.ts'
+export { replayOf, type PolicyInForce, type Replay } from './replay.ts'
 export { entriesOf, parseSessionEvidence, type SessionEvidence } from './session-evidence.ts'
 export type { Step } from './step.ts'
 export {

@@ -1,8 +1,7 @@
-import type { JsonObject } from '../access-request.ts'
 import { fromBase64, fromHex } from './bytes.ts'
 import { faultOf, type Entry } from './entry.ts'
 import { leadsToRoot } from './inclusion.ts'
-import { numberOf, objectOf, textOf } from './json.ts'
+import { numberOf, objectOf, textOf, type JsonObject } from './json.ts'
 import { readCheckpoint, readPublicKey, signedBy, strangers, type CheckpointNote, type PublicKey } from './note.ts'
 import { entriesOf, type ProvenEntry, type SessionEntries, type SessionEvidence } from './session-evidence.ts'
 

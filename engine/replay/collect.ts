@@ -27,7 +27,8 @@ export async function collectSession(directory: string, session: string): Promis
     try {
       return await collectOnce(directory, session)
     } catch (error) {
-      const raced = error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_TAMPERED' && (await hasMoved(directory))
+      const raced =
+        error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_TAMPERED' && (await hasMoved(directory))
       if (!raced || attempt === ATTEMPTS) throw error
     }
   }
@@ -116,7 +117,10 @@ class Found {
     this.#bytes += text.length
     if (this.#bytes <= MAX_SESSION_BYTES) return
     const message = `session ${this.#session}: expected at most ${MAX_SESSION_BYTES} bytes of evidence; found more`
-    throw new EvidenceError('ERR_EVIDENCE_TOO_LARGE', `${message}; take it out with countersign evidence export --session`)
+    throw new EvidenceError(
+      'ERR_EVIDENCE_TOO_LARGE',
+      `${message}; take it out with countersign evidence export --session`,
+    )
   }
 }
 
@@ -127,7 +131,8 @@ async function proven(
   { text, leaf, index }: StoredRecord,
   checkpoint: SignedCheckpoint | undefined,
 ): Promise<ProvenLine> {
-  if (index === null || checkpoint === undefined || index >= checkpoint.size) return { line: text, index: null, proof: [] }
+  if (index === null || checkpoint === undefined || index >= checkpoint.size)
+    return { line: text, index: null, proof: [] }
   const { size } = checkpoint
   const path = await inclusionProof(index, size, nodesIn(tilesIn(directory), size))
   return { line: text, index, proof: path.map((hash) => hash.toString('base64')) }

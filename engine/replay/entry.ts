@@ -1,6 +1,5 @@
-import type { JsonObject, JsonValue } from '../access-request.ts'
 import { fromHex, joined, sha256, toHex, utf8 } from './bytes.ts'
-import { canonicalText, objectOf } from './json.ts'
+import { canonicalText, objectOf, type JsonObject, type JsonValue } from './json.ts'
 
 /** A line of records/ or recordings/ as it was read: what it holds, and its text to check that against. */
 export interface Entry {

@@ -1,6 +1,5 @@
-import type { JsonObject, JsonValue } from '../access-request.ts'
 import type { Entry } from './entry.ts'
-import { listOf, numberOf, objectOf, textOf, textsOf } from './json.ts'
+import { listOf, numberOf, objectOf, textOf, textsOf, type JsonObject, type JsonValue } from './json.ts'
 
 export interface HoldAnswer {
   readonly by: string

@@ -1,4 +1,8 @@
-import type { JsonObject, JsonValue } from '../access-request.ts'
+/** Plain JSON, as the engine's own type has it; said again here because that one stands beside modules of Node. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject
+export interface JsonObject {
+  readonly [key: string]: JsonValue
+}
 
 /**
  * RFC 8785 for a value that came out of JSON.parse: numbers and strings as ECMAScript prints them, members by UTF-16 code

@@ -1,6 +1,5 @@
-import type { JsonObject } from '../access-request.ts'
 import type { Entry } from './entry.ts'
-import { objectOf, textOf, textsOf } from './json.ts'
+import { objectOf, textOf, textsOf, type JsonObject } from './json.ts'
 import type { ProvenEntry, SessionEntries } from './session-evidence.ts'
 import { stepOf, type Step } from './step.ts'
 

@@ -1,6 +1,5 @@
-import type { JsonValue } from '../access-request.ts'
 import { readEntry, type Entry } from './entry.ts'
-import { listOf, numberOf, objectOf, textOf, textsOf } from './json.ts'
+import { listOf, numberOf, objectOf, textOf, textsOf, type JsonValue } from './json.ts'
 
 /** A record's line, and what leads from it to the root of the checkpoint. */
 export interface ProvenLine {

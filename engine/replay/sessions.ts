@@ -1,6 +1,6 @@
 import { asText, isIntent } from '../evidence/decision-record.ts'
 import { readRecords, type StoredRecord } from '../evidence/reading.ts'
-import { objectOf } from './json.ts'
+import { objectOf, type JsonValue } from './json.ts'
 
 /** A session in a list: enough to choose one. */
 export interface SessionSummary {
@@ -36,7 +36,8 @@ type Counted = { -readonly [Name in keyof SessionSummary]: SessionSummary[Name] 
 function count(sessions: Map<string, Counted>, { record, fields }: StoredRecord): void {
   const { session, event, decision, ts } = record
   if (session === null) return
-  if (event === 'session.opened') sessions.set(session, opened(session, record.detail?.['plane'], fields['principal'], ts))
+  if (event === 'session.opened')
+    sessions.set(session, opened(session, record.detail?.['plane'], fields['principal'], ts))
   const counted = sessions.get(session)
   if (counted === undefined) return
   if (event === 'session.closed') {
@@ -52,7 +53,7 @@ function count(sessions: Map<string, Counted>, { record, fields }: StoredRecord)
   if (!isIntent(event)) counted.decisions.add(decision) // one that was held is decided again
 }
 
-function opened(session: string, plane: unknown, principal: StoredRecord['fields'][string], ts: string): Counted {
+function opened(session: string, plane: unknown, principal: JsonValue | undefined, ts: string): Counted {
   const { id, owner } = objectOf(principal)
   const none = { statements: 0, rejected: 0, masked: 0, held: 0, decisions: new Set<string>() }
   const who = { who: asText(id) ?? 'unknown', owner: asText(owner), plane: asText(plane) ?? '' }

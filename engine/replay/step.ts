@@ -1,8 +1,7 @@
-import type { JsonObject, JsonValue } from '../access-request.ts'
 import { answerOf, type Answer } from './answer.ts'
 import type { Entry } from './entry.ts'
 import { holdOf, type Hold } from './hold.ts'
-import { listOf, numberOf, objectOf, textOf, textsOf } from './json.ts'
+import { listOf, numberOf, objectOf, textOf, textsOf, type JsonObject, type JsonValue } from './json.ts'
 import type { ProvenEntry } from './session-evidence.ts'
 
 export type StepVerdict = 'forward' | 'mask' | 'hold' | 'reject'

@@ -96,6 +96,7 @@ export async function openRooms(
         evidence,
         bindingKey: BINDING_KEY,
         now,
+        monotonic: () => process.hrtime.bigint(),
         newId: randomUUID,
       }),
     records: () =>

@@ -1,4 +1,12 @@
-import { duration, holdState, utc, visible, type Hold, type PolicyInForce, type Replay } from '../../../engine/replay/browser.ts'
+import {
+  duration,
+  holdState,
+  utc,
+  visible,
+  type Hold,
+  type PolicyInForce,
+  type Replay,
+} from '../../../engine/replay/browser.ts'
 import { card, digest, h, terms } from './dom.ts'
 
 /** Who; on whose authority; under which rules. */
@@ -56,7 +64,15 @@ function rulesCard({ policies }: Replay): HTMLElement {
   return card('Rules', ...policies.map(policyTerms))
 }
 
-function policyTerms({ revision, digest: bundle, since, pack, compiler, controlPack, steps }: PolicyInForce): HTMLElement {
+function policyTerms({
+  revision,
+  digest: bundle,
+  since,
+  pack,
+  compiler,
+  controlPack,
+  steps,
+}: PolicyInForce): HTMLElement {
   return terms([
     ['Policy', pack === null ? null : visible(pack)],
     ['Revision', visible(revision)],

@@ -11,14 +11,23 @@ export function answerTable(answer: Answer): HTMLElement | null {
   if (columns.length === 0 && rows.length === 0 && erased.length === 0) return null
   const body = h('tbody', {}, ...rows.slice(0, AT_FIRST).map((row) => tableRow(row, columns)))
   const table = h('table', {}, head(columns), body)
-  const frame = h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Rows as the agent saw them' }, table)
+  const frame = h(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Rows as the agent saw them' },
+    table,
+  )
   const parts = [columns.length + rows.length === 0 ? null : frame, more(rows, columns, body), note(answer)]
   return h('div', { class: 'answer' }, ...parts)
 }
 
 function head(columns: readonly Column[]): HTMLElement {
   const cells = columns.map(({ name, mask }) =>
-    h('th', { scope: 'col', class: mask === null ? null : 'masked', title: mask?.field ?? null }, h('span', {}, name), mask === null ? null : maskChip(mask.method)),
+    h(
+      'th',
+      { scope: 'col', class: mask === null ? null : 'masked', title: mask?.field ?? null },
+      h('span', {}, name),
+      mask === null ? null : maskChip(mask.method),
+    ),
   )
   return h('thead', {}, h('tr', {}, ...cells))
 }

@@ -16,13 +16,21 @@ export function axis({ steps }: Replay): HTMLElement {
     'nav',
     { class: 'axis', 'aria-label': 'Statements along the session' },
     h('ol', {}, ...marked.map((step) => mark(step, places))),
-    h('p', { class: 'ends', 'aria-hidden': 'true' }, h('span', {}, offset(0)), h('span', {}, 'long pauses shortened'), h('span', {}, offset(last === undefined ? 0 : endOf(last)))),
+    h(
+      'p',
+      { class: 'ends', 'aria-hidden': 'true' },
+      h('span', {}, offset(0)),
+      h('span', {}, 'long pauses shortened'),
+      h('span', {}, offset(last === undefined ? 0 : endOf(last))),
+    ),
   )
 }
 
 function mark(step: Step, places: ReadonlyMap<number, Place>): HTMLElement {
   const { from, to } = places.get(step.number) ?? { from: 0, to: 0 }
-  const what = [VERDICTS[step.verdict], ...tagsOf(step).filter((tag) => tag !== 'rejected' && tag !== 'masked')].join(', ')
+  const what = [VERDICTS[step.verdict], ...tagsOf(step).filter((tag) => tag !== 'rejected' && tag !== 'masked')].join(
+    ', ',
+  )
   const label = `Step ${step.number}, ${offset(step.offsetMs)}: ${visible(step.action)}, ${what}`
   const link = h('a', { href: `#step-${step.number}`, class: step.verdict, 'aria-label': label, title: label })
   const item = h('li', { 'data-step': String(step.number) }, link)

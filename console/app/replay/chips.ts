@@ -3,7 +3,12 @@ import { h } from './dom.ts'
 
 /** A verdict is a word and a shape, never a colour alone. */
 export function verdictChip(verdict: Step['verdict']): HTMLElement {
-  return h('span', { class: `chip ${verdict}` }, h('span', { class: 'shape', 'aria-hidden': 'true' }), VERDICTS[verdict])
+  return h(
+    'span',
+    { class: `chip ${verdict}` },
+    h('span', { class: 'shape', 'aria-hidden': 'true' }),
+    VERDICTS[verdict],
+  )
 }
 
 const KINDS: Readonly<Record<Exclude<Tag, 'rejected' | 'masked'>, string>> = {

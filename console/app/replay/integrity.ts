@@ -1,4 +1,10 @@
-import { checkSession, type Check, type CheckState, type SessionCheck, type SessionEvidence } from '../../../engine/replay/browser.ts'
+import {
+  checkSession,
+  type Check,
+  type CheckState,
+  type SessionCheck,
+  type SessionEvidence,
+} from '../../../engine/replay/browser.ts'
 import { button, h, section } from './dom.ts'
 
 const NAMES: Readonly<Record<Check['name'], string>> = {
@@ -39,7 +45,12 @@ export class Integrity {
   readonly #verdict: HTMLElement = h('a', { href: '#integrity', class: 'verdict' }, 'Checking …')
   readonly #segments: HTMLElement = h('ul', {})
   readonly #found: HTMLElement = h('dl', { class: 'checks' })
-  readonly #keys: HTMLTextAreaElement = h('textarea', { id: 'keys', rows: '3', spellcheck: 'false', 'aria-describedby': 'keys-about' })
+  readonly #keys: HTMLTextAreaElement = h('textarea', {
+    id: 'keys',
+    rows: '3',
+    spellcheck: 'false',
+    'aria-describedby': 'keys-about',
+  })
 
   constructor(evidence: SessionEvidence, offered: readonly string[]) {
     this.#evidence = evidence
@@ -50,7 +61,10 @@ export class Integrity {
 
   /** Checks again, with the keys that are in the form. */
   async check(): Promise<SessionCheck> {
-    const keys = this.#keys.value.split('\n').map((line) => line.trim()).filter((line) => line !== '')
+    const keys = this.#keys.value
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
     const found = await checkSession(this.#evidence, keys)
     this.#show(found)
     return found
@@ -64,9 +78,18 @@ export class Integrity {
       'div',
       { class: 'keys' },
       h('label', { for: 'keys' }, 'Public keys that you hold, one a line'),
-      h('p', { id: 'keys-about', class: 'muted' }, 'The log’s, as countersign evidence key printed it, and a witness’s. Get them from the bank by another way than this page.'),
+      h(
+        'p',
+        { id: 'keys-about', class: 'muted' },
+        'The log’s, as countersign evidence key printed it, and a witness’s. Get them from the bank by another way than this page.',
+      ),
       this.#keys,
-      h('div', { class: 'buttons' }, button('Check with these keys', () => void this.check()), offer),
+      h(
+        'div',
+        { class: 'buttons' },
+        button('Check with these keys', () => void this.check()),
+        offer,
+      ),
     )
   }
 
@@ -87,13 +110,24 @@ export class Integrity {
 
   #segment({ name, state, found }: Check): HTMLElement {
     const label = `${NAMES[name]}: ${STATES[state]}`
-    return h('li', { class: state, title: found }, h('a', { href: `#check-${name}`, 'aria-label': label }, h('span', { class: 'light', 'aria-hidden': 'true' }), NAMES[name]))
+    return h(
+      'li',
+      { class: state, title: found },
+      h(
+        'a',
+        { href: `#check-${name}`, 'aria-label': label },
+        h('span', { class: 'light', 'aria-hidden': 'true' }),
+        NAMES[name],
+      ),
+    )
   }
 
   #finding({ name, state, found }: Check): readonly HTMLElement[] {
     const keys = this.#keys.value.trim()
     const fromPage = name === 'signature' && state === 'ok' && keys !== '' && this.#offered.join('\n') === keys
-    const caution = fromPage ? ' This key came with the page: it proves something once you have compared it with the one you hold.' : ''
+    const caution = fromPage
+      ? ' This key came with the page: it proves something once you have compared it with the one you hold.'
+      : ''
     return [
       h('dt', { id: `check-${name}` }, NAMES[name]),
       h('dd', { class: state }, h('strong', {}, STATES[state]), `: ${found}.${caution}`),
@@ -109,6 +143,8 @@ function markFaults(faults: ReadonlyMap<string, string>): void {
     row.classList.toggle('broken', fault !== undefined)
     const step = row.closest('.step')
     if (fault === undefined || step === null || step.querySelector('.fault') !== null) continue
-    step.querySelector('article')?.prepend(h('p', { class: 'fault' }, `The evidence of this step was changed: ${fault}.`))
+    step
+      .querySelector('article')
+      ?.prepend(h('p', { class: 'fault' }, `The evidence of this step was changed: ${fault}.`))
   }
 }

@@ -1,4 +1,12 @@
-import { entriesOf, parseSessionEvidence, replayOf, type Replay, type SessionEvidence, type Step } from '../../../engine/replay/browser.ts'
+import {
+  entriesOf,
+  parseSessionEvidence,
+  replayOf,
+  type Replay,
+  type SessionEvidence,
+  type Step,
+} from '../../../engine/replay/browser.ts'
+import './replay.css'
 import { about } from './about.ts'
 import { axis } from './axis.ts'
 import { h, section } from './dom.ts'
@@ -32,12 +40,26 @@ function start(): void {
   document.querySelector('#replay')?.replaceWith(page)
   const { evidence, keys } = carried() ?? { evidence: null, keys: [] }
   if (evidence === null) {
-    page.append(h('p', { class: 'fault', role: 'alert' }, 'This page holds no evidence that can be read: it was changed, or cut off.'))
+    page.append(
+      h(
+        'p',
+        { class: 'fault', role: 'alert' },
+        'This page holds no evidence that can be read: it was changed, or cut off.',
+      ),
+    )
     return
   }
   const replay = replayOf(evidence.session, entriesOf(evidence))
   const integrity = new Integrity(evidence, keys)
-  page.append(summary(replay), integrity.strip, about(replay), section('timeline', 'Timeline', axis(replay), ...played(replay)), controls(replay), viewings(replay), integrity.details)
+  page.append(
+    summary(replay),
+    integrity.strip,
+    about(replay),
+    section('timeline', 'Timeline', axis(replay), ...played(replay)),
+    controls(replay),
+    viewings(replay),
+    integrity.details,
+  )
   void integrity.check()
 }
 
@@ -72,7 +94,8 @@ function followHash(player: Player): void {
 function look(step: Step): void {
   history.replaceState(null, '', `#step-${step.number}`)
   for (const marked of document.querySelectorAll('[aria-current="step"]')) marked.removeAttribute('aria-current')
-  for (const element of document.querySelectorAll(`[data-step="${step.number}"]`)) element.setAttribute('aria-current', 'step')
+  for (const element of document.querySelectorAll(`[data-step="${step.number}"]`))
+    element.setAttribute('aria-current', 'step')
   const item = document.querySelector(`#step-${step.number}`)
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
   item?.scrollIntoView({ block: 'nearest', behavior: calm ? 'auto' : 'smooth' })

@@ -57,7 +57,8 @@ export class Player {
   /** The next shown step, or the one before; false at the end. */
   move(by: 1 | -1): boolean {
     const from = this.current?.number ?? 0
-    const next = by === 1 ? this.#shown.find(({ number }) => number > from) : this.#shown.findLast(({ number }) => number < from)
+    const next =
+      by === 1 ? this.#shown.find(({ number }) => number > from) : this.#shown.findLast(({ number }) => number < from)
     if (next !== undefined) this.goTo(next.number)
     return next !== undefined
   }
@@ -87,9 +88,12 @@ export class Player {
       return
     }
     const gap = (next.offsetMs - current.offsetMs) / this.speed
-    this.#timer = setTimeout(() => {
-      this.move(1)
-      this.#wait()
-    }, Math.min(LONGEST, Math.max(SHORTEST, gap)))
+    this.#timer = setTimeout(
+      () => {
+        this.move(1)
+        this.#wait()
+      },
+      Math.min(LONGEST, Math.max(SHORTEST, gap)),
+    )
   }
 }

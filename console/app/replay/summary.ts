@@ -11,7 +11,12 @@ export function summary(replay: Replay): HTMLElement {
     h('p', { class: 'eyebrow' }, 'Countersign session replay'),
     h('h1', {}, visible(who.id)),
     h('p', { class: 'lede' }, ...spaced([owner, h('span', {}, place(replay)), h('span', {}, time(replay))])),
-    h('ul', { class: 'counts', 'aria-label': 'What the session holds' }, count(steps.length, 'statement', null), ...tagged(replay)),
+    h(
+      'ul',
+      { class: 'counts', 'aria-label': 'What the session holds' },
+      count(steps.length, 'statement', null),
+      ...tagged(replay),
+    ),
   )
 }
 

@@ -55,7 +55,12 @@ function heading(step: Step): HTMLElement {
   return h(
     'div',
     { class: 'heading' },
-    h('h3', { id: `step-${step.number}-h` }, visible(step.action), h('span', { class: 'muted' }, names.length === 0 ? '' : ` on ${names.join(', ')}`)),
+    h(
+      'h3',
+      { id: `step-${step.number}-h` },
+      visible(step.action),
+      h('span', { class: 'muted' }, names.length === 0 ? '' : ` on ${names.join(', ')}`),
+    ),
     h('span', { class: 'chips' }, verdictChip(step.verdict), ...quiet),
   )
 }
@@ -63,7 +68,10 @@ function heading(step: Step): HTMLElement {
 function statement({ statement: text, parameters, written }: Step): HTMLElement {
   if (text === null) return h('p', { class: 'muted' }, 'Its text was not kept: it could not be named, or was erased.')
   const values = parameters.map((value, index) => `$${index + 1} = ${value === null ? 'NULL' : visible(value)}`)
-  const columns = written.map(({ part, values: set }) => `${visible(part)} becomes ${set === null ? 'what only the server can tell' : set.map((value) => (value === null ? 'NULL' : visible(value))).join(', ')}`)
+  const columns = written.map(
+    ({ part, values: set }) =>
+      `${visible(part)} becomes ${set === null ? 'what only the server can tell' : set.map((value) => (value === null ? 'NULL' : visible(value))).join(', ')}`,
+  )
   const lines = [...values, ...(values.length === 0 ? columns : [])]
   return h(
     'div',
@@ -88,9 +96,22 @@ function holdBox(hold: Hold): HTMLElement {
   return h(
     'div',
     { class: 'hold-box' },
-    h('p', {}, h('strong', {}, `Held for ${hold.quorum === 1 ? 'one person' : `${hold.quorum} people`} of ${hold.approvers.map(visible).join(', ')}`), `: ${holdState(hold)}${wait === null ? '' : `, after ${wait}`}`),
+    h(
+      'p',
+      {},
+      h(
+        'strong',
+        {},
+        `Held for ${hold.quorum === 1 ? 'one person' : `${hold.quorum} people`} of ${hold.approvers.map(visible).join(', ')}`,
+      ),
+      `: ${holdState(hold)}${wait === null ? '' : `, after ${wait}`}`,
+    ),
     ...hold.answers.map((answer) => h('p', {}, answerText(answer))),
-    h('p', { class: 'muted' }, `approval ${hold.approval}, would have expired ${utc(new Date(hold.expiresAt).toISOString())}`),
+    h(
+      'p',
+      { class: 'muted' },
+      `approval ${hold.approval}, would have expired ${utc(new Date(hold.expiresAt).toISOString())}`,
+    ),
   )
 }
 
@@ -102,17 +123,28 @@ function timing({ decidedUs, outcome, masks }: Step): readonly (HTMLElement | st
   const counted = masks.filter(({ count }) => count !== null && count > 0)
   return [
     parts.length === 0 ? '' : h('span', { class: 'muted' }, parts.join(', ')),
-    ...counted.map(({ field, method, count }) => h('span', { class: 'hidden-field' }, `${visible(field)} × ${count ?? 0}`, maskChip(method))),
+    ...counted.map(({ field, method, count }) =>
+      h('span', { class: 'hidden-field' }, `${visible(field)} × ${count ?? 0}`, maskChip(method)),
+    ),
   ]
 }
 
 function erasedNote({ erased }: Step): HTMLElement | null {
-  return erased.length === 0 ? null : h('p', { class: 'erased' }, 'What was sent has been erased by retention; the log still holds its digest.')
+  return erased.length === 0
+    ? null
+    : h('p', { class: 'erased' }, 'What was sent has been erased by retention; the log still holds its digest.')
 }
 
 function sources({ decision, sources: lines }: Step): HTMLElement {
   const rows = lines.map(({ id, event, leaf, index }) =>
-    h('tr', { 'data-leaf': leaf }, h('td', {}, event), h('td', {}, h('code', {}, id)), h('td', {}, digest(leaf)), h('td', {}, index === null ? '' : String(index))),
+    h(
+      'tr',
+      { 'data-leaf': leaf },
+      h('td', {}, event),
+      h('td', {}, h('code', {}, id)),
+      h('td', {}, digest(leaf)),
+      h('td', {}, index === null ? '' : String(index)),
+    ),
   )
   const head = ['Event', 'Line', 'Leaf hash', 'Log index'].map((name) => h('th', { scope: 'col' }, name))
   return h(
@@ -120,6 +152,10 @@ function sources({ decision, sources: lines }: Step): HTMLElement {
     { class: 'sources' },
     h('summary', {}, `Evidence: ${lines.length} lines`),
     h('p', { class: 'muted' }, 'decision ', h('code', {}, decision)),
-    h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Lines of evidence' }, h('table', {}, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows))),
+    h(
+      'div',
+      { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Lines of evidence' },
+      h('table', {}, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows)),
+    ),
   )
 }

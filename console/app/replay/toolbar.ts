@@ -16,7 +16,7 @@ export class Toolbar {
   readonly #player: Player
   readonly #onFilter: (steps: readonly Step[]) => void
   readonly #play: HTMLButtonElement
-  readonly #place: HTMLElement = h('output', { class: 'place', 'aria-live': 'off' })
+  readonly #place: HTMLOutputElement = h('output', { class: 'place', 'aria-live': 'off' })
   readonly #checked = new Set<Tag>()
   readonly #keys: HTMLInputElement = h('input', { type: 'checkbox', id: 'keys-on', checked: true })
   #words = ''
@@ -29,7 +29,15 @@ export class Toolbar {
     this.element = h(
       'div',
       { class: 'toolbar' },
-      h('div', { class: 'group', role: 'group', 'aria-label': 'Playback' }, this.#play, this.#step('Back', -1, 'k'), this.#step('Next', 1, 'j'), this.#speed(), this.#place),
+      h(
+        'div',
+        { class: 'group', role: 'group', 'aria-label': 'Playback' },
+        this.#play,
+        this.#step('Back', -1, 'k'),
+        this.#step('Next', 1, 'j'),
+        this.#speed(),
+        this.#place,
+      ),
       h('div', { class: 'group', role: 'group', 'aria-label': 'Jump to the next' }, ...this.#jumps()),
       this.#filter(),
     )
@@ -83,8 +91,19 @@ export class Toolbar {
       this.#words = search.value.toLowerCase()
       this.#apply()
     })
-    const keys = h('label', { class: 'toggle', title: 'j next, k back, p play, r rejected, m masked, a approved' }, this.#keys, 'Keys')
-    return h('div', { class: 'group', role: 'group', 'aria-label': 'Show only' }, ...there.map((tag) => this.#toggle(tag)), search, keys)
+    const keys = h(
+      'label',
+      { class: 'toggle', title: 'j next, k back, p play, r rejected, m masked, a approved' },
+      this.#keys,
+      'Keys',
+    )
+    return h(
+      'div',
+      { class: 'group', role: 'group', 'aria-label': 'Show only' },
+      ...there.map((tag) => this.#toggle(tag)),
+      search,
+      keys,
+    )
   }
 
   #toggle(tag: Tag): HTMLElement {
