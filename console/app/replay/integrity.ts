@@ -27,7 +27,7 @@ const STATES: Readonly<Record<CheckState, string>> = {
 const VERDICTS: Readonly<Record<CheckState, string>> = {
   ok: 'This evidence holds',
   bad: 'This evidence does not hold',
-  unchecked: 'Nothing is wrong, not everything is checked',
+  unchecked: 'Holds, as far as it is checked',
   absent: 'Nothing to check',
 }
 
@@ -102,10 +102,16 @@ export class Integrity {
 
   #show({ state, checks, faults }: SessionCheck): void {
     this.strip.className = `strip ${state}`
-    this.#verdict.textContent = VERDICTS[state]
+    this.#verdict.textContent = state === 'ok' && this.#isOffered() ? `${VERDICTS.ok}, by a key from this page` : VERDICTS[state]
     this.#segments.replaceChildren(...checks.map((check) => this.#segment(check)))
     this.#found.replaceChildren(...checks.flatMap((check) => this.#finding(check)))
     markFaults(faults)
+  }
+
+  #isOffered(): boolean {
+    const offered = new Set(this.#offered)
+    const keys = this.#keys.value.split('\n').map((line) => line.trim())
+    return keys.some((key) => offered.has(key))
   }
 
   #segment({ name, state, found }: Check): HTMLElement {
@@ -123,8 +129,7 @@ export class Integrity {
   }
 
   #finding({ name, state, found }: Check): readonly HTMLElement[] {
-    const keys = this.#keys.value.trim()
-    const fromPage = name === 'signature' && state === 'ok' && keys !== '' && this.#offered.join('\n') === keys
+    const fromPage = name === 'signature' && state === 'ok' && this.#isOffered()
     const caution = fromPage
       ? ' This key came with the page: it proves something once you have compared it with the one you hold.'
       : ''

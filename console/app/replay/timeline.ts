@@ -150,7 +150,7 @@ function sources({ decision, sources: lines }: Step): HTMLElement {
   return h(
     'details',
     { class: 'sources' },
-    h('summary', {}, `Evidence: ${lines.length} lines`),
+    h('summary', {}, `Evidence: ${lines.length} ${lines.length === 1 ? 'line' : 'lines'}`),
     h('p', { class: 'muted' }, 'decision ', h('code', {}, decision)),
     h(
       'div',
