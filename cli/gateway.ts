@@ -95,7 +95,7 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     evidence,
     bindingKey: await bindingKey(database),
     now: around.now,
-      monotonic,
+    monotonic,
     newId,
     log: around.log.info,
   }

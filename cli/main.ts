@@ -32,6 +32,11 @@ const COMMANDS: readonly Entry[] = [
     summary: 'verify a directory of evidence, offline',
     load: async () => (await import('./evidence.ts')).evidenceCommand,
   },
+  {
+    name: 'replay',
+    summary: 'play a recorded session: on a terminal, as a page, as an asciicast',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
 ]
 
 /** Runs one command line; resolves with the exit code and throws nothing. */

@@ -21,3 +21,4 @@ export {
   visibleLines,
   type Tag,
 } from './wording.ts'
+export { readPublicKey } from './note.ts'

@@ -102,7 +102,8 @@ export class Integrity {
 
   #show({ state, checks, faults }: SessionCheck): void {
     this.strip.className = `strip ${state}`
-    this.#verdict.textContent = state === 'ok' && this.#isOffered() ? `${VERDICTS.ok}, by a key from this page` : VERDICTS[state]
+    this.#verdict.textContent =
+      state === 'ok' && this.#isOffered() ? `${VERDICTS.ok}, by a key from this page` : VERDICTS[state]
     this.#segments.replaceChildren(...checks.map((check) => this.#segment(check)))
     this.#found.replaceChildren(...checks.flatMap((check) => this.#finding(check)))
     markFaults(faults)
