@@ -104,11 +104,14 @@ function checkRecording(session: string, { records, frames }: SessionEntries, fa
   return check('recording', 'ok', `${count(frames.length, 'frame')}, chained, and named by the records ${covered}`)
 }
 
-/** Whether a record was left out: a session that closed tells how many it had. */
+/** Whether a record was left out: a session that closed tells how many it had, and an approval that was used was granted. */
 function checkWhole(session: string, { records }: SessionEntries): Check {
   const own = records.filter(({ fields }) => fields['session'] === session)
   const closed = own.findLast(({ fields }) => fields['event'] === 'session.closed')
   const claimed = numberOf(objectOf(closed?.fields['detail'])['records'])
+  if (own.length === 0) return check('session', 'bad', 'no record here is of this session')
+  const missing = ungranted(own)
+  if (missing !== undefined) return check('session', 'bad', `approval ${missing} was used, and nothing here grants it`)
   if (closed === undefined)
     return check('session', 'unchecked', 'the session has no end yet: more records may belong to it')
   if (claimed === null)
@@ -117,6 +120,17 @@ function checkWhole(session: string, { records }: SessionEntries): Check {
   if (here !== claimed)
     return check('session', 'bad', `the session has ${claimed} records of its own, ${here} are here`)
   return check('session', 'ok', `all ${count(claimed, 'record')} that the session closed with are here`)
+}
+
+function ungranted(own: readonly Entry[]): string | undefined {
+  const granted = new Set<unknown>()
+  for (const { fields } of own) {
+    const { id, state } = objectOf(fields['approval'])
+    if (fields['event'] === 'approval.granted') granted.add(id)
+    const uses = textOf(fields['event'])?.startsWith('decision.') === true && state === 'used'
+    if (uses && typeof id === 'string' && !granted.has(id)) return id
+  }
+  return undefined
 }
 
 // What a session counts is what it wrote itself; an approval is written for it by the ledger.
@@ -137,6 +151,10 @@ async function checkInclusion(
     return check('inclusion', 'unchecked', 'the directory has no log: nothing binds these records to a signed root')
   if (note === undefined) return check('inclusion', 'bad', 'the checkpoint is not one: it was changed')
   const proven = records.filter(({ index }) => index !== null)
+  const moved = records.findIndex(
+    ({ index }, at) => at > 0 && (index ?? Infinity) < (records[at - 1]?.index ?? Infinity),
+  )
+  if (moved >= 0 || hasTwins(proven)) return check('inclusion', 'bad', 'the records are not in the order of the log')
   const led = await Promise.all(proven.map((record) => isIncluded(record, note)))
   for (const [at, holds] of led.entries()) {
     if (!holds) faults.set(proven[at]?.leaf ?? '', 'its proof does not lead to the root that was signed')
@@ -147,6 +165,10 @@ async function checkInclusion(
   const all = `${count(proven.length, 'record')} led to the root over ${note.size} of ${note.origin}`
   if (open > 0) return check('inclusion', 'unchecked', `${all}; ${open} came after its last checkpoint`)
   return check('inclusion', 'ok', all)
+}
+
+function hasTwins(proven: readonly ProvenEntry[]): boolean {
+  return new Set(proven.map(({ index }) => index)).size < proven.length
 }
 
 async function isIncluded({ leaf, index, proof }: ProvenEntry, { size, root }: CheckpointNote): Promise<boolean> {

@@ -23,14 +23,18 @@ export interface NoteLine {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-/** A checkpoint (C2SP tlog-checkpoint) and every line that signs it. */
-export interface CheckpointNote {
-  readonly origin: string
-  readonly size: number
-  readonly root: Uint8Array<ArrayBuffer>
+/** A text and every line that signs it (C2SP signed-note). */
+export interface Note {
   /** What is signed, newline at its end. */
   readonly text: string
   readonly signatures: readonly NoteLine[]
+}
+
+/** C2SP tlog-checkpoint. */
+export interface CheckpointNote extends Note {
+  readonly origin: string
+  readonly size: number
+  readonly root: Uint8Array<ArrayBuffer>
 }
 
 /** Undefined for text that is no key, or whose id isn't the key's own. */
@@ -44,18 +48,24 @@ export async function readPublicKey(text: string): Promise<PublicKey | undefined
   return { name, id, kind: bytes[0] === ED25519 ? 'log' : 'witness', bytes: bytes.slice(1) }
 }
 
-/** Strict: one spelling only, and no extension lines, which this log never writes. Checks no signature. */
-export function readCheckpoint(note: string): CheckpointNote | undefined {
+/** Strict: one spelling only, so that a changed byte is never without effect. */
+export function readNote(note: string): Note | undefined {
   const end = note.lastIndexOf('\n\n')
   if (end < 0 || !note.endsWith('\n')) return undefined
-  const text = note.slice(0, end + 1)
   const lines = note.slice(end + 2, -1).split('\n')
   const signatures = lines.map(readLine).filter((line) => line !== undefined)
-  const [origin, size, encoded, rest, ...more] = text.split('\n')
+  return signatures.length === lines.length ? { text: note.slice(0, end + 1), signatures } : undefined
+}
+
+/** Without extension lines, which this log never writes. Checks no signature. */
+export function readCheckpoint(text: string): CheckpointNote | undefined {
+  const note = readNote(text)
+  if (note === undefined) return undefined
+  const [origin, size, encoded, rest, ...more] = note.text.split('\n')
   const root = encoded === undefined ? undefined : fromBase64(encoded)
   if (origin === undefined || origin === '' || size === undefined || !SIZE.test(size)) return undefined
-  if (root?.length !== 32 || rest !== '' || more.length > 0 || signatures.length !== lines.length) return undefined
-  return { origin, size: Number(size), root, text, signatures }
+  if (root?.length !== 32 || rest !== '' || more.length > 0 || !Number.isSafeInteger(Number(size))) return undefined
+  return { origin, size: Number(size), root, ...note }
 }
 
 function readLine(line: string): NoteLine | undefined {
@@ -71,7 +81,7 @@ export type Signed =
   | { readonly state: 'absent' | 'wrong' | 'unsupported' }
 
 /** Whether a key signed a checkpoint, by the platform's own Ed25519. */
-export async function signedBy(note: CheckpointNote, key: PublicKey): Promise<Signed> {
+export async function signedBy(note: Note, key: PublicKey): Promise<Signed> {
   const lines = note.signatures.filter(({ name, id }) => name === key.name && id === key.id)
   let state: Signed = { state: 'absent' }
   for (const line of lines) {
@@ -81,7 +91,7 @@ export async function signedBy(note: CheckpointNote, key: PublicKey): Promise<Si
   return state
 }
 
-async function judged(note: CheckpointNote, line: NoteLine, key: PublicKey): Promise<Signed> {
+async function judged(note: Note, line: NoteLine, key: PublicKey): Promise<Signed> {
   if (key.kind === 'log') {
     if (line.bytes.length !== 64) return { state: 'wrong' }
     return verified(key, line.bytes, note.text, null)
@@ -108,6 +118,6 @@ async function verified(
 }
 
 /** The lines of a note that none of these keys is named by: signatures that nobody here vouches for. */
-export function strangers(note: CheckpointNote, keys: readonly PublicKey[]): readonly NoteLine[] {
+export function strangers(note: Note, keys: readonly PublicKey[]): readonly NoteLine[] {
   return note.signatures.filter(({ name, id }) => !keys.some((key) => key.name === name && key.id === id))
 }

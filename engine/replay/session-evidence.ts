@@ -1,5 +1,5 @@
 import { readEntry, type Entry } from './entry.ts'
-import { listOf, numberOf, objectOf, textOf, textsOf, type JsonValue } from './json.ts'
+import { listOf, objectOf, textsOf, type JsonValue } from './json.ts'
 
 /** A record's line, and what leads from it to the root of the checkpoint. */
 export interface ProvenLine {
@@ -38,21 +38,28 @@ export interface SessionEntries {
   readonly illegible: readonly string[]
 }
 
-/** Judges what a page carries; undefined when it isn't the evidence of a session in this format. */
+/** Judges what a page carries, member by member; undefined when it isn't the evidence of a session in this format. */
 export function parseSessionEvidence(value: JsonValue): SessionEvidence | undefined {
-  const { format, session, records, frames, checkpoint } = objectOf(value)
-  if (format !== 1 || typeof session !== 'string') return undefined
+  const { format, session, records, frames, checkpoint, ...others } = objectOf(value)
+  if (format !== 1 || typeof session !== 'string' || Object.keys(others).length > 0) return undefined
+  if (typeof checkpoint !== 'string' && checkpoint !== null) return undefined
   const lines = listOf(records).map(parseLine)
   const proven = lines.filter((line) => line !== undefined)
-  const texts = textsOf(frames)
-  if (proven.length !== lines.length || texts.length !== listOf(frames).length) return undefined
-  return { format, session, records: proven, frames: texts, checkpoint: textOf(checkpoint) }
+  const texts = allTexts(frames)
+  if (lines.length === 0 || proven.length !== lines.length || texts === undefined) return undefined
+  return { format, session, records: proven, frames: texts, checkpoint }
 }
 
 function parseLine(value: JsonValue): ProvenLine | undefined {
-  const { line, index, proof } = objectOf(value)
-  if (typeof line !== 'string') return undefined
-  return { line, index: numberOf(index), proof: textsOf(proof) }
+  const { line, index, proof, ...others } = objectOf(value)
+  const hashes = allTexts(proof)
+  if (typeof line !== 'string' || hashes === undefined || Object.keys(others).length > 0) return undefined
+  return typeof index === 'number' || index === null ? { line, index, proof: hashes } : undefined
+}
+
+function allTexts(value: JsonValue | undefined): readonly string[] | undefined {
+  const texts = textsOf(value)
+  return Array.isArray(value) && texts.length === value.length ? texts : undefined
 }
 
 export function entriesOf({ records, frames }: SessionEvidence): SessionEntries {

@@ -34,6 +34,7 @@ function stepItem(step: Step): HTMLElement {
     h('p', { class: 'outcome' }, outcomeOf(step), ...timing(step)),
     step.answer === null ? null : answerTable(step.answer),
     erasedNote(step),
+    openNote(step),
     sources(step),
   )
   return h(
@@ -133,6 +134,11 @@ function erasedNote({ erased }: Step): HTMLElement | null {
   return erased.length === 0
     ? null
     : h('p', { class: 'erased' }, 'What was sent has been erased by retention; the log still holds its digest.')
+}
+
+function openNote({ sources: lines }: Step): HTMLElement | null {
+  const open = lines.some(({ kind, index }) => kind === 'record' && index === null)
+  return open ? h('p', { class: 'erased' }, 'No checkpoint covers this step yet.') : null
 }
 
 function sources({ decision, sources: lines }: Step): HTMLElement {
