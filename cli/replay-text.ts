@@ -57,7 +57,7 @@ export function headLines(replay: Replay, options: TextOptions): readonly string
   const end = closed === null ? 'still open' : `closed ${utc(closed.at)} (${visible(closed.reason)})`
   const rules = policies.map(({ revision, digest, since }) => {
     const activated = since === null ? 'before this log' : utc(since)
-    return `${visible(revision)}, bundle ${digest.slice(0, 16)}…, in force since ${activated}`
+    return `${visible(revision)}, bundle ${visible(digest.slice(0, 16))}…, in force since ${activated}`
   })
   return [
     options.paint('strong', `Session ${visible(session)}`),

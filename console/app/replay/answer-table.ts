@@ -1,4 +1,4 @@
-import { cellText, keptOf, type Answer, type Cell, type Column } from '../../../engine/replay/browser.ts'
+import { cellText, keptOf, visible, type Answer, type Cell, type Column } from '../../../engine/replay/browser.ts'
 import { maskChip } from './chips.ts'
 import { button, digest, h } from './dom.ts'
 
@@ -25,7 +25,7 @@ function head(columns: readonly Column[]): HTMLElement {
     h(
       'th',
       { scope: 'col', class: mask === null ? null : 'masked', title: mask?.field ?? null },
-      h('span', {}, name),
+      h('span', {}, visible(name)),
       mask === null ? null : maskChip(mask.method),
     ),
   )

@@ -1,4 +1,4 @@
-import { VERDICTS, type Step, type Tag } from '../../../engine/replay/browser.ts'
+import { VERDICTS, visible, type Step, type Tag } from '../../../engine/replay/browser.ts'
 import { h } from './dom.ts'
 
 /** A verdict is a word and a shape, never a colour alone. */
@@ -23,5 +23,5 @@ export function tagChip(tag: Exclude<Tag, 'rejected' | 'masked'>): HTMLElement {
 }
 
 export function maskChip(method: string): HTMLElement {
-  return h('span', { class: 'chip small mask' }, method)
+  return h('span', { class: 'chip small mask' }, visible(method))
 }

@@ -1,3 +1,5 @@
+import { visible } from '../../../engine/replay/browser.ts'
+
 type Attributes = Readonly<Record<string, string | boolean | null>>
 type Child = Node | string | null
 
@@ -34,7 +36,8 @@ export function card(heading: string, ...children: readonly Child[]): HTMLElemen
 
 /** A digest, cut for the eye and whole for whoever points at it or copies it. */
 export function digest(hex: string): HTMLElement {
-  return h('code', { class: 'digest', title: hex }, hex.length > 16 ? `${hex.slice(0, 12)}…` : hex)
+  const text = visible(hex)
+  return h('code', { class: 'digest', title: text }, text.length > 16 ? `${text.slice(0, 12)}…` : text)
 }
 
 export function button(label: string, onClick: () => void, attributes: Attributes = {}): HTMLButtonElement {

@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { countersign } from '../../support/child.ts'
+import { countersign, type ChildResult } from '../../support/child.ts'
 import { findChromium, openChromium } from '../../support/chromium.ts'
 import { copyEvidence, playSession, type RecordedEvidence } from '../../support/replay-session.ts'
-import { startStack } from '../../support/stack.ts'
+import { startStack, type Stack } from '../../support/stack.ts'
 
 const chromium = findChromium()
 /** Runs in the page: every visible text whose colour is too near that of what lies behind it. */
@@ -20,19 +20,24 @@ describe.skipIf(chromium === null)('a session’s page', () => {
   let browser: Browser
   let html: string
   let key: string
+  let session: string
+  /** What the terminal showed of it while the gateway ran. */
+  let seen: ChildResult
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'countersign-replay-'))
     const stack = await startStack()
     try {
       await playSession(stack)
+      await look(stack)
       recorded = await copyEvidence(stack, directory)
     } finally {
       await stack.stop()
     }
+    session = await onlySession(recorded.evidence)
     key = (await readFile(recorded.logKey, 'utf8')).trim()
     const file = join(directory, 'replay.html')
-    const made = await countersign(['replay', recorded.evidence, '--session', await onlySession(), '--html', file])
+    const made = await countersign(['replay', recorded.evidence, '--session', session, '--html', file])
     if (made.status !== 0) throw new Error(made.stderr)
     html = await readFile(file, 'utf8')
     browser = await openChromium(chromium ?? '')
@@ -43,10 +48,16 @@ describe.skipIf(chromium === null)('a session’s page', () => {
     await rm(directory, { recursive: true, force: true })
   })
 
-  async function onlySession(): Promise<string> {
-    const listed = await countersign(['replay', recorded.evidence, '--json'])
-    const [session]: { readonly session: string }[] = JSON.parse(listed.stdout)
-    return session?.session ?? 'none'
+  async function onlySession(evidence: string): Promise<string> {
+    const listed = await countersign(['replay', evidence, '--json'])
+    const [only]: { readonly session: string }[] = JSON.parse(listed.stdout)
+    return only?.session ?? 'none'
+  }
+
+  /** Somebody looks at it while the gateway runs. */
+  async function look({ evidence, line }: Stack): Promise<void> {
+    const asked = ['--session', await onlySession(evidence), '--reason', 'examination 12']
+    seen = await countersign(['replay', '--config', line.config, ...asked])
   }
 
   interface Opened extends AsyncDisposable {
@@ -166,6 +177,14 @@ describe.skipIf(chromium === null)('a session’s page', () => {
       /approved, and used once[^]*ann approved[^]*invoice 4711, checked by phone/,
     )
     expect(await page.locator('#controls').innerText()).toContain('IS.II.C.10')
+  })
+
+  test('that somebody looked at it before is in it', async () => {
+    expect(seen).toMatchObject({ status: 0, stderr: '' })
+    expect(seen.stdout).toContain('DELETE FROM transfers')
+    await using opened = await open()
+    const looked = await opened.page.locator('#viewings tbody').innerText()
+    expect(looked).toContain(`replay.viewed\t${userInfo().username}\texamination 12`)
   })
 
   test('is gone through by keys, buttons and filters', async () => {
