@@ -85,7 +85,7 @@ module.exports = {
     {
       name: 'no-development-dependency-in-product',
       severity: 'error',
-      from: { path: '^(engine|planes|cli|console)/' },
+      from: { path: '^(engine|planes|cli|console)/', pathNot: '^console/vite\\.config\\.ts$' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
   ],

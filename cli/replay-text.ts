@@ -120,9 +120,10 @@ function quiet(text: string): Line {
 }
 
 function timing({ decidedUs, outcome }: Step): readonly string[] {
+  const took = outcome === null ? null : outcome.tookUs
   return [
     ...(decidedUs === null ? [] : [`decided in ${duration(decidedUs)}`]),
-    ...(outcome?.tookUs == null ? [] : [`answered ${duration(outcome.tookUs)} after that`]),
+    ...(took === null ? [] : [`answered ${duration(took)} after that`]),
   ]
 }
 

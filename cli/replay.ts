@@ -205,7 +205,7 @@ async function parse(argv: readonly string[]): Promise<'help' | Asked> {
   if ((directory === undefined) === (config === undefined) || rest.length > 0) {
     throw wrongUsage('expected one directory, or --config with the gateway’s own', USAGE)
   }
-  const loaded = config === undefined ? null : await loadConfig(config)
+  const loaded = config === undefined ? null : loadConfig(config)
   const keys = [...(values['log-key'] === undefined ? [] : [values['log-key']]), ...(values['witness-key'] ?? [])]
   return {
     directory: loaded?.config.evidence.directory ?? directory ?? '',

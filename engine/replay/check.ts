@@ -98,7 +98,11 @@ function checkRecording(session: string, { records, frames }: SessionEntries, fa
   const named = heads.filter(({ frames: reach }) => numberOf(reach) !== null)
   const cut = named.find(({ frames: reach, head }) => frames[Number(reach) - 1]?.leaf !== head)
   if (cut !== undefined)
-    return check('recording', 'bad', `a record names frame ${String(cut['frames'])}, which is another one or gone`)
+    return check(
+      'recording',
+      'bad',
+      `a record names frame ${numberOf(cut['frames']) ?? '?'}, which is another one or gone`,
+    )
   const last = Math.max(0, ...named.map(({ frames: reach }) => Number(reach)))
   const covered = last === frames.length ? 'to the last' : `to frame ${last}; what came after has no record yet`
   return check('recording', 'ok', `${count(frames.length, 'frame')}, chained, and named by the records ${covered}`)

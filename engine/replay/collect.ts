@@ -7,7 +7,7 @@ import { tilesIn } from '../evidence/file-store.ts'
 import { inclusionProof } from '../evidence/proof.ts'
 import { readFrames, readRecords, type StoredRecord } from '../evidence/reading.ts'
 import { nodesIn } from '../evidence/tile.ts'
-import { objectOf } from './json.ts'
+import { objectOf, textOf } from './json.ts'
 import type { ProvenLine, SessionEvidence } from './session-evidence.ts'
 
 /** Bytes of lines in one session's evidence: what a browser, or this process, should hold at once. */
@@ -32,12 +32,12 @@ export async function collectSession(directory: string, session: string): Promis
       if (!raced || attempt === ATTEMPTS) throw error
     }
   }
+}
 
-  async function hasMoved(at: string): Promise<boolean> {
-    const before = await checkpointText(at)
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    return (await checkpointText(at)) !== before
-  }
+async function hasMoved(directory: string): Promise<boolean> {
+  const before = await checkpointText(directory)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  return (await checkpointText(directory)) !== before
 }
 
 async function collectOnce(directory: string, session: string): Promise<SessionEvidence | null> {
@@ -93,8 +93,8 @@ class Found {
 
   policy(stored: StoredRecord): void {
     if (stored.record.event.startsWith('policy.')) {
-      const digest = objectOf(stored.fields['policy'])['digest']
-      if (this.#digests.has(digest)) this.#policies.set(String(digest), stored) // the last activation is the one in force
+      const digest = textOf(objectOf(stored.fields['policy'])['digest'])
+      if (digest !== null && this.#digests.has(digest)) this.#policies.set(digest, stored) // the last activation is the one in force
     }
   }
 
@@ -128,7 +128,7 @@ const VIEWINGS: ReadonlySet<string> = new Set(['replay.viewed', 'evidence.export
 
 async function proven(
   directory: string,
-  { text, leaf, index }: StoredRecord,
+  { text, index }: StoredRecord,
   checkpoint: SignedCheckpoint | undefined,
 ): Promise<ProvenLine> {
   if (index === null || checkpoint === undefined || index >= checkpoint.size)

@@ -1,5 +1,5 @@
 import { fromHex, joined, sha256, toHex, utf8 } from './bytes.ts'
-import { canonicalText, objectOf, type JsonObject, type JsonValue } from './json.ts'
+import { canonicalText, objectOf, textOf, type JsonObject, type JsonValue } from './json.ts'
 
 /** A line of records/ or recordings/ as it was read: what it holds, and its text to check that against. */
 export interface Entry {
@@ -54,7 +54,7 @@ async function payloadFault(named: JsonValue | undefined, salted: JsonValue | un
   const { sha256: digest, bytes: length } = objectOf(named)
   return hash === digest && text.length === length
     ? null
-    : `its payload hashes to ${hash}, the entry says ${String(digest)}`
+    : `its payload hashes to ${hash}, the entry says ${textOf(digest) ?? 'none'}`
 }
 
 function parsed(text: string): JsonValue {

@@ -35,10 +35,12 @@ export function outcomeOf({ verdict, outcome, answer }: Step): string {
   if (verdict === 'hold') return 'nobody has answered; nothing reached the server'
   if (outcome === null) return 'no outcome is recorded: in doubt'
   if (outcome.status === 'unknown') return 'nobody knows whether it took effect: in doubt'
-  if (outcome.status === 'failed') return `the server refused it (${visible(outcome.error ?? answer?.error ?? 'no code')})`
+  if (outcome.status === 'failed')
+    return `the server refused it (${visible(outcome.error ?? answer?.error ?? 'no code')})`
   if (outcome.rows === null) return 'done'
   const rows = `${outcome.rows} ${outcome.rows === 1 ? 'row' : 'rows'}`
-  return answer?.end == null ? rows : `${rows} (${visible(answer.end)})`
+  const end = answer === null ? null : answer.end
+  return end === null ? rows : `${rows} (${visible(end)})`
 }
 
 /** How a hold stands. */

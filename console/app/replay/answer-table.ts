@@ -37,7 +37,7 @@ function tableRow(row: readonly Cell[], columns: readonly Column[]): HTMLElement
     'tr',
     {},
     ...row.map((cell, index) => {
-      const masked = columns[index]?.mask != null ? 'masked' : ''
+      const masked = (columns[index]?.mask ?? null) === null ? '' : 'masked'
       const kind = cell.kind === 'text' ? '' : 'none'
       return h('td', { class: `${masked} ${kind}`.trim() || null }, cellText(cell))
     }),

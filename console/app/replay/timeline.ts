@@ -117,9 +117,10 @@ function holdBox(hold: Hold): HTMLElement {
 }
 
 function timing({ decidedUs, outcome, masks }: Step): readonly (HTMLElement | string)[] {
+  const took = outcome === null ? null : outcome.tookUs
   const parts = [
     decidedUs === null ? null : `decided in ${duration(decidedUs)}`,
-    outcome?.tookUs == null ? null : `answered ${duration(outcome.tookUs)} after that`,
+    took === null ? null : `answered ${duration(took)} after that`,
   ].filter((part) => part !== null)
   const counted = masks.filter(({ count }) => count !== null && count > 0)
   return [

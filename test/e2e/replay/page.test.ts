@@ -13,6 +13,22 @@ const chromium = findChromium()
 /** Runs in the page: every visible text whose colour is too near that of what lies behind it. */
 const TOO_FAINT = new URL('too-faint.js', import.meta.url)
 
+async function onlySession(evidence: string): Promise<string> {
+  const listed = await countersign(['replay', evidence, '--json'])
+  const [only]: { readonly session: string }[] = JSON.parse(listed.stdout)
+  return only?.session ?? 'none'
+}
+
+const verdict = (page: Page): Promise<string | null> => page.locator('.strip .verdict').textContent()
+
+/** The strip's lights, by name. */
+async function lights(page: Page): Promise<Readonly<Record<string, string>>> {
+  await page.waitForSelector('.strip li')
+  const all = await page.locator('.strip li').all()
+  const pairs = all.map(async (item) => [(await item.innerText()).trim(), (await item.getAttribute('class')) ?? ''])
+  return Object.fromEntries(await Promise.all(pairs))
+}
+
 /** One real session, replayed by the real program into one page, looked at with a real browser. */
 describe.skipIf(chromium === null)('a session’s page', () => {
   let directory: string
@@ -48,12 +64,6 @@ describe.skipIf(chromium === null)('a session’s page', () => {
     await rm(directory, { recursive: true, force: true })
   })
 
-  async function onlySession(evidence: string): Promise<string> {
-    const listed = await countersign(['replay', evidence, '--json'])
-    const [only]: { readonly session: string }[] = JSON.parse(listed.stdout)
-    return only?.session ?? 'none'
-  }
-
   /** Somebody looks at it while the gateway runs. */
   async function look({ evidence, line }: Stack): Promise<void> {
     const asked = ['--session', await onlySession(evidence), '--reason', 'examination 12']
@@ -79,16 +89,6 @@ describe.skipIf(chromium === null)('a session’s page', () => {
     })
     await page.goto(`${pathToFileURL(path).href}${address}`)
     return { page, complaints, [Symbol.asyncDispose]: () => context.close() }
-  }
-
-  const verdict = (page: Page): Promise<string | null> => page.locator('.strip .verdict').textContent()
-
-  /** The strip's lights, by name. */
-  async function lights(page: Page): Promise<Readonly<Record<string, string>>> {
-    await page.waitForSelector('.strip li')
-    const all = await page.locator('.strip li').all()
-    const pairs = all.map(async (item) => [(await item.innerText()).trim(), (await item.getAttribute('class')) ?? ''])
-    return Object.fromEntries(await Promise.all(pairs))
   }
 
   test('is green by the key that its reader brings, and asks nothing of a network', async () => {

@@ -1,20 +1,22 @@
 // Runs in a page: every visible text whose colour is too near that of what lies behind it (WCAG 2.2, 1.4.3).
-;(function tooFaint() {
-  const channels = (colour) => (colour.match(/[\d.]+/g) ?? []).map(Number)
-  const luminance = (colour) => {
-    const [red = 0, green = 0, blue = 0] = channels(colour).map((value) => {
-      const part = value / 255
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
-    })
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+const channels = (colour) => (colour.match(/[\d.]+/g) ?? []).map(Number)
+
+const luminance = (colour) => {
+  const [red = 0, green = 0, blue = 0] = channels(colour).map((value) => {
+    const part = value / 255
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+  })
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+const behind = (element) => {
+  for (let at = element; at !== null; at = at.parentElement) {
+    const { backgroundColor } = getComputedStyle(at)
+    if ((channels(backgroundColor)[3] ?? 1) > 0) return backgroundColor
   }
-  const behind = (element) => {
-    for (let at = element; at !== null; at = at.parentElement) {
-      const { backgroundColor } = getComputedStyle(at)
-      if ((channels(backgroundColor)[3] ?? 1) > 0) return backgroundColor
-    }
-    return 'rgb(255, 255, 255)'
-  }
+  return 'rgb(255, 255, 255)'
+}
+
+;(() => {
   const faint = []
   for (const element of document.querySelectorAll('body *')) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && (node.textContent ?? '').trim() !== '')

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { main } from '../../../cli/main.ts'
 import { COLOURED, endLines, headLines, PLAIN, sessionTable, stepLines } from '../../../cli/replay-text.ts'
@@ -158,37 +158,37 @@ test('an asciicast has marks where something was rejected, masked or approved, a
   expect(events.at(-1)).toEqual([0, 'x', '0'])
 })
 
-describe('whatever an agent wrote', () => {
-  /** A replay in which every text of the agent's is this one. */
-  function filled(replay: Replay, text: string): Replay {
-    const fill = (step: Step): Step => ({
-      ...step,
-      action: text,
-      statement: text,
-      parameters: [text, null],
-      resources: [{ type: 'table', name: text, parts: [] }],
-      reasons: [{ rule: text, message: text, controls: [text] }],
-      answer: {
-        columns: [{ name: text, mask: null }],
-        rows: [[{ kind: 'text', text }]],
-        count: 1,
-        bytes: 1,
-        digest: text,
-        kept: 'whole',
-        end: text,
-        error: null,
-        erased: [],
-      },
-    })
-    const viewings = [{ event: 'replay.viewed', at: '2026-04-18T09:00:00.000Z', by: text, reason: text, record: text }]
-    return {
-      ...replay,
-      who: { ...replay.who, id: text, source: text, client: { user: text } },
-      steps: replay.steps.map(fill),
-      viewings,
-    }
+/** A replay in which every text of the agent's is this one. */
+function filled(replay: Replay, text: string): Replay {
+  const fill = (step: Step): Step => ({
+    ...step,
+    action: text,
+    statement: text,
+    parameters: [text, null],
+    resources: [{ type: 'table', name: text, parts: [] }],
+    reasons: [{ rule: text, message: text, controls: [text] }],
+    answer: {
+      columns: [{ name: text, mask: null }],
+      rows: [[{ kind: 'text', text }]],
+      count: 1,
+      bytes: 1,
+      digest: text,
+      kept: 'whole',
+      end: text,
+      error: null,
+      erased: [],
+    },
+  })
+  const viewings = [{ event: 'replay.viewed', at: '2026-04-18T09:00:00.000Z', by: text, reason: text, record: text }]
+  return {
+    ...replay,
+    who: { ...replay.who, id: text, source: text, client: { user: text } },
+    steps: replay.steps.map(fill),
+    viewings,
   }
+}
 
+describe('whatever an agent wrote', () => {
   const hostile = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),
     fc.constantFrom(

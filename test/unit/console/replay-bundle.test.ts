@@ -11,7 +11,7 @@ test('what is in console/dist is what its sources make (npm run build:console)',
   await build({ ...config, configFile: false, build: { ...config.build, outDir } })
   expect(readdirSync('console/dist').toSorted()).toEqual(readdirSync(outDir).toSorted())
   for (const name of readdirSync(outDir)) {
-    expect(readFileSync(join('console/dist', name), 'utf8'), name).toBe(readFileSync(join(outDir, name), 'utf8'))
+    expect(readFileSync(join('console/dist', name), 'utf8')).toBe(readFileSync(join(outDir, name), 'utf8'))
   }
 })
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { hash } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { verifierText } from '../../../engine/evidence/index.ts'
 import { checkSession, type SessionCheck } from '../../../engine/replay/check.ts'
@@ -24,6 +24,13 @@ async function recorded(): Promise<SessionEvidence> {
 
 const states = ({ checks }: SessionCheck): Readonly<Record<string, string>> =>
   Object.fromEntries(checks.map(({ name, state }) => [name, state]))
+
+const swap = (text: string): string => text.replace('DELETE FROM transfers', 'SELECT 1             ')
+
+const blank = (text: string): string => {
+  const at = text.indexOf(',"salted":{') + ',"salted":'.length
+  return `${text.slice(0, at)}null${' '.repeat(text.length - at - 5)}}`
+}
 
 const HONEST = {
   bytes: 'ok',
@@ -99,13 +106,8 @@ describe('what was done to it is found', () => {
   })
 
   test('a payload in place of another, and one erased that no event tells of', async () => {
-    const swap = (text: string): string => text.replace('DELETE FROM transfers', 'SELECT 1             ')
     const changed = { ...honest, records: honest.records.map((each) => ({ ...each, line: swap(each.line) })) }
     expect(states(await checkSession(changed, [KEY]))).toMatchObject({ bytes: 'bad', inclusion: 'ok' })
-    const blank = (text: string): string => {
-      const at = text.indexOf(',"salted":{') + ',"salted":'.length
-      return `${text.slice(0, at)}null${' '.repeat(text.length - at - 5)}}`
-    }
     const erased = { ...honest, frames: honest.frames.map(blank) }
     expect(states(await checkSession(erased, [KEY]))).toMatchObject({ bytes: 'ok', payloads: 'bad' })
   })

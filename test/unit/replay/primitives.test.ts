@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson } from '../../../engine/evidence/index.ts'
 import { GrowingTree, leafHash } from '../../../engine/evidence/merkle.ts'

@@ -22,6 +22,17 @@ async function evidenceIn(directory: string, session = SESSION): Promise<Session
   return evidence
 }
 
+async function lookedAt(log: EvidenceLog): Promise<void> {
+  for (const session of [SESSION, 'another']) {
+    await log.append({ event: 'replay.viewed', detail: { session, by: 'axel', how: 'page', reason: 'exam 12' } })
+      .durable
+  }
+}
+
+function another(log: EvidenceLog): Promise<void> {
+  return writeSession(log, `other-${log.recordingDigest(SESSION).length}`, 3)
+}
+
 async function replayed(directory: string, session = SESSION): Promise<Replay> {
   return replayOf(session, entriesOf(await evidenceIn(directory, session)))
 }
@@ -103,13 +114,7 @@ describe('a session is told from its evidence', () => {
   })
 
   test('who has looked at it, and at no other', async () => {
-    const around = async (log: EvidenceLog): Promise<void> => {
-      const seen = (session: string): Promise<void> =>
-        log.append({ event: 'replay.viewed', detail: { session, by: 'axel', how: 'page', reason: 'exam 12' } }).durable
-      await seen(SESSION)
-      await seen('another')
-    }
-    const { viewings } = await replayed(await recordedDirectory({ around }))
+    const { viewings } = await replayed(await recordedDirectory({ around: lookedAt }))
     expect(viewings).toMatchObject([
       { event: 'replay.viewed', by: 'axel', reason: 'exam 12' },
       { event: 'replay.viewed', by: 'axel', reason: 'exam 12' },
@@ -151,9 +156,7 @@ describe('a session is told from its evidence', () => {
 
 describe('the list of sessions', () => {
   test('is newest first, and counts', async () => {
-    const around = (log: EvidenceLog): Promise<void> =>
-      writeSession(log, `other-${log.recordingDigest(SESSION).length}`, 3)
-    const [first, second] = await listSessions(await recordedDirectory({ around }), 10)
+    const [first, second] = await listSessions(await recordedDirectory({ around: another }), 10)
     expect(first).toMatchObject({ session: 'other-64', statements: 3, rejected: 0 })
     expect(second).toMatchObject({ session: SESSION, who: 'reconciler', owner: 'olivia', statements: 5 })
     expect(second).toMatchObject({ rejected: 1, masked: 1, held: 1 })
