@@ -1,4 +1,4 @@
-import { offset, tagsOf, VERDICTS, visible, type Replay, type Step } from '../../../engine/replay/browser.ts'
+import { offset, tagsOf, VERDICTS, visible, type Hold, type Replay, type Step } from '../../../engine/replay/browser.ts'
 import { h } from './dom.ts'
 
 /** More marks than this are a bar: those that something happened at stay. */
@@ -31,13 +31,25 @@ function mark(step: Step, places: ReadonlyMap<number, Place>): HTMLElement {
   const what = [VERDICTS[step.verdict], ...tagsOf(step).filter((tag) => tag !== 'rejected' && tag !== 'masked')].join(
     ', ',
   )
-  const label = `Step ${step.number}, ${offset(step.offsetMs)}: ${visible(step.action)}, ${what}`
+  const by =
+    step.hold?.answers.map(
+      (answer) => `, ${visible(answer.by)} ${answer.answer === 'approve' ? 'approved' : 'denied'}`,
+    ) ?? []
+  const label = `Step ${step.number}, ${offset(step.offsetMs)}: ${visible(step.action)}, ${what}${by.join('')}`
   const link = h('a', { href: `#step-${step.number}`, class: step.verdict, 'aria-label': label, title: label })
   const item = h('li', { 'data-step': String(step.number) }, link)
   item.style.setProperty('--from', String(from))
   item.style.setProperty('--to', String(to))
-  if (step.hold !== null) item.prepend(h('span', { class: 'wait', 'aria-hidden': 'true' }))
+  if (step.hold !== null) item.prepend(h('span', { class: 'wait', 'aria-hidden': 'true' }), ...answered(step.hold))
   return item
+}
+
+/** Where somebody said yes or no. */
+function answered({ answers }: Hold): readonly HTMLElement[] {
+  const last = answers.at(-1)
+  if (last === undefined) return []
+  const yes = last.answer === 'approve'
+  return [h('span', { class: yes ? 'answered' : 'answered no', 'aria-hidden': 'true' }, yes ? '✓' : '×')]
 }
 
 interface Place {
