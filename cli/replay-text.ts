@@ -141,14 +141,7 @@ const CELL_WIDTH = 32
 function answerLines(answer: Answer, { rows }: TextOptions): readonly Line[] {
   const heads = answer.columns.map(({ name, mask }) => visible(mask === null ? name : `${name} (${mask.method})`))
   const shown = answer.rows.slice(0, rows).map((row) => row.map(cellText))
-  const table = [...(heads.length === 0 ? [] : [heads]), ...shown].map((cells) => cells.map(cut))
-  const widths = columnWidths(table)
-  const lines = table.map((cells) =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
+  const lines = tableLines([...(heads.length === 0 ? [] : [heads]), ...shown].map((row) => row.map(cut)))
   const more = answer.rows.length - shown.length
   const kept = keptOf(answer)
   return [
@@ -158,15 +151,18 @@ function answerLines(answer: Answer, { rows }: TextOptions): readonly Line[] {
   ]
 }
 
-function columnWidths(table: readonly (readonly string[])[]): readonly number[] {
+/** Rows side by side, each column as wide as its widest. */
+function tableLines(table: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = []
-  for (const cells of table)
-    for (const [column, cell] of cells.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length)
-  return widths
+  for (const row of table) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cells(cell))
+  }
+  const padded = (cell: string, column: number): string => `${cell}${' '.repeat((widths[column] ?? 0) - cells(cell))}`
+  return table.map((row) => row.map(padded).join('  ').trimEnd())
 }
 
 function cut(text: string): string {
-  return text.length <= CELL_WIDTH ? text : `${text.slice(0, CELL_WIDTH - 1)}…`
+  return cells(text) <= CELL_WIDTH ? text : `${wrapped(text, CELL_WIDTH - 1)[0]}…`
 }
 
 const STATES: Readonly<Record<SessionCheck['state'], string>> = {
@@ -219,11 +215,5 @@ export function sessionTable(sessions: readonly SessionSummary[]): readonly stri
     ...[each.statements, each.rejected, each.masked, each.held].map(String),
     each.closedAt === null ? 'open' : utc(each.closedAt),
   ])
-  const widths = columnWidths([heads, ...rows])
-  return [heads, ...rows].map((cells) =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
+  return tableLines([heads, ...rows])
 }

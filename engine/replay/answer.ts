@@ -44,7 +44,7 @@ export function answerOf(frames: readonly Entry[]): Answer | null {
     count: numberOf(last['count']),
     bytes: numberOf(last['bytes']),
     digest: textOf(last['sha256']),
-    kept: keptOf(last, bodies),
+    kept: frames.some(({ fields }) => fields['truncated'] === true) ? 'digest' : keptOf(last, bodies),
     end: textOf(last['end']),
     error: textOf(last['error']),
     erased: frames.filter(({ payload }) => payload === null).map(({ leaf }) => leaf),

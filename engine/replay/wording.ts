@@ -60,7 +60,8 @@ export function holdState({ state, quorum, answers }: Hold): string {
 /** How much of an answer is shown, where it isn't all of it; else null. */
 export function keptOf({ kept, rows, count, erased }: Answer): string | null {
   if (erased.length > 0) return 'rows erased by retention'
-  if (kept === 'digest') return `none of ${count ?? 0} rows kept, their digest is`
+  if (kept === 'digest' && count === null) return 'rows too large to keep: the log has their digest'
+  if (kept === 'digest') return `of ${count} rows none kept, their digest is`
   if (kept === 'sample') return `the first ${rows.length} of ${count ?? 0} rows kept, the digest is over all`
   return kept === null ? 'the recording breaks off here' : null
 }

@@ -14,7 +14,7 @@ import { findChromium, openChromium } from './chromium.ts'
 import { copyEvidence, playSession } from './replay-session.ts'
 import { startStack } from './stack.ts'
 
-const SIZE = { width: 1180, height: 1340 } as const
+const SIZE = { width: 1180, height: 1900 } as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -24,7 +24,7 @@ function whoCard({ who, session, writer, closed }: Replay): HTMLElement {
       ['Owner', who.owner === null ? null : visible(who.owner)],
       ['Acts through', who.act.length === 0 ? null : chain],
       ['Groups', who.groups.map(visible).join(', ')],
-      ['Vouched for by', visible(who.issuer)],
+      ['Issuer', visible(who.issuer)],
       ['Token', digest(who.tokenDigest)],
       ['From', who.source === null ? null : visible(who.source)],
       ['Client', client.join(', ')],

@@ -192,6 +192,7 @@ describe('whatever an agent wrote', () => {
   const hostile = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),
     fc.constantFrom(
+      `${'x'.repeat(30)}\u{1f4a9}yy`,
       '\u001b[2J\u001b[H',
       'a\r\nHOLDS: every line',
       '\u202edrop',
