@@ -69,6 +69,14 @@ export function headLines(replay: Replay, options: TextOptions): readonly string
     ),
     ...behind('when          │ ', [`${openedAt === null ? 'begun before this log' : utc(openedAt)}, ${end}`], options),
     ...behind('rules         │ ', rules, options),
+    ...behind(
+      'alarms        │ ',
+      replay.alarms.map(({ offsetMs, event, message }): Line => ({
+        tone: 'reject',
+        text: `${offset(offsetMs)}  ${visible(event)}: ${visible(message)}`,
+      })),
+      options,
+    ),
     ...behind('holds         │ ', [`${steps.length} ${steps.length === 1 ? 'statement' : 'statements'}`], options),
     '',
   ]

@@ -1,6 +1,8 @@
 import { fromBase64, fromHex } from './bytes.ts'
 import { faultOf, type Entry } from './entry.ts'
+import { erases } from './erasure.ts'
 import { leadsToRoot } from './inclusion.ts'
+import { dueKey } from './keys.ts'
 import { numberOf, objectOf, textOf, type JsonObject } from './json.ts'
 import { readCheckpoint, readPublicKey, signedBy, strangers, type CheckpointNote, type PublicKey } from './note.ts'
 import { entriesOf, type ProvenEntry, type SessionEntries, type SessionEvidence } from './session-evidence.ts'
@@ -40,7 +42,7 @@ export async function checkSession(evidence: SessionEvidence, keys: readonly str
     checkRecording(evidence.session, entries, faults),
     checkWhole(evidence.session, entries),
     await checkInclusion(entries.records, evidence.checkpoint, note, faults),
-    await checkSignature(note, trusted),
+    await checkSignature(note, trusted, entries.records),
     await checkWitness(note, trusted),
   ]
   return { state: worst(checks), checks, faults }
@@ -69,15 +71,10 @@ function checkPayloads({ records, frames }: SessionEntries): Check {
   if (named.length === 0) return check('payloads', 'absent', 'no payload stands beside these entries')
   if (erased.length === 0)
     return check('payloads', 'ok', `${count(named.length, 'payload')}: salt and body give the digest in the entry`)
-  const told = records.filter(({ fields }) => fields['event'] === 'retention.applied')
-  const unnamed = erased.filter(({ leaf, fields }) => !told.some(({ text }) => names(text, leaf, fields)))
+  const unnamed = erased.filter((entry) => !records.some((record) => erases(record, entry)))
   const rest = `${named.length - erased.length} of ${count(named.length, 'payload')} match their digests, ${erased.length} erased`
   if (unnamed.length > 0) return check('payloads', 'bad', `${rest}; ${unnamed.length} of them by no retention event`)
   return check('payloads', 'ok', `${rest} by a retention event of the log`)
-}
-
-function names(text: string, leaf: string, { id }: JsonObject): boolean {
-  return text.includes(leaf) || (typeof id === 'string' && text.includes(`"${id}"`))
 }
 
 const NO_LEAF = '0'.repeat(64)
@@ -137,12 +134,12 @@ function ungranted(own: readonly Entry[]): string | undefined {
   return undefined
 }
 
-// What a session counts is what it wrote itself; an approval is written for it by the ledger.
+// What a session counts is what it wrote itself; its beginning and its approvals are written for it.
 function isCounted({ fields }: Entry, closed: Entry): boolean {
   const event = textOf(fields['event']) ?? ''
   if (fields['writer_id'] !== closed.fields['writer_id']) return false
   if (Number(fields['seq']) > Number(closed.fields['seq'])) return false
-  return event.startsWith('decision.') || event.startsWith('outcome.') || event === 'session.closed'
+  return !event.startsWith('approval.') && event !== 'session.opened'
 }
 
 async function checkInclusion(
@@ -182,20 +179,36 @@ async function isIncluded({ leaf, index, proof }: ProvenEntry, { size, root }: C
   return leadsToRoot(bytes, index, size, path, root)
 }
 
-async function checkSignature(note: CheckpointNote | undefined, keys: readonly PublicKey[]): Promise<Check> {
+async function checkSignature(
+  note: CheckpointNote | undefined,
+  keys: readonly PublicKey[],
+  records: readonly ProvenEntry[],
+): Promise<Check> {
   if (note === undefined) return check('signature', 'absent', 'there is no checkpoint that could be signed')
   const logKeys = keys.filter(({ kind }) => kind === 'log')
   if (logKeys.length === 0)
     return check('signature', 'unchecked', `not checked: give the public key of ${note.origin} that you hold`)
-  const signed = await Promise.all(logKeys.map((key) => signedBy(note, key)))
-  const by = logKeys.find((_, at) => signed[at]?.state === 'signed')
-  if (by !== undefined && by.name !== note.origin)
-    return check('signature', 'bad', `signed by ${by.name}, which is not the log ${note.origin}`)
-  if (by !== undefined) return check('signature', 'ok', `signed by ${by.name}+${by.id}`)
-  if (signed.some(({ state }) => state === 'unsupported'))
-    return check('signature', 'unchecked', 'not checked: this browser has no Ed25519')
-  const expected = logKeys.map(({ name, id }) => `${name}+${id}`).join(', ')
-  return check('signature', 'bad', `not signed by ${expected}`)
+  const judged = await Promise.all(logKeys.map((key) => judgeSignature(note, key, records)))
+  const [first] = judged
+  const best = judged.find(({ state }) => state === 'ok') ?? judged.find(({ state }) => state === 'unchecked') ?? first
+  return best ?? check('signature', 'bad', 'no key fits')
+}
+
+async function judgeSignature(
+  note: CheckpointNote,
+  trusted: PublicKey,
+  records: readonly ProvenEntry[],
+): Promise<Check> {
+  const due = await dueKey(note, trusted, records)
+  if (due.kind === 'refused') return check('signature', 'bad', due.why)
+  const { key, rotations } = due
+  const name = `${key.name}+${key.id}`
+  if (key.name !== note.origin) return check('signature', 'bad', `${name} is not a key of the log ${note.origin}`)
+  const { state } = await signedBy(note, key)
+  if (state === 'unsupported') return check('signature', 'unchecked', 'not checked in this browser: it has no Ed25519')
+  if (state !== 'signed') return check('signature', 'bad', `not signed by ${name}`)
+  const through = rotations === 0 ? '' : `, known from ${trusted.id} through ${count(rotations, 'rotation')}`
+  return check('signature', 'ok', `signed by ${name}${through}`)
 }
 
 async function checkWitness(note: CheckpointNote | undefined, keys: readonly PublicKey[]): Promise<Check> {
@@ -215,7 +228,7 @@ async function checkWitness(note: CheckpointNote | undefined, keys: readonly Pub
   )
   if (seen.length > 0) return check('witness', 'ok', `seen by ${seen.join(', ')}`)
   if (signed.some(({ how }) => how.state === 'unsupported'))
-    return check('witness', 'unchecked', 'not checked: this browser has no Ed25519')
+    return check('witness', 'unchecked', 'not checked in this browser: it has no Ed25519')
   return check(
     'witness',
     'unchecked',

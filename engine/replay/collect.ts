@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EvidenceError } from '../errors.ts'
 import { parseCheckpoint, type SignedCheckpoint } from '../evidence/checkpoint.ts'
-import { asText } from '../evidence/decision-record.ts'
 import { tilesIn } from '../evidence/file-store.ts'
 import { inclusionProof } from '../evidence/proof.ts'
-import { readFrames, readRecords, type StoredRecord } from '../evidence/reading.ts'
+import { readFrames, readRecords, type StoredFrame, type StoredRecord } from '../evidence/reading.ts'
 import { nodesIn } from '../evidence/tile.ts'
+import type { Entry } from './entry.ts'
+import { erases } from './erasure.ts'
 import { objectOf, textOf } from './json.ts'
 import type { ProvenLine, SessionEvidence } from './session-evidence.ts'
+import { views } from './viewing.ts'
 
 /** Bytes of lines in one session's evidence: what a browser, or this process, should hold at once. */
 export const MAX_SESSION_BYTES: number = 64 * 1024 * 1024
@@ -45,61 +47,67 @@ async function collectOnce(directory: string, session: string): Promise<SessionE
   const found = new Found(session)
   for await (const record of readRecords(directory, { mark: `"${session}"` })) found.own(record)
   if (found.writers.size === 0) return null
-  const frames: string[] = []
   for (const writer of found.writers) {
-    for await (const frame of readFrames(directory, writer)) {
-      if (frame.frame.session === session) frames.push(found.counted(frame.text))
-    }
+    for await (const frame of readFrames(directory, writer)) if (frame.frame.session === session) found.frame(frame)
   }
-  for await (const record of readRecords(directory, { mark: '"policy.' })) found.policy(record)
-  for await (const record of readRecords(directory, { mark: '"retention.applied"' })) found.retention(record)
+  for (const event of ['policy.', 'key.', 'retention.applied', 'replay.viewed', 'evidence.exported']) {
+    for await (const record of readRecords(directory, { mark: `"event":"${event}` })) found.about(record)
+  }
   const checkpoint = text === null ? undefined : parseCheckpoint(text)
   const records: ProvenLine[] = []
   for (const record of found.inOrder()) records.push(await proven(directory, record, checkpoint))
-  return { format: 1, session, records, frames, checkpoint: text }
+  return { format: 1, session, records, frames: found.frames, checkpoint: text }
 }
 
-/** The records that belong to one session's evidence. */
+/** The lines that belong to one session's evidence. */
 class Found {
   /** Writers of the session's own records: normally one. */
   readonly writers = new Set<string>()
+  readonly frames: string[] = []
   readonly #session: string
   readonly #records = new Map<string, StoredRecord>()
   readonly #policies = new Map<string, StoredRecord>()
-  readonly #digests = new Set<unknown>()
-  readonly #erased = new Set<string>()
+  readonly #digests = new Set<string | null>()
+  readonly #erased: Pick<Entry, 'kind' | 'fields'>[] = []
+  #agent: string | null = null
+  #from = Infinity
+  #to = -Infinity
   #bytes = 0
 
   constructor(session: string) {
     this.#session = session
   }
 
-  /** A record that names the session anywhere: its own, or of somebody who looked at it. */
+  /** A record that names the session somewhere; taken when it is the session's own. */
   own(stored: StoredRecord): void {
     const { record, fields, payload } = stored
-    if (record.session === this.#session) {
-      this.writers.add(record.writerId)
-      this.#digests.add(objectOf(fields['policy'])['digest'])
-      if (payload === null) this.#erased.add(stored.leaf).add(record.id)
-    } else if (!VIEWINGS.has(record.event) || asText(record.detail?.['session']) !== this.#session) return
+    if (record.session !== this.#session) return
+    this.writers.add(record.writerId)
+    this.#digests.add(policyOf(stored))
+    if (record.event === 'session.opened') this.#agent = textOf(objectOf(fields['principal'])['id'])
+    this.#from = Math.min(this.#from, Date.parse(record.ts))
+    this.#to = Math.max(this.#to, Date.parse(record.ts))
+    if (payload === null) this.#erased.push({ kind: 'record', fields })
     this.#keep(stored)
   }
 
-  /** Counts a frame, and answers it. */
-  counted(text: string): string {
+  frame({ fields, payload, text }: StoredFrame): void {
+    if (payload === null) this.#erased.push({ kind: 'frame', fields })
     this.#count(text)
-    return text
+    this.frames.push(text)
   }
 
-  policy(stored: StoredRecord): void {
-    if (stored.record.event.startsWith('policy.')) {
-      const digest = textOf(objectOf(stored.fields['policy'])['digest'])
-      if (digest !== null && this.#digests.has(digest)) this.#policies.set(digest, stored) // the last activation is the one in force
+  /** A record beside the session: a policy that it was decided under, a key of the log, an erasure, somebody who looked. */
+  about(stored: StoredRecord): void {
+    const { event } = stored.record
+    const policy = policyOf(stored)
+    const isBefore = Date.parse(stored.record.ts) <= this.#to // activated again later, it was in force since then as well
+    if (event.startsWith('policy.') && policy !== null && isBefore && this.#digests.has(policy)) {
+      this.#policies.set(policy, stored)
     }
-  }
-
-  retention(stored: StoredRecord): void {
-    if (stored.record.event === 'retention.applied' && stored.text.includes(this.#session)) this.#keep(stored)
+    const viewed = { session: this.#session, agent: this.#agent, from: this.#from, to: this.#to }
+    const erased = this.#erased.some((entry) => erases(stored, entry))
+    if (erased || views(stored, viewed) || event === 'key.rotated' || event === 'key.compromised') this.#keep(stored)
   }
 
   inOrder(): readonly StoredRecord[] {
@@ -124,7 +132,9 @@ class Found {
   }
 }
 
-const VIEWINGS: ReadonlySet<string> = new Set(['replay.viewed', 'evidence.exported'])
+function policyOf({ fields }: StoredRecord): string | null {
+  return textOf(objectOf(fields['policy'])['digest'])
+}
 
 async function proven(
   directory: string,

@@ -1,7 +1,9 @@
 import type { Entry } from './entry.ts'
+import { erasureOf, type Erasure } from './erasure.ts'
 import { objectOf, textOf, textsOf, type JsonObject } from './json.ts'
 import type { ProvenEntry, SessionEntries } from './session-evidence.ts'
 import { stepOf, type Step } from './step.ts'
+import { viewingOf, type Viewing } from './viewing.ts'
 
 /** Whose session it was. */
 export interface Who {
@@ -40,20 +42,13 @@ export interface ControlUse {
   readonly steps: readonly number[]
 }
 
-/** Somebody looked at the session, or took a copy of it. */
-export interface Viewing {
+/** Something that the session recorded beside its statements: an answer that was withheld. */
+export interface Alarm {
+  readonly at: string
+  readonly offsetMs: number
   readonly event: string
-  readonly at: string
-  readonly by: string
-  readonly reason: string | null
+  readonly message: string
   readonly record: string
-}
-
-/** A payload of this session was erased; the log says so and stays whole. */
-export interface Erasure {
-  readonly at: string
-  readonly record: string
-  readonly reason: string | null
 }
 
 /** One session, made from its evidence alone: nothing is in it that no line holds. */
@@ -66,6 +61,7 @@ export interface Replay {
   readonly closed: { readonly at: string; readonly reason: string } | null
   readonly policies: readonly PolicyInForce[]
   readonly steps: readonly Step[]
+  readonly alarms: readonly Alarm[]
   readonly controls: readonly ControlUse[]
   readonly viewings: readonly Viewing[]
   readonly erasures: readonly Erasure[]
@@ -76,7 +72,8 @@ export function replayOf(session: string, { records, frames }: SessionEntries): 
   const opened = own.find(({ fields }) => fields['event'] === 'session.opened')
   const closed = own.findLast(({ fields }) => fields['event'] === 'session.closed')
   const first = textOf((opened ?? own[0])?.fields['ts'])
-  const steps = stepsOf(own, frames, first === null ? 0 : Date.parse(first))
+  const startMs = first === null ? 0 : Date.parse(first)
+  const steps = stepsOf(own, frames, startMs)
   return {
     session,
     writer: textOf((opened ?? own[0])?.fields['writer_id']) ?? '',
@@ -85,6 +82,7 @@ export function replayOf(session: string, { records, frames }: SessionEntries): 
     closed: closed === undefined ? null : endOf(closed.fields),
     policies: policiesOf(records, steps),
     steps,
+    alarms: own.filter(isAlarm).map((record) => alarmOf(record, startMs)),
     controls: controlsOf(steps),
     viewings: records.filter(({ fields }) => VIEWINGS.has(fields['event'])).map(viewingOf),
     erasures: records.filter(({ fields }) => fields['event'] === 'retention.applied').map(erasureOf),
@@ -92,6 +90,22 @@ export function replayOf(session: string, { records, frames }: SessionEntries): 
 }
 
 const VIEWINGS: ReadonlySet<unknown> = new Set(['replay.viewed', 'evidence.exported'])
+
+function isAlarm({ fields }: Entry): boolean {
+  return fields['decision'] === undefined && textOf(fields['event'])?.startsWith('session.') === false
+}
+
+function alarmOf({ fields }: Entry, startMs: number): Alarm {
+  const { code, message } = objectOf(fields['detail'])
+  const at = textOf(fields['ts']) ?? ''
+  return {
+    at,
+    offsetMs: Date.parse(at) - startMs,
+    event: textOf(fields['event']) ?? '',
+    message: [textOf(code), textOf(message)].filter((part) => part !== null).join(': '),
+    record: textOf(fields['id']) ?? '',
+  }
+}
 
 /** By decision, in the order in which they were asked. */
 function stepsOf(records: readonly ProvenEntry[], frames: readonly Entry[], startMs: number): readonly Step[] {
@@ -168,25 +182,4 @@ function controlsOf(steps: readonly Step[]): readonly ControlUse[] {
   return [...uses]
     .map(([id, use]) => ({ id, rules: [...use.rules].toSorted(), steps: [...use.steps] }))
     .toSorted((one, other) => (one.id < other.id ? -1 : 1))
-}
-
-function viewingOf({ fields }: Entry): Viewing {
-  const detail = objectOf(fields['detail'])
-  const by = textOf(objectOf(fields['principal'])['id']) ?? textOf(detail['by']) ?? textOf(detail['who']) ?? 'unknown'
-  return {
-    event: textOf(fields['event']) ?? '',
-    at: textOf(fields['ts']) ?? '',
-    by,
-    reason: textOf(detail['reason']),
-    record: textOf(fields['id']) ?? '',
-  }
-}
-
-function erasureOf({ fields }: Entry): Erasure {
-  const detail = objectOf(fields['detail'])
-  return {
-    at: textOf(fields['ts']) ?? '',
-    record: textOf(fields['id']) ?? '',
-    reason: textOf(detail['reason']) ?? textOf(detail['rule']),
-  }
 }

@@ -143,12 +143,12 @@ export class Integrity {
 
 /** Puts what is wrong with a line where that line is shown. */
 function markFaults(faults: ReadonlyMap<string, string>): void {
-  for (const old of document.querySelectorAll('.fault')) old.remove()
+  for (const old of document.querySelectorAll('article > .fault')) old.remove()
   for (const row of document.querySelectorAll('[data-leaf]')) {
     const fault = faults.get(row.getAttribute('data-leaf') ?? '')
     row.classList.toggle('broken', fault !== undefined)
     const step = row.closest('.step')
-    if (fault === undefined || step === null || step.querySelector('.fault') !== null) continue
+    if (fault === undefined || step === null || step.querySelector('article > .fault') !== null) continue
     step
       .querySelector('article')
       ?.prepend(h('p', { class: 'fault' }, `The evidence of this step was changed: ${fault}.`))

@@ -14,7 +14,7 @@ import { Integrity } from './integrity.ts'
 import { Player } from './player.ts'
 import { summary } from './summary.ts'
 import { controls, viewings } from './tables.ts'
-import { timeline } from './timeline.ts'
+import { alarms, timeline } from './timeline.ts'
 import { Toolbar } from './toolbar.ts'
 
 /** What the page carries beside its own code: a session's evidence, and public keys that whoever made it had. */
@@ -55,7 +55,7 @@ function start(): void {
     summary(replay),
     integrity.strip,
     about(replay),
-    section('timeline', 'Timeline', axis(replay), ...played(replay)),
+    section('timeline', 'Timeline', ...alarms(replay), axis(replay), ...played(replay)),
     controls(replay),
     viewings(replay),
     integrity.details,

@@ -30,7 +30,13 @@ export function controls({ controls: uses }: Replay): HTMLElement {
 export function viewings({ viewings: all, erasures }: Replay): HTMLElement {
   const rows = [
     ...all.map(({ event, at, by, reason, record }) => [event, at, by, reason ?? '', record]),
-    ...erasures.map(({ at, record, reason }) => ['retention.applied', at, '', reason ?? '', record]),
+    ...erasures.map(({ at, record, rule, reason }) => [
+      'retention.applied',
+      at,
+      '',
+      [rule, reason].filter((part) => part !== null).join(': '),
+      record,
+    ]),
   ].map(([event = '', at = '', by = '', reason = '', record = '']) =>
     h(
       'tr',

@@ -16,6 +16,13 @@ import { answerTable } from './answer-table.ts'
 import { maskChip, tagChip, verdictChip } from './chips.ts'
 import { digest, h } from './dom.ts'
 
+/** What went wrong beside the statements: an answer that couldn't be masked with certainty was withheld. */
+export function alarms({ alarms: all }: Replay): readonly HTMLElement[] {
+  return all.map(({ offsetMs, event, message }) =>
+    h('p', { class: 'fault' }, `${offset(offsetMs)} ${visible(event)}: ${visible(message)}`),
+  )
+}
+
 /** Every statement in its place: what was asked, how it was decided and why, and what the agent then saw. */
 export function timeline({ steps }: Replay): HTMLElement {
   if (steps.length === 0) return h('p', {}, 'The session asked for nothing.')
