@@ -3,7 +3,7 @@ import { faultOf, type Entry } from './entry.ts'
 import { erases } from './erasure.ts'
 import { leadsToRoot } from './inclusion.ts'
 import { dueKey } from './keys.ts'
-import { numberOf, objectOf, textOf, type JsonObject } from './json.ts'
+import { numberOf, objectOf, textOf } from './json.ts'
 import { readCheckpoint, readPublicKey, signedBy, strangers, type CheckpointNote, type PublicKey } from './note.ts'
 import { entriesOf, type ProvenEntry, type SessionEntries, type SessionEvidence } from './session-evidence.ts'
 
