@@ -79,21 +79,21 @@ async function directoryOf(signer: NoteSigner, ...drafts: readonly RecordDraft[]
 
 const key = (signer: NoteSigner): string => verifierText(signer.verifier)
 
-describe('what was erased of a session', () => {
-  async function erased(range: (seq: number) => object): Promise<string> {
-    const directory = scratch()
-    const log = await openSigned(directory)
-    await recordSession(log)
-    const lines = readFileSync(join(directory, 'records', `${log.writerId}.ndjson`), 'utf8').split('\n')
-    const seq = lines.findIndex((line) => line.includes('DELETE FROM')) + 1
-    const about = { rule: 'public.transfers older than 90d', cutoff: '2026-04-18T09:00:00.000Z', reason: 'retention' }
-    const stretch = { kind: 'record', writer: log.writerId, ...range(seq) }
-    const detail: RecordDraft['detail'] = JSON.parse(JSON.stringify({ ...about, erased: [stretch] }))
-    await log.append({ event: 'retention.applied', detail: detail ?? {} }).durable
-    await log.close()
-    return erasedCopy(directory, log.writerId)
-  }
+async function erased(range: (seq: number) => object): Promise<string> {
+  const directory = scratch()
+  const log = await openSigned(directory)
+  await recordSession(log)
+  const lines = readFileSync(join(directory, 'records', `${log.writerId}.ndjson`), 'utf8').split('\n')
+  const seq = lines.findIndex((line) => line.includes('DELETE FROM')) + 1
+  const about = { rule: 'public.transfers older than 90d', cutoff: '2026-04-18T09:00:00.000Z', reason: 'retention' }
+  const stretch = { kind: 'record', writer: log.writerId, ...range(seq) }
+  const detail: RecordDraft['detail'] = JSON.parse(JSON.stringify({ ...about, erased: [stretch] }))
+  await log.append({ event: 'retention.applied', detail: detail ?? {} }).durable
+  await log.close()
+  return erasedCopy(directory, log.writerId)
+}
 
+describe('what was erased of a session', () => {
   test('is right by the record that names its stretch, and told with the rule', async () => {
     const directory = await erased((seq) => ({ from: seq - 2, to: seq }))
     expect(await checked(directory, 'payloads')).toMatchObject({ state: 'ok' })
