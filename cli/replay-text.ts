@@ -1,5 +1,6 @@
 import {
   cellText,
+  copiedLines,
   duration,
   holdState,
   keptOf,
@@ -148,9 +149,11 @@ const CELL_WIDTH = 32
 
 function answerLines(answer: Answer, { rows }: TextOptions): readonly Line[] {
   const heads = answer.columns.map(({ name, mask }) => visible(mask === null ? name : `${name} (${mask.method})`))
-  const shown = answer.rows.slice(0, rows).map((row) => row.map(cellText))
-  const lines = tableLines([...(heads.length === 0 ? [] : [heads]), ...shown].map((row) => row.map(cut)))
-  const more = answer.rows.length - shown.length
+  const all =
+    heads.length === 0 ? copiedLines(answer).map((line) => [line]) : answer.rows.map((row) => row.map(cellText))
+  const shown = all.slice(0, rows)
+  const lines = heads.length === 0 ? shown.flat() : tableLines([heads, ...shown].map((row) => row.map(cut)))
+  const more = all.length - shown.length
   const kept = keptOf(answer)
   return [
     ...lines.map((line, index) => (index === 0 && heads.length > 0 ? quiet(line) : line)),

@@ -28,7 +28,8 @@ const USAGE = `usage: countersign replay <directory> [--session ID] [options]
 
 Without --session lists the sessions of a directory of evidence, newest first. With it plays one: what was asked, how it
 was decided, what came back, and whether the evidence for it holds. A directory, or a copy, is only read. With --config
-it is the gateway's own, and that somebody looked is recorded there first (replay.viewed).
+it is the gateway's own, and that somebody looked is recorded there first (replay.viewed); with both, a directory that
+was pulled out of the gateway's database.
 
   --session ID       which
   --only TAG         only statements that were ${TAGS.map((tag) => tag.replace(' ', '-')).join(', ')}; may be repeated
@@ -202,13 +203,13 @@ async function parse(argv: readonly string[]): Promise<'help' | Asked> {
   if (values.help) return 'help'
   const { config, session, cast, html, json, reason = null } = values
   const [directory, ...rest] = positionals
-  if ((directory === undefined) === (config === undefined) || rest.length > 0) {
+  if ((directory === undefined && config === undefined) || rest.length > 0) {
     throw wrongUsage('expected one directory, or --config with the gateway’s own', USAGE)
   }
   const loaded = config === undefined ? null : loadConfig(config)
   const keys = [...(values['log-key'] === undefined ? [] : [values['log-key']]), ...(values['witness-key'] ?? [])]
   return {
-    directory: loaded?.config.evidence.directory ?? directory ?? '',
+    directory: directory ?? loaded?.config.evidence.directory ?? '',
     loaded,
     session,
     only: (values.only ?? []).map(tag),

@@ -7,6 +7,7 @@ export { entriesOf, parseSessionEvidence, type SessionEvidence } from './session
 export type { Step } from './step.ts'
 export {
   cellText,
+  copiedLines,
   duration,
   holdState,
   keptOf,

@@ -66,6 +66,15 @@ export function keptOf({ kept, rows, count, erased }: Answer): string | null {
   return kept === null ? 'the recording breaks off here' : null
 }
 
+/** The lines of an answer without columns: a COPY's, each piece as it was sent. */
+export function copiedLines({ rows }: Answer): readonly string[] {
+  return rows.flatMap((row) => row.flatMap((cell) => copiedText(cell)))
+}
+
+function copiedText(cell: Cell): readonly string[] {
+  return cell.kind === 'text' ? visibleLines(cell.text.replace(/\r?\n$/, '')) : [cellText(cell)]
+}
+
 /** A value as text; NULL and bytes have no text of their own. */
 export function cellText(cell: Cell): string {
   switch (cell.kind) {

@@ -1,4 +1,12 @@
-import { cellText, keptOf, visible, type Answer, type Cell, type Column } from '../../../engine/replay/browser.ts'
+import {
+  cellText,
+  copiedLines,
+  keptOf,
+  visible,
+  type Answer,
+  type Cell,
+  type Column,
+} from '../../../engine/replay/browser.ts'
 import { maskChip } from './chips.ts'
 import { button, digest, h } from './dom.ts'
 
@@ -9,6 +17,15 @@ const AT_FIRST = 12
 export function answerTable(answer: Answer): HTMLElement | null {
   const { rows, columns, erased } = answer
   if (columns.length === 0 && rows.length === 0 && erased.length === 0) return null
+  if (columns.length === 0 && rows.length > 0) {
+    const lines = copiedLines(answer).join('\n')
+    return h(
+      'div',
+      { class: 'answer' },
+      h('pre', { class: 'statement copied', tabindex: '0' }, h('code', {}, lines)),
+      note(answer),
+    )
+  }
   const body = h('tbody', {}, ...rows.slice(0, AT_FIRST).map((row) => tableRow(row, columns)))
   const table = h('table', {}, head(columns), body)
   const frame = h(

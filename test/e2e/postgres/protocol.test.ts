@@ -295,7 +295,13 @@ describe('what is refused', () => {
 
   test('COPY, DO, LISTEN, SQL PREPARE: the session goes on', async () => {
     const client = await open()
-    for (const sql of ['COPY customers TO STDOUT', 'COPY customers FROM STDIN', 'DO $$BEGIN END$$', 'LISTEN x', 'PREPARE p AS SELECT 1']) {
+    for (const sql of [
+      'COPY customers TO STDOUT',
+      'COPY customers FROM STDIN',
+      'DO $$BEGIN END$$',
+      'LISTEN x',
+      'PREPARE p AS SELECT 1',
+    ]) {
       const [error, ready] = await client.query(sql)
       expect([sql, brief(ready ?? { kind: 'noData' })]).toEqual([sql, 'Z I'])
       expect(error && brief(error)).toMatch(/^E (42501|0A000)$/)

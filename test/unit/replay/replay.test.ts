@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { EvidenceLog } from '../../../engine/evidence/index.ts'
 import {
   collectSession,
+  copiedLines,
   entriesOf,
   listSessions,
   outcomeOf,
@@ -178,4 +179,13 @@ test('a session that is not there is none', async () => {
 
 test('a quote in a session’s name finds nothing and harms nothing', async () => {
   expect(await collectSession(await recordedDirectory(), '","event":"')).toBeNull()
+})
+
+test('what was copied out is told as it was sent', async () => {
+  const { steps } = await replayed(await recordedDirectory())
+  const answer = steps[1]?.answer
+  if (answer === undefined || answer === null) throw new Error('an answer')
+  const copied = (text: string): readonly string[] => copiedLines({ ...answer, rows: [[{ kind: 'text', text }]] })
+  expect(copied('10\tAnn\n')).toEqual(['10  Ann'])
+  expect(copied('10\u001b\n11\r\n')).toEqual([String.raw`10\u{1b}`, '11'])
 })
