@@ -41,7 +41,7 @@ module.exports = {
       from: { path: '^(cli|console)/' },
       to: {
         path: '^(engine|planes)/',
-        pathNot: '^(engine/index\\.ts|engine/[^/]+/index\\.ts|planes/[^/]+/index\\.ts)$',
+        pathNot: '^(engine/index\\.ts|engine/[^/]+/index\\.ts|engine/replay/browser\\.ts|planes/[^/]+/index\\.ts)$',
       },
     },
     {
@@ -64,6 +64,19 @@ module.exports = {
       to: { path: '^engine/(gateway|registry|index|plane|config)\\.ts$' },
     },
     {
+      name: 'replay-runs-in-a-browser',
+      comment: 'What a page is made with, and an auditor’s check: no module of Node, and no other room but by type.',
+      severity: 'error',
+      from: { path: '^(engine/replay/|console/app/)', pathNot: '^engine/replay/(index|collect|sessions)\\.ts$' },
+      to: { pathNot: '^(engine/replay/|console/app/)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'pages-take-no-node-part-of-replay',
+      severity: 'error',
+      from: { path: '^(engine/replay/|console/app/)', pathNot: '^engine/replay/(index|collect|sessions)\\.ts$' },
+      to: { path: '^engine/replay/(index|collect|sessions)\\.ts$' },
+    },
+    {
       name: 'product-does-not-import-tests',
       severity: 'error',
       from: { pathNot: '^test/' },
@@ -72,7 +85,7 @@ module.exports = {
     {
       name: 'no-development-dependency-in-product',
       severity: 'error',
-      from: { path: '^(engine|planes|cli|console)/' },
+      from: { path: '^(engine|planes|cli|console)/', pathNot: '^console/vite\\.config\\.ts$' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
   ],

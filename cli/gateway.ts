@@ -98,6 +98,7 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     evidence,
     bindingKey: await bindingKey(database),
     now: around.now,
+    monotonic,
     newId,
     log: around.log.info,
   }
@@ -119,6 +120,10 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
 async function recordRelease({ config, digest }: LoadedConfig, evidence: EvidenceLog): Promise<void> {
   const detail = { version: await version(), node: process.version, config: digest, planes: Object.keys(config.planes) }
   await evidence.append({ event: 'gateway.released', detail }).durable
+}
+
+function monotonic(): bigint {
+  return process.hrtime.bigint()
 }
 
 function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings): TokenVerifier {
@@ -143,7 +148,7 @@ async function openEvidenceRoom(
     onPeerClosed: (closed) => void closedPeers.add(closed),
     instance: config.instance,
     now: around.now,
-    monotonic: () => process.hrtime.bigint(),
+    monotonic,
     onFailure: around.onFatal,
     cite: (event, named) => resolver.cite(event, named),
     ...signing(config.evidence),

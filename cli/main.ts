@@ -52,6 +52,11 @@ const COMMANDS: readonly Entry[] = [
     summary: 'what the evidence shows, control by control, as HTML, PDF or CSV',
     load: async () => (await import('./report.ts')).reportCommand,
   },
+  {
+    name: 'replay',
+    summary: 'play a recorded session: on a terminal, as a page, as an asciicast',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
 ]
 
 /** Runs one command line; resolves with the exit code and throws nothing. */

@@ -80,6 +80,7 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_TAMPERED'
   | 'ERR_EVIDENCE_RECORD'
   | 'ERR_EVIDENCE_KEY'
+  | 'ERR_EVIDENCE_TOO_LARGE'
 
 export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_CONNECT'

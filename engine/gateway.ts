@@ -16,6 +16,8 @@ export interface GatewayRooms {
   readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
   now(): number
+  /** Nanoseconds of a clock that never goes back. */
+  monotonic(): bigint
   newId(): string
   log(event: string, fields: JsonObject): void
 }

@@ -16,6 +16,8 @@ export interface SessionRooms {
   readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
   now(): number
+  /** Nanoseconds of a clock that never goes back. */
+  monotonic(): bigint
   newId(): string
 }
 
@@ -34,6 +36,8 @@ interface Judgement {
   readonly sealed: SealedRequest
   readonly policy: PolicyReference
   readonly answer: PolicyAnswer
+  /** From the request's coming to its judgement. */
+  readonly decidedUs: number
 }
 
 /**
@@ -45,6 +49,8 @@ export class GatewaySession implements Session {
   readonly #principal: Principal
   readonly #enforceable: Enforceable
   readonly #rooms: SessionRooms
+  /** What this session has recorded: its last record tells, so that one that is left out of a copy is missed. */
+  #records = 0
 
   constructor(id: string, principal: Principal, enforceable: Enforceable, rooms: SessionRooms) {
     this.id = id
@@ -105,11 +111,12 @@ export class GatewaySession implements Session {
   }
 
   async close(reason: string): Promise<void> {
-    await this.#append({ event: 'session.closed', detail: { reason } }).durable
+    await this.#append({ event: 'session.closed', detail: { reason, records: this.#records + 1 } }).durable
   }
 
   /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
   #judge(request: AccessRequest): Judgement {
+    const asked = this.#rooms.monotonic()
     const policy = this.#rooms.policy.current()
     if (request.labels_revision !== policy.reference.revision) {
       throw new ObligationError('ERR_OBLIGATION_STALE', 'the policy changed while this request was being normalized', {
@@ -118,7 +125,8 @@ export class GatewaySession implements Session {
     }
     const sealed = sealRequest(request, this.#rooms.bindingKey)
     const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed))
-    return { sealed, policy: policy.reference, answer }
+    const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
+    return { sealed, policy: policy.reference, answer, decidedUs }
   }
 
   #evaluate(policy: ReturnType<PolicyStore['current']>, request: AccessRequest, sealed: SealedRequest): PolicyAnswer {
@@ -308,6 +316,7 @@ export class GatewaySession implements Session {
       ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
       ...(approval === null ? {} : { approval: { ...approval } }),
       ...(nondeterministic === null ? {} : { nondeterministic }),
+      detail: { decided_us: judgement.decidedUs },
     })
   }
 
@@ -323,7 +332,9 @@ export class GatewaySession implements Session {
   }
 
   #append(draft: Omit<RecordDraft, 'session'>): Appended {
-    return this.#rooms.evidence.append({ ...draft, session: this.id })
+    const appended = this.#rooms.evidence.append({ ...draft, session: this.id })
+    if (appended.id !== '') this.#records += 1
+    return appended
   }
 }
 

@@ -99,6 +99,7 @@ export async function openRooms(
         evidence,
         bindingKey: BINDING_KEY,
         now,
+        monotonic: () => process.hrtime.bigint(),
         newId: randomUUID,
       }),
     records: () =>

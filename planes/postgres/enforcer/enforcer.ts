@@ -16,6 +16,7 @@ import { CountersignError, NormalizeError, ObligationError, stricterMask } from 
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
 import { accessParts } from '../normalizer/index.ts'
+import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { type ColumnMask, RowMasker } from './row-masker.ts'
 import { RunningStatement } from './running-statement.ts'
@@ -126,11 +127,13 @@ export class Enforcer {
       return { kind: 'denied', denial: denialOfRefusal(plan, decision) }
     }
     const outputs = prepareOnly ? null : statement.outputs
+    const copying = copies(statement) && !prepareOnly
     const running = new RunningStatement({
       session: this.#client.session,
       decision,
       columns: outputs?.length ?? null,
-      copies: copies(statement) && !prepareOnly,
+      copies: copying,
+      answerColumns: outputs === null || copying ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
       masks: plan.map(({ field, method }) => ({ field, method })),
       sensitive,

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
 import type { JsonObject } from '../../../engine/index.ts'
 import { RowFields } from '../codec/row-fields.ts'
+import type { AnswerColumn } from './answer-columns.ts'
 
 /** Bytes of rows that a recording keeps of one answer; a digest covers all of them. */
 const KEPT_BYTES = 64 * 1024
@@ -15,6 +16,8 @@ export class RecordedAnswer {
   readonly #fields = new RowFields()
   readonly #digest: Hash = createHash('sha256')
   readonly #formats: readonly number[]
+  /** Told in the first frame; null from then on, and for a statement that returns no rows. */
+  #columns: readonly AnswerColumn[] | null
   #cells: Cell[][] = []
   #pendingBytes = 0
   #kept = 0
@@ -22,8 +25,9 @@ export class RecordedAnswer {
   #bytes = 0
 
   /** Result formats as Bind gave them: none, one for all, or one a column. */
-  constructor(formats: readonly number[]) {
+  constructor(formats: readonly number[], columns: readonly AnswerColumn[] | null) {
     this.#formats = formats
+    this.#columns = columns
   }
 
   get rows(): number {
@@ -61,14 +65,24 @@ export class RecordedAnswer {
     const rows = this.#cells
     this.#cells = []
     this.#pendingBytes = 0
-    return { rows }
+    return { ...this.#heading(), rows }
   }
 
-  /** The last frame: what was not taken yet, how it ended, and the digest over every row. */
+  /**
+   * The last frame: what was not taken yet, how it ended, the digest over every row, and how much of the rows was kept:
+   * `whole`, a `sample` (the first ones, without a gap), or the `digest` alone.
+   */
   finish(end: JsonObject): JsonObject {
-    const rest = this.take() ?? {}
-    const whole = this.#kept === this.#bytes
-    return { ...rest, ...end, count: this.#rows, bytes: this.#bytes, sha256: this.#digest.digest('hex'), whole }
+    const rest = this.take() ?? this.#heading()
+    const part = this.#kept === 0 ? 'digest' : 'sample'
+    const kept = this.#kept === this.#bytes ? 'whole' : part
+    return { ...rest, ...end, count: this.#rows, bytes: this.#bytes, sha256: this.#digest.digest('hex'), kept }
+  }
+
+  #heading(): JsonObject {
+    const columns = this.#columns
+    this.#columns = null
+    return columns === null ? {} : { columns }
   }
 
   #decode(buffer: Buffer, bodyStart: number, end: number): Cell[] {

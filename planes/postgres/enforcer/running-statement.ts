@@ -2,6 +2,7 @@ import type { Decision, FieldMask, Outcome, Session } from '../../../engine/inde
 import { ProtocolError } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Writer } from '../codec/writer.ts'
+import type { AnswerColumn } from './answer-columns.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
 import type { RowMasker } from './row-masker.ts'
 
@@ -9,8 +10,9 @@ import type { RowMasker } from './row-masker.ts'
 export interface Enforcement {
   readonly session: Session
   readonly decision: Decision
-  /** Result columns by lineage; null where the statement returns none. */
+  /** How many result columns by lineage, and how the recording names them; null where the statement returns none. */
   readonly columns: number | null
+  readonly answerColumns: readonly AnswerColumn[] | null
   /** A COPY to the client: its rows come as bytes, not as rows of columns. */
   readonly copies: boolean
   /** Null where nothing is masked. */
@@ -41,7 +43,7 @@ export class RunningStatement {
 
   constructor(enforcement: Enforcement) {
     this.#is = enforcement
-    this.#recorded = new RecordedAnswer(enforcement.resultFormats)
+    this.#recorded = new RecordedAnswer(enforcement.resultFormats, enforcement.answerColumns)
   }
 
   get sensitive(): boolean {

@@ -25,6 +25,7 @@ function statement(how: { columns: number | null; copies: boolean } = { columns:
     session: engine,
     decision,
     ...how,
+    answerColumns: null,
     masker: null,
     masks: [],
     sensitive: false,
@@ -159,7 +160,7 @@ describe('a COPY to the client', () => {
     take(begin, rows, rows, done, end)
     expect(wire.expected.length).toBe(0)
     expect(engine.frames).toMatchObject([
-      { kind: 'sql.rows', body: { rows: [['1\tAnn\n'], ['1\tAnn\n']], count: 2, end: 'COPY 1', whole: true } },
+      { kind: 'sql.rows', body: { rows: [['1\tAnn\n'], ['1\tAnn\n']], count: 2, end: 'COPY 1', kept: 'whole' } },
     ])
   })
 
