@@ -78,6 +78,7 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_CLOSED'
   | 'ERR_EVIDENCE_TAMPERED'
   | 'ERR_EVIDENCE_RECORD'
+  | 'ERR_EVIDENCE_EXPORT'
 
 export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_CONNECT'

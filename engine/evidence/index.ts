@@ -38,3 +38,12 @@ export {
   type NoteSigner,
   type NoteVerifier,
 } from './signed-note.ts'
+export { isBundle, verifyBundle, type BundleReport, type BundleTrust } from './bundle/check.ts'
+export {
+  exportEvidence,
+  type ExportOptions,
+  type ExportReport,
+  type NamedFile,
+  type ReportScope,
+} from './bundle/export.ts'
+export { EVERYTHING, type Query } from './bundle/query.ts'
