@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import {
+  isBundle,
   parseVerifier,
   verifyEvidence,
   type Explanation,
@@ -11,16 +12,20 @@ import {
 } from '../engine/evidence/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
+import { verifyBundleCommand } from './evidence-verify-bundle.ts'
 import { EXIT } from './exit.ts'
 
-const USAGE = `usage: countersign evidence verify <directory> [--json] [--log-key KEY] [--since FILE] [--explain ID]
+const USAGE = `usage: countersign evidence verify <directory | bundle> [--json] [--log-key KEY] [--since FILE] [--explain ID]
+         [--export-key KEY]
 
-Derives a directory of evidence (or a copy of one) again from its files and says what it finds. Writes nothing.
+Derives a directory of evidence (or a copy of one), or an export bundle, again from its files and says what it finds. Writes
+nothing.
 
-  --log-key KEY  the log's public key, or a file that holds it: who signed, and that it is not a log made anew
-  --since FILE   a checkpoint kept from an earlier day: what is here must continue it
-  --explain ID   a record, or a decision: how each record of it leads to the signed root
-  --json         the report as JSON
+  --log-key KEY     the log's public key, or a file that holds it: who signed, and that it is not a log made anew
+  --since FILE      a checkpoint kept from an earlier day: what is here must continue it
+  --explain ID      a record, or a decision: how each record of it leads to the signed root
+  --export-key KEY  of a bundle: the public key of whoever exported it
+  --json            the report as JSON
 
 exit: 0 nothing found, 1 tampered, 2 incomplete, 3 can't be verified, 64 wrong usage
 `
@@ -28,6 +33,7 @@ exit: 0 nothing found, 1 tampered, 2 incomplete, 3 can't be verified, 64 wrong u
 const OPTIONS = {
   json: { type: 'boolean', default: false },
   'log-key': { type: 'string' },
+  'export-key': { type: 'string' },
   since: { type: 'string' },
   explain: { type: 'string' },
 } as const
@@ -41,6 +47,7 @@ export async function verifyCommand(argv: readonly string[], io: CommandIo): Pro
     io.stdout.write(USAGE)
     return EXIT.ok
   }
+  if (asked.exportKey !== undefined || (await isBundle(asked.directory))) return verifyBundleCommand(asked, io)
   const report = await verifyEvidence(asked.directory, await trustOf(asked))
   io.stdout.write(asked.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report))
   return EXIT_OF[report.status]
@@ -50,6 +57,7 @@ interface Asked {
   readonly directory: string
   readonly json: boolean
   readonly logKey: string | undefined
+  readonly exportKey: string | undefined
   readonly since: string | undefined
   readonly explain: string | undefined
 }
@@ -61,7 +69,7 @@ function parse(argv: readonly string[]): 'help' | Asked {
   if (directory === undefined) throw wrongUsage('verify needs the directory that holds the evidence', USAGE)
   if (rest.length > 0) throw wrongUsage(`verify takes one directory, found ${positionals.length}`, USAGE)
   const { json, since, explain } = values
-  return { directory, json, logKey: values['log-key'], since, explain }
+  return { directory, json, logKey: values['log-key'], exportKey: values['export-key'], since, explain }
 }
 
 async function trustOf({ logKey, since, explain }: Asked): Promise<Trust> {

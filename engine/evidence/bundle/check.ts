@@ -28,6 +28,8 @@ import { sorted } from './tally.ts'
 export interface BundleTrust {
   readonly logKey?: NoteVerifier
   readonly exportKey?: NoteVerifier
+  /** The digest that records call a policy bundle's file by; without it, only the manifest vouches for such files. */
+  policyDigest?(path: string): Promise<string>
 }
 
 export interface BundleReport {
@@ -93,11 +95,12 @@ class BundleCheck {
     this.#judgeNames(manifest, records)
     if (!whole) return
     this.#judgeCounts(manifest.predicate, records)
+    await this.#judgePolicies(manifest)
     this.#judgeDerived(manifest, records)
   }
 
   stopped(error: unknown): void {
-    const found = error instanceof Error ? error.message : String(error)
+    const found = messageOf(error)
     const message = 'the bundle can’t be verified'
     this.#findings.note({ severity: 'cannot', file: '.', line: null, message, expected: 'a readable bundle', found })
   }
@@ -232,6 +235,15 @@ class BundleCheck {
     if (said !== counted) this.#tampered(MANIFEST, 'the counts are not those of the records', counted, said)
   }
 
+  async #judgePolicies({ files }: Manifest): Promise<void> {
+    for (const name of files.keys()) {
+      const [, digest] = POLICY_BUNDLE.exec(name) ?? []
+      if (digest === undefined || this.#trust.policyDigest === undefined) continue
+      const found = await this.#trust.policyDigest(join(this.#bundle, name)).catch(messageOf)
+      if (found !== digest) this.#tampered(name, 'not the policy that the records name', digest, found)
+    }
+  }
+
   #judgeDerived({ files, predicate }: Manifest, { tally, ocsf }: RecordsCheck): void {
     if (predicate.mapping.version !== MAPPING.version) return this.#unknownMapping(predicate)
     const texts: ReadonlyMap<string, string> = new Map([
@@ -260,6 +272,12 @@ class BundleCheck {
   #tampered(file: string, message: string, expected: string, found: string): void {
     this.#findings.tampered(file, null, message, expected, found)
   }
+}
+
+const POLICY_BUNDLE = /^policy\/([0-9a-f]{64})\/bundle\.tar\.gz$/
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 async function digestOf(path: string): Promise<string> {

@@ -59,6 +59,8 @@ export interface ExportOptions {
   policyFile?(digest: string): Promise<Uint8Array | null>
   /** controls.csv, report.html and report.pdf, or some of them. */
   reports?(scope: ReportScope): Promise<readonly NamedFile[]>
+  /** All of it is written, and nobody can have it yet: it takes its name when this resolves, and goes when it rejects. */
+  beforePublishing?(report: ExportReport): Promise<void>
   onProgress?(phase: string, done: number, of: number): void
 }
 
@@ -67,7 +69,7 @@ export interface ExportReport {
   readonly predicate: Predicate
   /** SHA-256 of the manifest's file: names the whole bundle. */
   readonly manifest: string
-  /** Records that are in the directory's order and not under the checkpoint. */
+  /** Whether anybody but the log signed the checkpoint. */
   readonly witnessed: boolean
 }
 
@@ -86,9 +88,11 @@ export async function exportEvidence(options: ExportOptions): Promise<ExportRepo
   const sink = new FolderSink(out)
   await begin(sink, out)
   try {
-    const report = await new Export(options, checkpoint.parsed, sink).run(checkpoint.text)
+    const made = await new Export(options, checkpoint.parsed, sink).run(checkpoint.text)
+    const report = { ...made, out, witnessed: checkpoint.parsed.note.signatures.length > 1 }
+    await options.beforePublishing?.(report)
     await sink.publish()
-    return { ...report, out, witnessed: checkpoint.parsed.note.signatures.length > 1 }
+    return report
   } catch (error) {
     await sink.abandon()
     throw error

@@ -56,7 +56,11 @@ function asked({ query, range }: Predicate): string {
 }
 
 function completeness({ query, range }: Predicate): string {
-  if (range === null) return `## What is missing\n\nNo record of the log is within the times that were asked for.`
+  if (range === null) {
+    return `## What is missing
+
+No record of the log is within the times that were asked for. That can't be seen from here: ask for wider times.`
+  }
   const neighbours = `The records just before and after, where there are any, are in \`${FILES.context}\`: their times show where the stretch was cut.`
   if (!isFiltered(query)) {
     return `## What is missing
