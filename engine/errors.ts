@@ -79,6 +79,7 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_TAMPERED'
   | 'ERR_EVIDENCE_RECORD'
   | 'ERR_EVIDENCE_EXPORT'
+  | 'ERR_EVIDENCE_CURSOR'
 
 export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_CONNECT'

@@ -46,4 +46,7 @@ export {
   type NamedFile,
   type ReportScope,
 } from './bundle/export.ts'
-export { EVERYTHING, type Query } from './bundle/query.ts'
+export { indexedLine } from './bundle/indexed-line.ts'
+export { OcsfMapper } from './bundle/ocsf.ts'
+export { EVERYTHING, Selection, type Query } from './bundle/query.ts'
+export { followRecords, type FollowedRecord, type FollowOptions } from './following.ts'

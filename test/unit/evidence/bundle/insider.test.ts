@@ -18,7 +18,7 @@ interface Attack {
   readonly pythonToo?: false
   readonly query?: Partial<Query>
   readonly change?: (predicate: Predicate) => Predicate
-  act(bundle: string): void
+  readonly act: (bundle: string) => void
 }
 
 const nothing = (): void => {}

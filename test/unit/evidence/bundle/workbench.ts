@@ -14,7 +14,7 @@ import {
 } from '../../../../engine/evidence/index.ts'
 import { PRINCIPAL, outcome, rows } from '../drafts.ts'
 import { logSigner, openSigned } from '../signed.ts'
-import { scratch, stepClock } from '../workbench.ts'
+import { scratch, stepClock, unsynced } from '../workbench.ts'
 
 export const exporter: NoteSigner = logSigner(9, 'bank.example/exports')
 /** The keys that an auditor of these bundles has. */
@@ -51,7 +51,7 @@ export const POLICY: { readonly revision: string; readonly digest: string } = {
  */
 export async function richDirectory(rounds = 1): Promise<string> {
   const directory = scratch()
-  const log = await openSigned(directory, stepClock(Date.UTC(2026, 3, 18, 9)))
+  const log = await openSigned(directory, { ...stepClock(Date.UTC(2026, 3, 18, 9)), files: unsynced })
   await writeDay(log, rounds)
   await log.close()
   return directory
