@@ -37,6 +37,9 @@ async function sizeOf(directory: string): Promise<number> {
   return size
 }
 
+const erased = (beside: string): string => `"salted":null${' '.repeat(beside.length - '"salted":null'.length)}`
+const nothing = (): void => {}
+
 describe('evidence tail', () => {
   it('prints every record once, in the log’s order, behind its index, over several writers', async () => {
     const directory = await signedDirectory(40)
@@ -121,7 +124,6 @@ describe('evidence tail', () => {
   it('marks an erased payload', async () => {
     const directory = await richDirectory()
     const file = fileOf(directory, 'records')
-    const erased = (beside: string): string => `"salted":null${' '.repeat(beside.length - '"salted":null'.length)}`
     const text = file.read().toString('utf8')
     file.write(Buffer.from(text.replace(/"salted":\{"body":.*?"salt":"[0-9a-f]{32}"\}/, erased)))
     const [first] = told(await tail([directory, '--event', 'decision.mask']))
@@ -155,7 +157,7 @@ describe('evidence tail', () => {
     const directory = await richDirectory(60)
     const cursor = join(scratch(), 'cursor')
     let chunks = 0
-    let release = (): void => {}
+    let release: () => void = nothing
     const stuck = new Writable({
       write: (_chunk, _encoding, done) => {
         chunks += 1
