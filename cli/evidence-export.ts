@@ -16,13 +16,15 @@ import { EXIT } from './exit.ts'
 import { moment } from './moment.ts'
 import { version } from './version.ts'
 
-const USAGE = `usage: countersign evidence export (<directory> | --config FILE) (--key FILE | --unsigned) -o BUNDLE
+const USAGE = `usage: countersign evidence export [<directory>] [--config FILE] (--key FILE | --unsigned) -o BUNDLE
          [--from TIME] [--to TIME] [--control ID] [--agent ID] [--session ID] [--at CHECKPOINT] [--policy FILE]… [--reason TEXT]
 
 Writes a bundle that an auditor checks offline: records with proofs to a signed checkpoint, recordings, OSCAL, OCSF, reports.
 The same question at the same checkpoint gives the same bytes. See docs/evidence-bundle.md.
 
-  --config FILE   the gateway's configuration: exports its live evidence, and records that you did
+  <directory>     evidence, or a copy; nothing is written to it
+  --config FILE   the gateway's configuration: its live evidence, where no directory is given (a database is pulled into one
+                  first); records in that evidence that you did
   -o, --out DIR   must not be there yet
   --key FILE      the export key's private half (countersign evidence key); not the log's own
   --unsigned      no key: the bundle says so, and whoever hands it on can change what is no record
@@ -60,7 +62,7 @@ export async function exportCommand(argv: readonly string[], io: CommandIo): Pro
     return EXIT.ok
   }
   const loaded = asked.config === undefined ? null : loadConfig(asked.config)
-  const directory = loaded?.config.evidence.directory ?? asked.directory
+  const directory = asked.directory ?? loaded?.config.evidence.directory ?? ''
   const policies = [...asked.policy, ...(loaded === null ? [] : [loaded.config.policy.bundle])]
   const report = await exportEvidence({
     directory,
@@ -79,7 +81,7 @@ export async function exportCommand(argv: readonly string[], io: CommandIo): Pro
 }
 
 interface Asked {
-  readonly directory: string
+  readonly directory: string | undefined
   readonly config: string | undefined
   readonly out: string
   readonly key: string | undefined
@@ -94,14 +96,14 @@ function parse(argv: readonly string[]): 'help' | Asked {
   if (values.help) return 'help'
   const { config, out, key, unsigned, control, agent, session, at, policy, reason } = values
   const [directory, ...rest] = positionals
-  if ((directory === undefined) === (config === undefined) || rest.length > 0)
+  if ((directory === undefined && config === undefined) || rest.length > 0)
     throw wrongUsage('export takes one directory, or --config FILE', USAGE)
   if (out === undefined) throw wrongUsage('export needs -o BUNDLE', USAGE)
   if ((key === undefined) !== unsigned) throw wrongUsage('export needs either --key FILE or --unsigned', USAGE)
   const [from, to] = [moment('--from', values.from, USAGE), moment('--to', values.to, USAGE)]
   if (from !== null && to !== null && from >= to) throw wrongUsage('--from: expected a time before --to', USAGE)
   const query = { from, to, control: control ?? null, agent: agent ?? null, session: session ?? null }
-  return { directory: directory ?? '', config, out, key, query, at, policy: policy ?? [], reason: reason ?? null }
+  return { directory, config, out, key, query, at, policy: policy ?? [], reason: reason ?? null }
 }
 
 async function signerOf({ key }: Asked): Promise<NoteSigner | null> {
@@ -137,7 +139,9 @@ async function note(
   io: CommandIo,
 ): Promise<void> {
   if (loaded === null) {
-    io.stderr.write('not recorded as an event: a plain directory may be a copy, and nothing is written to it\n')
+    io.stderr.write(
+      'not recorded as an event: nothing is written to a directory that may be a copy; --config records it\n',
+    )
     return
   }
   const { query, range, counts, log } = predicate

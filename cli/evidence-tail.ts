@@ -20,14 +20,15 @@ import { noteInEvidence } from './evidence-note.ts'
 import { EXIT } from './exit.ts'
 import { moment } from './moment.ts'
 
-const USAGE = `usage: countersign evidence tail (<directory> | --config FILE) [--follow] [--cursor FILE] [--from-index N | --since TIME]
+const USAGE = `usage: countersign evidence tail [<directory>] [--config FILE] [--follow] [--cursor FILE] [--from-index N | --since TIME]
          [--event GLOB]… [--verdict VERDICT] [--agent ID] [--control ID] [--session ID] [--format ndjson|ocsf]
        countersign evidence tail <directory> --unsequenced [filters]
 
 Prints the log for a SIEM, a record a line, in the log's order and across restarts of the gateway: only records under a signed
 checkpoint, about a second old, which never come back under another index.
 
-  --config FILE    the gateway's configuration: reads its live evidence, and records that you did
+  <directory>      evidence, or a copy; nothing is written to it
+  --config FILE    the gateway's configuration: its live evidence, where no directory is given; records in it that you did
   -f, --follow     goes on as the log grows, until it is stopped
   --cursor FILE    where it stood: read at the start, written when a batch was taken; a crash between repeats that batch
   --from-index N   from this leaf on (else from the cursor, else from the first)
@@ -69,7 +70,7 @@ export async function tailCommand(argv: readonly string[], io: Io): Promise<numb
     return EXIT.ok
   }
   const loaded = asked.config === undefined ? null : loadConfig(asked.config)
-  const directory = loaded?.config.evidence.directory ?? asked.directory
+  const directory = asked.directory ?? loaded?.config.evidence.directory ?? ''
   const { query, events, verdict, format, follow } = asked
   if (loaded !== null) {
     await noteInEvidence(loaded, 'evidence.exported', { tail: { ...query, events, verdict, format, follow } })
@@ -79,7 +80,7 @@ export async function tailCommand(argv: readonly string[], io: Io): Promise<numb
 }
 
 interface Asked {
-  readonly directory: string
+  readonly directory: string | undefined
   readonly config: string | undefined
   readonly follow: boolean
   readonly cursor: string | undefined
@@ -97,7 +98,7 @@ function parse(argv: readonly string[]): 'help' | Asked {
   const { config, follow, cursor, event = [], verdict, agent, control, session, unsequenced } = values
   const format = formatOf(values.format)
   const [directory, ...rest] = positionals
-  if ((directory === undefined) === (config === undefined) || rest.length > 0)
+  if ((directory === undefined && config === undefined) || rest.length > 0)
     throw wrongUsage('tail takes one directory, or --config FILE', USAGE)
   const from = leafIndex(values['from-index'])
   const since = moment('--since', values.since, USAGE)
@@ -107,7 +108,7 @@ function parse(argv: readonly string[]): 'help' | Asked {
   const filters = { agent: agent ?? null, control: control ?? null, session: session ?? null }
   const query = { ...EVERYTHING, ...filters, from: since }
   const about = { config, follow, cursor, from, query, events: event, verdict: verdict ?? null, format, unsequenced }
-  return { directory: directory ?? '', ...about }
+  return { directory, ...about }
 }
 
 function formatOf(text: string): Asked['format'] {
