@@ -38,7 +38,6 @@ async function sizeOf(directory: string): Promise<number> {
 }
 
 const erased = (beside: string): string => `"salted":null${' '.repeat(beside.length - '"salted":null'.length)}`
-const nothing = (): void => {}
 
 describe('evidence tail', () => {
   it('prints every record once, in the log’s order, behind its index, over several writers', async () => {
@@ -156,24 +155,18 @@ describe('evidence tail', () => {
   it('reads no further than its reader has taken, and writes no cursor for what was not', async () => {
     const directory = await richDirectory(60)
     const cursor = join(scratch(), 'cursor')
-    let chunks = 0
-    let release: () => void = nothing
-    const stuck = new Writable({
-      write: (_chunk, _encoding, done) => {
-        chunks += 1
-        release = done
-      },
-    })
-    const io = { stdout: stuck, stderr: stuck, env: {} }
-    const running = tailCommand([directory, '--cursor', cursor], io)
-    await sleep(300)
-    expect(chunks).toBe(1)
+    const waiting: (() => void)[] = []
+    const stuck = new Writable({ write: (_chunk, _encoding, done) => void waiting.push(done) })
+    const running = tailCommand([directory, '--cursor', cursor], { stdout: stuck, stderr: stuck, env: {} })
+    await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(1)
+    await sleep(300) // a reader that doesn't wait would have come further by now
+    expect(waiting).toHaveLength(1)
     expect(existsSync(cursor)).toBe(false)
-    while (chunks < Math.ceil((await sizeOf(directory)) / 500)) {
-      release()
-      await sleep(20)
+    const batches = Math.ceil((await sizeOf(directory)) / 500)
+    for (let taken = 1; taken <= batches; taken += 1) {
+      await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(taken)
+      waiting.at(-1)?.()
     }
-    release()
     expect(await running).toBe(0)
     expect(JSON.parse(readFileSync(cursor, 'utf8')).index).toBe((await sizeOf(directory)) - 1)
   })
