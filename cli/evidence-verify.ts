@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import {
+  isBundle,
   parseCosignatureVerifier,
   parseVerifier,
   verifyEvidence,
@@ -8,18 +9,22 @@ import {
 } from '../engine/evidence/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
+import { verifyBundleCommand } from './evidence-verify-bundle.ts'
 import { EXIT } from './exit.ts'
 import { renderReport } from './verify-report.ts'
 
-const USAGE = `usage: countersign evidence verify <directory> [--json] [--log-key KEY] [--witness-key KEY]... [--since FILE] [--explain ID]
+const USAGE = `usage: countersign evidence verify <directory | bundle> [--json] [--log-key KEY] [--witness-key KEY]...
+         [--since FILE] [--explain ID] [--export-key KEY]
 
-Derives a directory of evidence (or a copy of one) again from its files and says what it finds. Writes nothing.
+Derives a directory of evidence (or a copy of one), or an export bundle, again from its files and says what it finds. Writes
+nothing.
 
   --log-key KEY      a public key that the log has or had, or a file that holds it: who signed, and that it is not a log
                      made anew; rotations lead from one to the others
   --witness-key KEY  a witness's public key, or a file that holds it: up to where it has signed, nothing was taken back
   --since FILE       a checkpoint kept from an earlier day, or fetched from a witness: what is here must continue it
   --explain ID       a record, or a decision: how each record of it leads to the signed root, and who has signed that
+  --export-key KEY   of a bundle: the public key of whoever exported it
   --json             the report as JSON
 
 exit: 0 nothing found, 1 tampered, 2 incomplete, 3 can't be verified, 64 wrong usage
@@ -28,6 +33,7 @@ exit: 0 nothing found, 1 tampered, 2 incomplete, 3 can't be verified, 64 wrong u
 const OPTIONS = {
   json: { type: 'boolean', default: false },
   'log-key': { type: 'string' },
+  'export-key': { type: 'string' },
   'witness-key': { type: 'string', multiple: true },
   since: { type: 'string' },
   explain: { type: 'string' },
@@ -42,6 +48,7 @@ export async function verifyCommand(argv: readonly string[], io: CommandIo): Pro
     io.stdout.write(USAGE)
     return EXIT.ok
   }
+  if (asked.exportKey !== undefined || (await isBundle(asked.directory))) return verifyBundleCommand(asked, io)
   const report = await verifyEvidence(asked.directory, await trustOf(asked))
   io.stdout.write(asked.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report))
   return EXIT_OF[report.status]
@@ -51,6 +58,7 @@ interface Asked {
   readonly directory: string
   readonly json: boolean
   readonly logKey: string | undefined
+  readonly exportKey: string | undefined
   readonly witnessKeys: readonly string[]
   readonly since: string | undefined
   readonly explain: string | undefined
@@ -63,7 +71,15 @@ function parse(argv: readonly string[]): 'help' | Asked {
   if (directory === undefined) throw wrongUsage('verify needs the directory that holds the evidence', USAGE)
   if (rest.length > 0) throw wrongUsage(`verify takes one directory, found ${positionals.length}`, USAGE)
   const { json, since, explain } = values
-  return { directory, json, logKey: values['log-key'], witnessKeys: values['witness-key'] ?? [], since, explain }
+  return {
+    directory,
+    json,
+    logKey: values['log-key'],
+    witnessKeys: values['witness-key'] ?? [],
+    exportKey: values['export-key'],
+    since,
+    explain,
+  }
 }
 
 async function trustOf({ logKey, witnessKeys, since, explain }: Asked): Promise<Trust> {

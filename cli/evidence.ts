@@ -18,6 +18,16 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./evidence-close-writer.ts')).closeWriterCommand,
   },
   {
+    name: 'export',
+    summary: 'write a bundle for auditors: records with proofs, recordings, OSCAL, OCSF, reports',
+    load: async () => (await import('./evidence-export.ts')).exportCommand,
+  },
+  {
+    name: 'tail',
+    summary: 'print the log for a SIEM as it grows, in the log’s order or as OCSF',
+    load: async () => (await import('./evidence-tail.ts')).tailCommand,
+  },
+  {
     name: 'key',
     summary: "make a key for a directory's log",
     load: async () => (await import('./evidence-key.ts')).keyCommand,

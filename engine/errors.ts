@@ -81,6 +81,8 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_RECORD'
   | 'ERR_EVIDENCE_KEY'
   | 'ERR_EVIDENCE_TOO_LARGE'
+  | 'ERR_EVIDENCE_EXPORT'
+  | 'ERR_EVIDENCE_CURSOR'
 
 export type UpstreamErrorCode =
   | 'ERR_UPSTREAM_CONNECT'

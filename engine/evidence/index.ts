@@ -57,6 +57,18 @@ export {
   type NoteSigner,
   type NoteVerifier,
 } from './signed-note.ts'
+export { isBundle, verifyBundle, type BundleReport, type BundleTrust } from './bundle/check.ts'
+export {
+  exportEvidence,
+  type ExportOptions,
+  type ExportReport,
+  type NamedFile,
+  type ReportScope,
+} from './bundle/export.ts'
+export { indexedLine } from './bundle/indexed-line.ts'
+export { OcsfMapper } from './bundle/ocsf.ts'
+export { EVERYTHING, Selection, type Query } from './bundle/query.ts'
+export { followRecords, type FollowedRecord, type FollowOptions } from './following.ts'
 export {
   cosignerFromSeed,
   parseCosignatureVerifier,

@@ -68,6 +68,11 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
   })
 }
 
+/** What records call a bundle by: the digest over its files, of a file that is only named, not put in force. */
+export async function bundleDigest(path: string): Promise<string> {
+  return digestOf(await unpack(await read(path)))
+}
+
 /** The same bundle with a signature over all its files (an older one is replaced); equal input gives equal files. */
 export async function signBundle(
   bytes: Uint8Array,

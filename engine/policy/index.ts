@@ -1,4 +1,4 @@
-export { openBundle, signBundle } from './bundle.ts'
+export { bundleDigest, openBundle, signBundle } from './bundle.ts'
 export type { ActivePolicy, BundleTrust } from './bundle.ts'
 export type { PolicyAnswer } from './evaluator.ts'
 export { PolicyStore } from './reload.ts'

@@ -1,6 +1,8 @@
 /** One step of `npm run bench -- evidence` in a process of its own, so that its time and its memory are its own. */
-import { readRecords, verifyEvidence } from '../../engine/evidence/index.ts'
-import { appendRecords } from './evidence-records.ts'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EVERYTHING, exportEvidence, readRecords, verifyBundle, verifyEvidence } from '../../engine/evidence/index.ts'
+import { appendRecords, BENCH_SIGNER, EXPORT_SIGNER } from './evidence-records.ts'
 
 export interface StepReport {
   readonly seconds: number
@@ -26,6 +28,25 @@ const STEPS: Readonly<Record<string, Step>> = {
     for await (const _ of readRecords(directory)) records += 1
     return { records }
   },
+  // `argument`: where the bundle goes. All of the log, or of the same log one agent's session.
+  export: (directory, argument) => exported(directory, argument, null),
+  select: (directory, argument) => exported(directory, argument, 's-1'),
+  bundle: async (_, argument) => {
+    const trust = { logKey: BENCH_SIGNER.verifier, exportKey: EXPORT_SIGNER.verifier }
+    const { status, predicate, findings } = await verifyBundle(argument, trust)
+    if (status !== 'ok') throw new Error(`bundle: ${status}: ${JSON.stringify(findings[0])}`)
+    return { records: predicate?.counts.records ?? 0 }
+  },
+}
+
+async function exported(
+  directory: string,
+  out: string,
+  session: string | null,
+): Promise<Readonly<Record<string, number | string>>> {
+  const query = { ...EVERYTHING, session }
+  const { predicate } = await exportEvidence({ directory, out, query, signer: EXPORT_SIGNER, producer: 'bench' })
+  return { records: predicate.counts.records, proofBytes: (await stat(join(out, 'proofs/hashes.txt'))).size }
 }
 
 const [name = '', directory = '', argument = ''] = process.argv.slice(2)

@@ -34,10 +34,11 @@ const POLICY = { revision: 'starter-1', digest: 'cd'.repeat(32) }
 const REASONS = [{ rule: 'mask-customer-pii', message: 'identifiers are masked', controls: ['IS.II.C.18'] }]
 
 /** As the log of a directory of this benchmark is signed; nobody's secret. */
-export const BENCH_SIGNER: NoteSigner = signer()
+export const BENCH_SIGNER: NoteSigner = signer('bench.example/gw-1')
+export const EXPORT_SIGNER: NoteSigner = signer('bench.example/exports')
 
-function signer(): NoteSigner {
-  const made = signerFromSeed('bench.example/gw-1', createHash('sha256').update('bench').digest())
+function signer(name: string): NoteSigner {
+  const made = signerFromSeed(name, createHash('sha256').update(name).digest())
   if (made === undefined) throw new Error('the name is not a key’s name')
   return made
 }

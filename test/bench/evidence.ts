@@ -1,6 +1,6 @@
 /**
- * What evidence costs: records appended with group commit beside what the disk's fdatasync alone allows, verified, read;
- * at a tenth of the size and at the full one, so that time that isn't linear and memory that isn't flat show.
+ * What evidence costs: records appended with group commit beside what the disk's fdatasync alone allows, verified, read,
+ * exported whole and in part; at a tenth of the size and at the full one, so that time that isn't linear and memory that isn't flat show.
  *
  *   npm run bench -- evidence [--records N] [--callers N]
  */
@@ -59,6 +59,14 @@ async function benchSize(records: number, callers: number): Promise<void> {
     for (const name of ['read', 'verify']) {
       const done = await step(name, directory)
       say(records, name, done, { 'records/s': rate(records, done.seconds) })
+    }
+    for (const name of ['export', 'select']) {
+      const out = join(scratch, name)
+      const made = await step(name, directory, out)
+      say(records, name, made, { 'records/s': rate(records, made.seconds), ...made.detail })
+      const checked = await step('bundle', directory, out)
+      say(records, `${name}, verified`, checked, {})
+      await rm(out, { recursive: true })
     }
     const steps = Math.ceil(Math.log2(records))
     process.stdout.write(`${records} records: an inclusion proof has at most ${steps} hashes, ${steps * 32} bytes\n`)

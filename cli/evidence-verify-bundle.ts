@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises'
+import {
+  parseVerifier,
+  verifyBundle,
+  type BundleReport,
+  type Finding,
+  type NoteVerifier,
+} from '../engine/evidence/index.ts'
+import { bundleDigest } from '../engine/policy/index.ts'
+import type { CommandIo } from './command.ts'
+import { UsageError } from './exit.ts'
+
+const EXIT_OF: Readonly<Record<BundleReport['status'], number>> = { ok: 0, tampered: 1, incomplete: 2, cannot: 3 }
+
+interface Asked {
+  readonly directory: string
+  readonly json: boolean
+  readonly logKey: string | undefined
+  readonly exportKey: string | undefined
+}
+
+/** `countersign evidence verify <bundle>`. */
+export async function verifyBundleCommand(
+  { directory, json, logKey, exportKey }: Asked,
+  io: CommandIo,
+): Promise<number> {
+  const report = await verifyBundle(directory, {
+    ...(logKey === undefined ? {} : { logKey: await keyOf('--log-key', logKey) }),
+    ...(exportKey === undefined ? {} : { exportKey: await keyOf('--export-key', exportKey) }),
+    policyDigest: bundleDigest,
+  })
+  io.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : render(report))
+  return EXIT_OF[report.status]
+}
+
+async function keyOf(option: string, given: string): Promise<NoteVerifier> {
+  const text = await readFile(given, 'utf8').catch(() => given)
+  const key = parseVerifier(text)
+  if (key !== undefined) return key
+  throw new UsageError(`${option}: expected name+id+key as \`countersign evidence key\` prints it, or a file of it`)
+}
+
+const VERDICT: Readonly<Record<BundleReport['status'], string>> = {
+  ok: 'OK: this is what was exported, and its records are those that were signed.',
+  tampered: 'TAMPERED: this is not what an export of that log makes.',
+  incomplete: 'INCOMPLETE: what is here is unchanged, but something that belongs to it is not here.',
+  cannot: "CAN'T VERIFY: something stood in the way of checking.",
+}
+
+const MANIFEST: Readonly<Record<BundleReport['manifest'], string>> = {
+  verified: 'signature verified',
+  unchecked:
+    'signature not checked: pass --export-key; reports and counts are only as good as whoever handed this over',
+  wrong: 'signature WRONG',
+  none: 'not signed: reports and counts are only as good as whoever handed this over',
+}
+
+const CHECKPOINT: Readonly<Record<BundleReport['checkpoint'], string>> = {
+  verified: 'signature verified',
+  unchecked: 'signature not checked: pass --log-key; without it, a log that was made up shows no difference',
+  wrong: 'signature WRONG',
+}
+
+function render(report: BundleReport): string {
+  const parts = [
+    `Export bundle ${report.bundle}\n`,
+    renderPredicate(report),
+    renderFindings(report),
+    VERDICT[report.status],
+  ]
+  return `${parts.filter((part) => part !== '').join('\n')}\n`
+}
+
+function renderPredicate({ predicate, manifest, checkpoint }: BundleReport): string {
+  if (predicate === null) return ''
+  const { log, query, range, counts } = predicate
+  const filters = Object.entries(query).map(([name, value]) => (value === null ? '' : `, ${name} ${value}`))
+  const where = range === null ? 'no record within the times asked for' : `leaves ${range.first} to ${range.last}`
+  const lines = [
+    `asked for   ${where}${filters.join('')}`,
+    `records     ${counts.records}, each led to the signed root at its index; ${counts.context} more to judge them`,
+    `recordings  ${counts.frames} frames`,
+    `checkpoint  ${log.origin}, ${log.size} records, root ${log.root}; ${CHECKPOINT[checkpoint]}`,
+    `manifest    ${MANIFEST[manifest]}`,
+    `missing     ${missing(isSelection(query), range === null)}`,
+  ]
+  return lines.map((line) => `  ${printable(line)}\n`).join('')
+}
+
+function isSelection({ control, agent, session }: NonNullable<BundleReport['predicate']>['query']): boolean {
+  return control !== null || agent !== null || session !== null
+}
+
+function missing(filtered: boolean, empty: boolean): string {
+  if (empty) return 'nothing can be said: no record is within these times'
+  if (!filtered) return 'nothing, of these leaves'
+  return 'what a selection left out stands behind hashes: ask for the same times without a filter'
+}
+
+function renderFindings({ findings, omitted }: BundleReport): string {
+  if (findings.length === 0) return ''
+  const more = omitted === 0 ? '' : `  and ${omitted} more\n`
+  return `Findings\n${findings.map(renderFinding).join('')}${more}`
+}
+
+function renderFinding({ severity, file, line, message, expected, found }: Finding): string {
+  const place = line === null ? file : `${file}:${line}`
+  const lines = [
+    `  ${severity.toUpperCase()}  ${place}  ${message}`,
+    `    expected  ${expected}`,
+    `    found     ${found}`,
+  ]
+  return lines.map((text) => `${printable(text)}\n`).join('')
+}
+
+// Names come out of files that somebody may have changed: none of them may move the cursor or forge a line.
+function printable(text: string): string {
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
+}
