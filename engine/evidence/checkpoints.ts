@@ -249,14 +249,13 @@ export class Checkpoints {
 
 async function elect({ store, signer, previous }: CheckpointsOptions): Promise<Sequencer | null> {
   const order = await store.order()
-  if (order === null || previous === undefined) return order === null ? null : Sequencer.open({ order, signer })
-  try {
-    const rotated = await findRotation(store, signer.verifier)
-    return await Sequencer.open({ order, signer, previous, ...(rotated === undefined ? {} : { rotated }) })
-  } catch (error) {
+  if (order === null) return null
+  if (previous === undefined) return Sequencer.open({ order, signer })
+  const rotated = await findRotation(store, signer.verifier).catch(async (error: unknown) => {
     await order.release()
     throw error
-  }
+  })
+  return Sequencer.open({ order, signer, previous, ...(rotated === undefined ? {} : { rotated }) })
 }
 
 function asFailure(error: unknown): EvidenceError {

@@ -6,7 +6,8 @@ import { verifierText, verifyEvidence, type NoteSigner, type Trust } from '../..
 import { rotationDraft } from '../../../engine/evidence/rotation.ts'
 import { signedBy } from '../../../engine/evidence/signed-note.ts'
 import { cosigner, witnessedNote } from './cosigned.ts'
-import { FailingFiles, type Fault } from './failing-files.ts'
+import { dieRotating } from './dying-rotation.ts'
+import type { Fault } from './failing-files.ts'
 import { logSigner, openSigned, signedDirectory } from './signed.ts'
 import { crashCopy, fileOf, openLog, recordsOf, scratch, stepClock, writeSession } from './workbench.ts'
 
@@ -245,46 +246,11 @@ describe('a key that was compromised', () => {
   })
 })
 
-describe('a start that rotates and dies', { timeout: 120_000 }, () => {
+describe('a start that rotates and dies', { timeout: 60_000 }, () => {
+  // Every step of it: test/fault/evidence/rotation.test.ts.
   test.each<Fault>(['before', 'after', 'short'])(
-    'at any step, %s its effect, leaves what the next one takes up',
-    async (fault) => {
-      const directory = await signedDirectory(2, first)
-      const steps = async (at: string, files: FailingFiles): Promise<void> => {
-        const options = { ...stepClock(Date.UTC(2026, 5, 1)), signer: second, previousSigner: first, files }
-        const log = await openSigned(at, options)
-        await log.close()
-      }
-      for (let failAt = 0; ; failAt += 1) {
-        const copy = scratch()
-        cpSync(directory, copy, { recursive: true })
-        const files = new FailingFiles(failAt, fault)
-        const died = await steps(copy, files).then(
-          () => false,
-          () => true,
-        )
-        if (files.steps.length <= failAt) break
-        const left = await verifyEvidence(copy, logKey(first))
-        expect({
-          failAt,
-          step: files.steps[failAt],
-          died,
-          left: left.status,
-          findings: left.findings.filter(({ severity }) => severity === 'tampered'),
-        }).toMatchObject({ findings: [] })
-        await life(copy, second, first)
-        const after = await verifyEvidence(copy, logKey(first))
-        expect({ failAt, status: after.status, findings: after.findings }).toEqual({
-          failAt,
-          status: 'ok',
-          findings: [],
-        })
-        const events = recordsOf(fileOf(copy, 'records', 2)).length > 0 ? after.events['key.rotated'] : 1
-        expect({ failAt, rotated: events }).toEqual({ failAt, rotated: 1 })
-        const note = parseCheckpoint(checkpointIn(copy))?.note
-        expect(note && signedBy(note, second.verifier)).toBe(true)
-      }
-    },
+    '%s the effect of a step, leaves what the next one takes up',
+    (fault) => dieRotating(fault, 9),
   )
 })
 
