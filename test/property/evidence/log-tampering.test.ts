@@ -2,16 +2,30 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { parseCheckpoint } from '../../../engine/evidence/checkpoint.ts'
 import { verifyEvidence } from '../../../engine/evidence/index.ts'
 import { GrowingTree, leafHash, nodeHash } from '../../../engine/evidence/merkle.ts'
 import { consistencyProof, inclusionProof, provesConsistency, provesInclusion } from '../../../engine/evidence/proof.ts'
-import { logSigner, signedDirectory } from '../../unit/evidence/signed.ts'
+import { cosigner, witnessedNote } from '../../unit/evidence/cosigned.ts'
+import { logSigner, openSigned, signedDirectory } from '../../unit/evidence/signed.ts'
+import { stepClock } from '../../unit/evidence/workbench.ts'
 
 const logKey = logSigner().verifier
+const witnessKeys = [cosigner().verifier]
 const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
 it('any single byte changed, put in or taken out of the log’s own files is found', { timeout: 120_000 }, async () => {
   const directory = await signedDirectory(70)
+  const rotating = await openSigned(directory, {
+    ...stepClock(Date.UTC(2026, 3, 9)),
+    signer: logSigner(8),
+    previousSigner: logSigner(),
+  })
+  await rotating.close()
+  const checkpoint = parseCheckpoint(readFileSync(join(directory, 'log/checkpoint'), 'utf8'))
+  if (checkpoint === undefined) throw new Error('no checkpoint')
+  writeFileSync(join(directory, 'log/witnessed'), witnessedNote(checkpoint, logSigner(8), cosigner()))
+  expect(await verifyEvidence(directory, { logKey, witnessKeys })).toMatchObject({ status: 'ok', findings: [] })
   const entries = readdirSync(join(directory, 'log'), { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
   expect(files.length).toBeGreaterThan(4)
@@ -23,7 +37,7 @@ it('any single byte changed, put in or taken out of the log’s own files is fou
       const kept = bytes.subarray(index + (how === 'put' ? 0 : 1))
       const put = how === 'take' ? [] : [how === 'put' ? 0x31 : (bytes[index] ?? 0) ^ how]
       writeFileSync(file, Buffer.concat([bytes.subarray(0, index), Buffer.from(put), kept]))
-      const { status } = await verifyEvidence(directory, { logKey })
+      const { status } = await verifyEvidence(directory, { logKey, witnessKeys })
       writeFileSync(file, bytes)
       expect(status).not.toBe('ok')
     }),

@@ -5,9 +5,12 @@ import { CONFIG_SCHEMA } from '../../../engine/config/schema.ts'
 import { atLine, readConfig } from '../../../engine/config/config.ts'
 import type { LoadedConfig } from '../../../engine/config/config.ts'
 import type { ConfigSurroundings } from '../../../engine/config/outside-texts.ts'
+import { signerFromSeed, signerText, verifierText } from '../../../engine/evidence/index.ts'
 import { sectionReader } from '../../../engine/config/section.ts'
 import { ConfigError } from '../../../engine/errors.ts'
 import { Secret } from '../../../engine/secret.ts'
+import { cosigner } from '../evidence/cosigned.ts'
+import { logSigner } from '../evidence/signed.ts'
 
 const FILE = '/etc/countersign/gateway.yaml'
 
@@ -292,6 +295,48 @@ describe("a plane's section", () => {
     const raw = { password: new Secret('x', 'file y') }
     expect(readSection(raw)).toEqual({ port: 5432, password: raw.password })
     expect(raw).not.toHaveProperty('port')
+  })
+})
+
+describe('the log’s keys and its witnesses', () => {
+  const key = (name: string, byte: number): string => {
+    const signer = signerFromSeed(name, Buffer.alloc(32, byte))
+    return signer === undefined ? '' : signerText(signer)
+  }
+  const witness = verifierText(cosigner().verifier)
+  const keys = (other: string): ConfigSurroundings =>
+    surroundings({ PGPASSWORD: 'hunter2', NEW: key('bank.example/gw', 2), OLD: key(other, 1) })
+  const logged = (log: string): string =>
+    WHOLE.replace(/^evidence.*$/m, `evidence: { directory: e, log: { key: { env: NEW }, ${log} } }`)
+  const rotating = 'previous_key: { env: OLD }'
+
+  test('are read', () => {
+    const text = logged(`${rotating}, witnesses: [{ url: "https://w.example/x", key: "${witness}" }]`)
+    const { evidence } = read(text, keys('bank.example/gw')).config
+    expect(evidence.previousSigner?.verifier.name).toBe('bank.example/gw')
+    expect(evidence.witnesses).toMatchObject([{ url: 'https://w.example/x', key: { name: 'auditor.example/w1' } }])
+  })
+
+  test.each([
+    [
+      'a previous key of another log',
+      logged(rotating),
+      'evidence.log.previous_key: expected a key of the name bank.example/gw: a log keeps its name when its key is another; found one of other.example',
+    ],
+    [
+      'a log’s key for a witness’s',
+      logged(`witnesses: [{ url: "https://w.example", key: "${verifierText(logSigner().verifier)}" }]`),
+      'evidence.log.witnesses[0].key: expected a public key as `countersign witness key` prints it; found other text',
+    ],
+    [
+      'a witness that is nowhere',
+      logged(`witnesses: [{ url: "w.example", key: "${witness}" }]`),
+      'evidence.log.witnesses[0].url: expected the address of a witness, http:// or https://',
+    ],
+  ])('are refused: %s', (_, text, message) => {
+    const error = failure(text, keys('other.example'))
+    expect(error.message).toContain(message)
+    expect(error.message).not.toContain('PRIVATE')
   })
 })
 
