@@ -48,7 +48,7 @@ interface End {
 /** The writer that the sequencer works beside: it records what the sequencer has to say. */
 interface Beside {
   readonly writer: string
-  note(draft: RecordDraft): { readonly id: string; readonly durable: Promise<void> }
+  readonly note: (draft: RecordDraft) => { readonly id: string; readonly durable: Promise<void> }
 }
 
 /**

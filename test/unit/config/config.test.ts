@@ -298,16 +298,18 @@ describe("a plane's section", () => {
   })
 })
 
+const signerOf = (name: string, byte: number): string => {
+  const signer = signerFromSeed(name, Buffer.alloc(32, byte))
+  return signer === undefined ? '' : signerText(signer)
+}
+
+const logged = (log: string): string =>
+  WHOLE.replace(/^evidence.*$/m, `evidence: { directory: e, log: { key: { env: NEW }, ${log} } }`)
+
 describe('the log’s keys and its witnesses', () => {
-  const key = (name: string, byte: number): string => {
-    const signer = signerFromSeed(name, Buffer.alloc(32, byte))
-    return signer === undefined ? '' : signerText(signer)
-  }
   const witness = verifierText(cosigner().verifier)
   const keys = (other: string): ConfigSurroundings =>
-    surroundings({ PGPASSWORD: 'hunter2', NEW: key('bank.example/gw', 2), OLD: key(other, 1) })
-  const logged = (log: string): string =>
-    WHOLE.replace(/^evidence.*$/m, `evidence: { directory: e, log: { key: { env: NEW }, ${log} } }`)
+    surroundings({ PGPASSWORD: 'hunter2', NEW: signerOf('bank.example/gw', 2), OLD: signerOf(other, 1) })
   const rotating = 'previous_key: { env: OLD }'
 
   test('are read', () => {

@@ -18,16 +18,16 @@ async function rotate(directory: string, options: Partial<EvidenceOptions>): Pro
 
 /**
  * A start that rotates the log's key, on a disk that fails at a step, for every `stride`th step: what is left is nothing that
- * a crash doesn't leave, and the next start carries the rotation out, once.
+ * a crash doesn't leave, and the next start carries the rotation out, once. Answers how many steps failed.
  */
-export async function dieRotating(fault: Fault, stride: number): Promise<void> {
+export async function dieRotating(fault: Fault, stride: number): Promise<number> {
   const directory = await signedDirectory(2, old)
   for (let failAt = 0; ; failAt += stride) {
     const copy = scratch()
     cpSync(directory, copy, { recursive: true })
     const files = new FailingFiles(failAt, fault)
     await rotate(copy, { ...stepClock(Date.UTC(2026, 5, 1)), files }).catch(() => {})
-    if (files.steps.length <= failAt) return
+    if (files.steps.length <= failAt) return failAt / stride
     const left = await verifyEvidence(copy, trust)
     const step = files.steps[failAt]
     expect({ failAt, step, left: left.findings.filter(({ severity }) => severity === 'tampered') }).toMatchObject({
