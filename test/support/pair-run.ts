@@ -105,14 +105,14 @@ async function victimsOf(pair: Pair, victim: Exclude<Victim, 'postgres'>): Promi
 }
 
 /** The gateway whose process holds the socket of the session that holds the lock; Linux tells, elsewhere null. */
-async function sequencerOf({ gateways, sql }: Pair): Promise<Stack | null> {
-  const [row] = await sql(`SELECT client_port FROM pg_stat_activity JOIN pg_locks USING (pid)
+async function sequencerOf(pair: Pair): Promise<Stack | null> {
+  const [row] = await pair.sql(`SELECT client_port FROM pg_stat_activity JOIN pg_locks USING (pid)
     WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = hashtextextended('countersign/evidence/order', 0)`)
   const port = Number(row?.['client_port']).toString(16).toUpperCase().padStart(4, '0')
   try {
     const sockets = readFileSync('/proc/net/tcp', 'utf8').split('\n')
     const inode = sockets.map((line) => line.trim().split(/\s+/)).find((fields) => fields[1]?.endsWith(`:${port}`))?.[9]
-    return gateways.find(({ gateway }) => holds(gateway.pid, `socket:[${inode}]`)) ?? null
+    return pair.gateways.find(({ gateway }) => holds(gateway.pid, `socket:[${inode}]`)) ?? null
   } catch {
     return null
   }
@@ -132,7 +132,7 @@ function holds(pid: number, name: string): boolean {
 /** While gateways run: no gap, nothing changed; only ends that are not there yet. */
 async function judgeUnfinished(pair: Pair): Promise<void> {
   const pulled = await pair.pull()
-  expect(pulled.status, pulled.stderr).toBe(0)
+  expect(pulled.status, `evidence pull: ${pulled.stderr}`).toBe(0)
   const { status, findings, writers } = await verifyEvidence(pair.evidence)
   expect(findings.filter(({ severity }) => severity !== 'incomplete')).toEqual([])
   expect(['ok', 'incomplete']).toContain(status)
@@ -141,7 +141,7 @@ async function judgeUnfinished(pair: Pair): Promise<void> {
 
 async function judgeFinished(pair: Pair, ledger: ClientLedger): Promise<number> {
   const pulled = await pair.pull()
-  expect(pulled.status, pulled.stderr).toBe(0)
+  expect(pulled.status, `evidence pull: ${pulled.stderr}`).toBe(0)
   const told = await countersign(['evidence', 'verify', pair.evidence, '--log-key', pair.logKey])
   expect(told.status, `${told.stdout}${told.stderr}`).toBe(0)
   return judgeEvidence(pair.gateways[0], ledger)
