@@ -97,7 +97,7 @@ function postgresAddress(text: PostgresText, section: string, outside: OutsideTe
   }
 }
 
-type LogConfig = Pick<GatewayConfig['evidence'], 'signer' | 'previousSigner' | 'witnesses'>
+type LogConfig = Pick<EvidencePlace, 'signer' | 'previousSigner' | 'witnesses'>
 
 function evidenceLog(log: EvidenceLogText | undefined, outside: OutsideTexts, document: ConfigDocument): LogConfig {
   if (log === undefined) return { signer: null, previousSigner: null, witnesses: [] }
