@@ -179,10 +179,10 @@ class Ledger implements ApprovalLedger {
    */
   async #change(event: ApprovalEvent): Promise<Approval> {
     const { approval } = event
-    const { writer, journal } = this.#options
+    const { writer } = this.#options
     if (!(await this.#store.claim(approval, writer))) throw new Contended()
     try {
-      await journal(event)
+      await this.#options.journal(event)
     } catch (error) {
       if (!mayBeRecorded(error)) await this.#release(approval)
       throw error

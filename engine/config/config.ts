@@ -9,12 +9,11 @@ import { parseConfigDocument } from './document.ts'
 import type { ConfigDocument } from './document.ts'
 import { keeping, type Keeping } from './keeping.ts'
 import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
-import { stores } from './stores.ts'
+import { stores, type EvidencePlace, type StatePlace } from './stores.ts'
 import { parsePath } from './complaint.ts'
 import { validateConfig } from './validation.ts'
 import type { IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
-import type { NoteSigner, PostgresAddress, WitnessPeer } from '../evidence/index.ts'
 import type { IssuerConfig } from '../identity/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import { parseDuration } from '../units.ts'
@@ -22,20 +21,9 @@ import { parseDuration } from '../units.ts'
 /** Paths are absolute, durations in the unit that their name says, secrets read. */
 export interface GatewayConfig {
   readonly instance: string
-  readonly evidence: {
-    /** Throws ConfigError where evidence is in a database: whoever reads files is told to pull it first. */
-    readonly directory: string
-    /** Where several gateways write, in the place of a directory; null: there is a directory. */
-    readonly postgres: PostgresAddress | null
-    /** What signs the log's checkpoints; null: there are none. */
-    readonly signer: NoteSigner | null
-    /** What signed them until now, where that was another key. */
-    readonly previousSigner: NoteSigner | null
-    readonly witnesses: readonly WitnessPeer[]
-  }
+  readonly evidence: EvidencePlace
   readonly keeping: Keeping
-  /** A file, or, where evidence is in a database, a database. */
-  readonly state: { readonly file: string } | { readonly postgres: PostgresAddress }
+  readonly state: StatePlace
   readonly policy: {
     readonly bundle: string
     readonly trust: BundleTrust

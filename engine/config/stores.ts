@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import type { GatewayConfig } from './config.ts'
 import type { ConfigDocument } from './document.ts'
 import { shapeAt, type OutsideTexts } from './outside-texts.ts'
 import type { ConfigText, EvidenceLogText, OutsideText, PostgresText } from './validation.ts'
@@ -11,6 +10,22 @@ import {
   type PostgresAddress,
   type WitnessPeer,
 } from '../evidence/index.ts'
+
+/** Where evidence is kept, and what signs it. */
+export interface EvidencePlace {
+  /** Throws ConfigError where evidence is in a database: whoever reads files is told to pull it first. */
+  readonly directory: string
+  /** Where several gateways write, in the place of a directory; null: there is a directory. */
+  readonly postgres: PostgresAddress | null
+  /** What signs the log's checkpoints; null: there are none. */
+  readonly signer: NoteSigner | null
+  /** What signed them until now, where that was another key. */
+  readonly previousSigner: NoteSigner | null
+  readonly witnesses: readonly WitnessPeer[]
+}
+
+/** A file, or, where evidence is in a database, a database. */
+export type StatePlace = { readonly file: string } | { readonly postgres: PostgresAddress }
 
 interface Reading {
   readonly document: ConfigDocument
@@ -27,7 +42,7 @@ export function stores(
   evidence: ConfigText['evidence'],
   state: ConfigText['state'],
   reading: Reading,
-): Pick<GatewayConfig, 'evidence' | 'state'> {
+): { readonly evidence: EvidencePlace; readonly state: StatePlace } {
   const { document, from, outside } = reading
   exactlyOne(document, 'evidence', 'directory', evidence)
   exactlyOne(document, 'state', 'file', state)
@@ -56,7 +71,7 @@ function exactlyOne(document: ConfigDocument, section: string, local: string, fo
   throw shapeAt(document, [section], `one of ${local} and postgres`, names.length === 0 ? 'neither' : 'both')
 }
 
-function inDatabase(postgres: PostgresAddress, log: LogConfig): GatewayConfig['evidence'] {
+function inDatabase(postgres: PostgresAddress, log: LogConfig): EvidencePlace {
   return {
     get directory(): string {
       const message =
@@ -82,7 +97,7 @@ function postgresAddress(text: PostgresText, section: string, outside: OutsideTe
   }
 }
 
-type LogConfig = Pick<GatewayConfig['evidence'], 'signer' | 'previousSigner' | 'witnesses'>
+type LogConfig = Pick<EvidencePlace, 'signer' | 'previousSigner' | 'witnesses'>
 
 function evidenceLog(log: EvidenceLogText | undefined, outside: OutsideTexts, document: ConfigDocument): LogConfig {
   if (log === undefined) return { signer: null, previousSigner: null, witnesses: [] }

@@ -105,7 +105,7 @@ async function openCheckpoints(
     clock: options,
     instance: options.instance,
     patienceMs: rhythm.peerMs ?? PEER_PATIENCE_MS,
-    close: (instance, by) => closeWriters(store, instance, { now: options.now, monotonic: options.monotonic, by }),
+    close: (instance, by) => closeWriters(store, instance, { ...clockOf(options), by }),
     onClosed: (closed) => options.onPeerClosed?.(closed),
   })
   const rotating = previousSigner === undefined ? {} : { previous: previousSigner }
@@ -125,6 +125,10 @@ function openWitnesses({ witnesses = [], ...told }: WriterOptions): { readonly w
   return { witnesses: new Witnesses({ peers: witnesses, onTrouble }) }
 }
 
+function clockOf(clock: Clock): Clock {
+  return { now: () => clock.now(), monotonic: () => clock.monotonic() }
+}
+
 /** An instance whose writers were closed in its stead. */
 export interface ClosedWriters {
   readonly instance: string
@@ -142,21 +146,16 @@ export async function closeWriters(
   instance: string,
   options: Clock & { readonly by: string },
 ): Promise<ClosedWriters> {
-  const log = await openEvidence(store, {
-    ...options,
-    now: () => options.now(),
-    monotonic: () => options.monotonic(),
-    instance,
-  })
+  const log = await openEvidence(store, { ...clockOf(options), by: options.by, instance })
   await log.close()
   return { instance, last: log.writerId, inDoubt: log.inDoubt }
 }
 
 // Two can fail, the writer and the sequencer; the process ends for the first.
-function tellOnce({ onFailure }: WriterOptions): (error: EvidenceError) => void {
+function tellOnce(options: WriterOptions): (error: EvidenceError) => void {
   let told = false
   return (error) => {
-    if (!told) onFailure?.(error)
+    if (!told) options.onFailure?.(error)
     told = true
   }
 }

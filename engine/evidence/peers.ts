@@ -62,11 +62,11 @@ export class Peers<Closed = unknown> {
   }
 
   async #close(instance: string, by: string): Promise<void> {
-    const { close, onClosed } = this.#options
+    const options = this.#options
     try {
-      const closed = await close(instance, by)
+      const closed = await options.close(instance, by)
       this.#dead.delete(instance)
-      onClosed(closed)
+      options.onClosed(closed)
     } catch (error) {
       if (error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_LOCKED') return // It came back just now.
       throw error

@@ -1,5 +1,5 @@
 import { checkServerIdentity } from 'node:tls'
-import pg from 'pg'
+import { Client, type ClientConfig } from 'pg'
 
 /** A PostgreSQL database, and who is to be there. */
 export interface PostgresAddress {
@@ -45,7 +45,7 @@ SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '5'),
 /** Opens one. Throws as the driver does. */
 export async function openPostgresSession(address: PostgresAddress): Promise<PostgresSession> {
   const { host, port, database, user, password, tls } = address
-  const client = new pg.Client({
+  const client = new Client({
     host,
     port,
     database,
@@ -90,7 +90,7 @@ export async function openPostgresSession(address: PostgresAddress): Promise<Pos
 function sslOf(
   { ca, serverName }: NonNullable<PostgresAddress['tls']>,
   host: string,
-): NonNullable<pg.ClientConfig['ssl']> {
+): NonNullable<ClientConfig['ssl']> {
   const name = serverName ?? host
   return {
     minVersion: 'TLSv1.2',

@@ -1,6 +1,6 @@
 import { checkServerIdentity } from 'node:tls'
 import { CompiledQuery, PostgresDialect } from 'kysely'
-import pg from 'pg'
+import { Pool, types, type ClientConfig } from 'pg'
 
 /** A PostgreSQL database, and who is to be there. */
 export interface PostgresPlace {
@@ -20,11 +20,11 @@ const CONNECTIONS = 4
 const CONNECT_MS = 10_000
 const STATEMENT_MS = 30_000
 /** The type of `bigint`: times in milliseconds and counts, all below 2^53. */
-const INT8 = 20
+const INT8 = types.builtins.INT8
 
 /** A pool in the shape of kysely's dialect. A commit is on the server's disk before it is told. */
 export function postgresDialect({ host, port, database, user, password, tls }: PostgresPlace): PostgresDialect {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     host,
     port,
     database,
@@ -36,7 +36,7 @@ export function postgresDialect({ host, port, database, user, password, tls }: P
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: STATEMENT_MS,
     keepAlive: true,
-    types: { getTypeParser: (type, format) => (type === INT8 ? Number : pg.types.getTypeParser(type, format)) },
+    types: { getTypeParser: (type, format) => (type === INT8 ? Number : types.getTypeParser(type, format)) },
   })
   // A connection that was lost, idle or in the middle of a question: the question fails, the next opens another.
   pool.on('error', () => undefined)
@@ -53,10 +53,7 @@ export function postgresDialect({ host, port, database, user, password, tls }: P
 const DURABLE = CompiledQuery.raw(`SELECT set_config('synchronous_commit', 'on', false)
   WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')`)
 
-function sslOf(
-  { ca, serverName }: NonNullable<PostgresPlace['tls']>,
-  host: string,
-): NonNullable<pg.ClientConfig['ssl']> {
+function sslOf({ ca, serverName }: NonNullable<PostgresPlace['tls']>, host: string): NonNullable<ClientConfig['ssl']> {
   const name = serverName ?? host
   return {
     minVersion: 'TLSv1.2',

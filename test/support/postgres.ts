@@ -191,7 +191,7 @@ async function run(native: string, directory: string, data: string, settings: re
       return newest().pid
     },
     stop: async () => {
-      for (const { stop } of launches.toReversed()) await stop()
+      for (const launched of launches.toReversed()) await launched.stop()
       await rm(directory, { recursive: true, force: true })
     },
     kill: () => crash(newest().pid, data),

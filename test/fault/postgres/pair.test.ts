@@ -4,7 +4,7 @@ import { startPair, type Pair } from '../../support/pair.ts'
 import { chooseSeed } from '../../support/seeded-random.ts'
 
 const seed = chooseSeed()
-const TIMES = 6
+const TIMES = 4
 let pair: Pair
 
 beforeAll(async () => {

@@ -57,7 +57,7 @@ overEachStore((store) => {
       }),
       { numRuns: store === 'SQLite' ? 60 : 15 },
     )
-    if (store === 'SQLite') expect(seen.size).toBe(7) // each kind of event came up: the rules were put to the test
+    expect(seen.size).toBeGreaterThanOrEqual(store === 'SQLite' ? 7 : 5) // each kind of event came up: the rules were put to the test
   })
 })
 

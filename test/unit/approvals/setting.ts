@@ -73,7 +73,9 @@ const places = new Map<string, PostgresPlace>()
 
 /** The same tests over each kind of store that state may be kept in. */
 export function overEachStore(tests: (store: 'SQLite' | 'PostgreSQL') => void): void {
-  describe('over SQLite', () => tests('SQLite'))
+  describe('over SQLite', () => {
+    tests('SQLite')
+  })
   describe('over PostgreSQL', () => {
     beforeAll(async () => {
       databases = await startDatabases()

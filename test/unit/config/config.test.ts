@@ -342,9 +342,10 @@ describe('the log’s keys and its witnesses', () => {
   })
 })
 
+const evidence = (text: string): string => WHOLE.replace(/^evidence.*$/m, `evidence: ${text}`)
+
 describe('evidence and state in a database', () => {
   const place = '{ host: db.bank.example, database: countersign, user: gw, password: { env: PGPASSWORD } }'
-  const evidence = (text: string): string => WHOLE.replace(/^evidence.*$/m, `evidence: ${text}`)
   const both = evidence(`{ postgres: ${place} }`).replace(/^state.*$/m, `state: { postgres: ${place} }`)
 
   test('are both there, with the secret read and TLS asked for', () => {

@@ -28,9 +28,9 @@ describe('a database that is lost once', { timeout: 120_000 }, () => {
 
   it('a batch whose commit took effect while its answer was lost is there after the next start, once', async () => {
     const address = await databases.create()
-    const sound = new FailingSessions(-1, 'before')
-    await run(await databases.create(), sound)
-    const writes = sound.steps.flatMap((step, at) => (step.startsWith('WITH writer AS') ? [at] : []))
+    const whole = sound()
+    await run(await databases.create(), whole)
+    const writes = whole.steps.flatMap((step, at) => (step.startsWith('WITH writer AS') ? [at] : []))
     const second = writes[1] ?? 0 // The first is writer.opened, the second the first intent.
     const ran = await run(address, new FailingSessions(second, 'after'))
     expect(ran.acknowledged).toEqual([])
@@ -43,13 +43,14 @@ describe('a database that is lost once', { timeout: 120_000 }, () => {
   })
 })
 
+const sound = (): FailingSessions => new FailingSessions(-1, 'before')
+
 /** Ends the session that has the sequencer's lock. */
 const END_SEQUENCER = `SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'
   AND (classid::bigint << 32 | objid::bigint) = hashtextextended('countersign/evidence/order', 0)`
 
 describe('two gateways', () => {
   const rhythm = { everyMs: 20, heartbeatMs: 3_600_000 }
-  const sound = (): FailingSessions => new FailingSessions(-1, 'before')
 
   it('have one sequencer; when that is lost the other takes over, says so, and the first goes on writing', async () => {
     const address = await databases.create()

@@ -24,7 +24,14 @@ export async function openIn(
   const store = postgresStore(address, { connect: sessions.connect })
   try {
     const log = await openEvidence(store, { instance: 'gw-1', signer, rhythm: QUIET, ...stepClock(), ...options })
-    return { log, close: () => log.close().finally(() => store.close()) }
+    const close = async (): Promise<void> => {
+      try {
+        await log.close()
+      } finally {
+        await store.close()
+      }
+    }
+    return { log, close }
   } catch (error) {
     await store.close()
     throw error
@@ -59,14 +66,18 @@ export async function run(address: PostgresAddress, sessions: FailingSessions): 
 
 /** Starts again, and holds what is then there against what was acknowledged. */
 export async function judge(address: PostgresAddress, { acknowledged }: Ran, about: string): Promise<void> {
-  const { log, close } = await openIn(address, new FailingSessions(-1, 'before'), stepClock(Date.UTC(2026, 3, 19)))
-  const { inDoubt } = log
-  await close()
+  const next = await openIn(address, new FailingSessions(-1, 'before'), stepClock(Date.UTC(2026, 3, 19)))
+  const { inDoubt } = next.log
+  await next.close()
   const directory = scratch()
   await pullEvidence(address, directory)
   const report = await verifyEvidence(directory, { logKey: signer.verifier })
-  expect(report, about).toMatchObject({ status: 'ok', findings: [], log: { signature: 'verified', unsigned: 0 } })
-  expect(report.events['decision.forward'] ?? 0, about).toBeGreaterThanOrEqual(acknowledged.length)
+  expect(report, `after ${about}`).toMatchObject({
+    status: 'ok',
+    findings: [],
+    log: { signature: 'verified', unsigned: 0 },
+  })
+  expect(report.events['decision.forward'] ?? 0, `after ${about}`).toBeGreaterThanOrEqual(acknowledged.length)
   expect(report.inDoubt.map(({ decision }) => decision)).toEqual(inDoubt.map(({ decision }) => decision))
 }
 
@@ -87,7 +98,7 @@ export async function loseAtSteps(
     const sessions = new FailingSessions(failAt, fault)
     const ran = await run(address, sessions)
     const about = `${fault} step ${failAt}, ${sessions.steps[failAt]}`
-    expect(ran.errors, about).toEqual([
+    expect(ran.errors, `after ${about}`).toEqual([
       expect.objectContaining({ code: expect.stringMatching(/^ERR_EVIDENCE_(WRITE|STORE)$/), fatal: true }),
     ])
     await judge(address, ran, about)

@@ -243,16 +243,16 @@ describe('the tables', () => {
   })
 })
 
-describe('pulling', () => {
-  /** A database with a session in it, and a directory that was pulled from it. */
-  async function pulledOnce(): Promise<{ readonly address: PostgresAddress; readonly directory: string }> {
-    const address = await databases.create()
-    const log = await openIn(address)
-    await writeSession(log, 's-1', 3)
-    await log.close()
-    return { address, directory: await pulled(address) }
-  }
+/** A database with a session in it, and a directory that was pulled from it. */
+async function pulledOnce(): Promise<{ readonly address: PostgresAddress; readonly directory: string }> {
+  const address = await databases.create()
+  const log = await openIn(address)
+  await writeSession(log, 's-1', 3)
+  await log.close()
+  return { address, directory: await pulled(address) }
+}
 
+describe('pulling', () => {
   it('again brings what is new and leaves the rest, and a copy that was cut short is completed', async () => {
     const { address, directory } = await pulledOnce()
     const checkpoint = readFileSync(join(directory, 'log', 'checkpoint'), 'utf8')
