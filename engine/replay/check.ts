@@ -79,59 +79,82 @@ function checkPayloads({ records, frames }: SessionEntries): Check {
 
 const NO_LEAF = '0'.repeat(64)
 
-/** The frames follow each other from the first, and every record that names the recording names one of them. */
+/**
+ * The frames follow each other from the first, and every record that names the recording names one of them: writer by
+ * writer, though a session has normally one.
+ */
 function checkRecording(session: string, { records, frames }: SessionEntries, faults: Map<string, string>): Check {
-  const broken = frames.findIndex(
-    ({ fields }, at) =>
-      fields['session'] !== session || fields['i'] !== at + 1 || fields['prev'] !== (frames[at - 1]?.leaf ?? NO_LEAF),
-  )
-  if (broken >= 0) {
-    faults.set(frames[broken]?.leaf ?? '', 'it does not follow the frame before it')
-    return check('recording', 'bad', `frame ${broken + 1} does not follow the one before it`)
+  const byWriter = Map.groupBy(frames, ({ fields }) => fields['writer_id'])
+  for (const chain of byWriter.values()) {
+    const broken = brokenAt(session, chain)
+    if (broken === undefined) continue
+    faults.set(broken.leaf, 'it does not follow the frame before it')
+    return check('recording', 'bad', `frame ${numberOf(broken.fields['i']) ?? '?'} does not follow the one before it`)
   }
-  const heads = records
-    .filter(({ fields }) => fields['session'] === session)
-    .map(({ fields }) => objectOf(fields['recording']))
-  const named = heads.filter(({ frames: reach }) => numberOf(reach) !== null)
-  const cut = named.find(({ frames: reach, head }) => frames[Number(reach) - 1]?.leaf !== head)
-  if (cut !== undefined)
-    return check(
-      'recording',
-      'bad',
-      `a record names frame ${numberOf(cut['frames']) ?? '?'}, which is another one or gone`,
-    )
-  const last = Math.max(0, ...named.map(({ frames: reach }) => Number(reach)))
-  const covered = last === frames.length ? 'to the last' : `to frame ${last}; what came after has no record yet`
+  const named = records.filter(
+    ({ fields }) => fields['session'] === session && numberOf(objectOf(fields['recording'])['frames']) !== null,
+  )
+  const reach = new Map<unknown, number>()
+  for (const { fields } of named) {
+    const { frames: to, head } = objectOf(fields['recording'])
+    const writer = fields['writer_id']
+    if (byWriter.get(writer)?.[Number(to) - 1]?.leaf !== head)
+      return check('recording', 'bad', `a record names frame ${numberOf(to) ?? '?'}, which is another one or gone`)
+    reach.set(writer, Math.max(reach.get(writer) ?? 0, Number(to)))
+  }
+  const last = [...reach.values()].reduce((sum, to) => sum + to, 0)
+  const covered = last === frames.length ? 'to the last' : `as far as ${last}; what came after has no record yet`
   return check('recording', 'ok', `${count(frames.length, 'frame')}, chained, and named by the records ${covered}`)
+}
+
+function brokenAt(session: string, chain: readonly Entry[]): Entry | undefined {
+  return chain.find(
+    ({ fields }, at) =>
+      fields['session'] !== session || fields['i'] !== at + 1 || fields['prev'] !== (chain[at - 1]?.leaf ?? NO_LEAF),
+  )
 }
 
 /** Whether a record was left out: a session that closed tells how many it had, and an approval that was used was granted. */
 function checkWhole(session: string, { records }: SessionEntries): Check {
   const own = records.filter(({ fields }) => fields['session'] === session)
-  const closed = own.findLast(({ fields }) => fields['event'] === 'session.closed')
-  const claimed = numberOf(objectOf(closed?.fields['detail'])['records'])
+  const ends = own.filter(({ fields }) => fields['event'] === 'session.closed')
   if (own.length === 0) return check('session', 'bad', 'no record here is of this session')
-  const missing = ungranted(own)
-  if (missing !== undefined) return check('session', 'bad', `approval ${missing} was used, and nothing here grants it`)
-  if (closed === undefined)
+  const wrong = misused(session, records)
+  if (wrong !== undefined) return check('session', 'bad', wrong)
+  if (ends.length === 0)
     return check('session', 'unchecked', 'the session has no end yet: more records may belong to it')
-  if (claimed === null)
-    return check('session', 'unchecked', 'its last record does not tell how many there are: verify the whole log')
-  const here = own.filter((record) => isCounted(record, closed)).length
-  if (here !== claimed)
-    return check('session', 'bad', `the session has ${claimed} records of its own, ${here} are here`)
+  let claimed = 0
+  for (const end of ends) {
+    const records = numberOf(objectOf(end.fields['detail'])['records'])
+    if (records === null)
+      return check('session', 'unchecked', 'its last record does not tell how many there are: verify the whole log')
+    const here = own.filter((record) => isCounted(record, end)).length
+    if (here !== records)
+      return check('session', 'bad', `the session has ${records} records of its own, ${here} are here`)
+    claimed += records
+  }
   return check('session', 'ok', `all ${count(claimed, 'record')} that the session closed with are here`)
 }
 
-function ungranted(own: readonly Entry[]): string | undefined {
-  const granted = new Set<unknown>()
-  for (const { fields } of own) {
-    const { id, state } = objectOf(fields['approval'])
-    if (fields['event'] === 'approval.granted') granted.add(id)
-    const uses = textOf(fields['event'])?.startsWith('decision.') === true && state === 'used'
-    if (uses && typeof id === 'string' && !granted.has(id)) return id
+/** What is wrong with the first use of an approval that is: nothing grants it before, or it was used before. */
+function misused(session: string, records: readonly Entry[]): string | undefined {
+  const granted = new Set<string | null>()
+  const used = new Set<string | null>()
+  for (const record of records) {
+    const id = approvalId(record)
+    if (record.fields['event'] === 'approval.granted') granted.add(id)
+    const uses = textOf(record.fields['event'])?.startsWith('decision.') === true
+    if (record.fields['session'] !== session || !uses || objectOf(record.fields['approval'])['state'] !== 'used')
+      continue
+    if (!granted.has(id)) return `approval ${id ?? 'without an id'} was used, and nothing grants it before`
+    if (used.has(id)) return `approval ${id ?? 'without an id'} was used twice`
+    used.add(id)
   }
   return undefined
+}
+
+function approvalId({ fields }: Entry): string | null {
+  return textOf(objectOf(fields['approval'])['id'])
 }
 
 // What a session counts is what it wrote itself; its beginning and its approvals are written for it.

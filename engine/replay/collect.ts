@@ -37,26 +37,33 @@ export async function collectSession(directory: string, session: string): Promis
 }
 
 async function hasMoved(directory: string): Promise<boolean> {
-  const before = await checkpointText(directory)
+  const before = await logText(directory, 'checkpoint')
   await new Promise((resolve) => setTimeout(resolve, 300))
-  return (await checkpointText(directory)) !== before
+  return (await logText(directory, 'checkpoint')) !== before
 }
 
 async function collectOnce(directory: string, session: string): Promise<SessionEvidence | null> {
-  const text = await checkpointText(directory)
+  const signed = await logText(directory, 'checkpoint')
+  const witnessed = await logText(directory, 'witnessed')
   const found = new Found(session)
   for await (const record of readRecords(directory, { mark: `"${session}"` })) found.own(record)
   if (found.writers.size === 0) return null
   for (const writer of found.writers) {
     for await (const frame of readFrames(directory, writer)) if (frame.frame.session === session) found.frame(frame)
   }
-  for (const event of ['policy.', 'key.', 'retention.applied', 'replay.viewed', 'evidence.exported']) {
+  for (const event of ['policy.', 'approval.', 'key.', 'retention.applied', 'replay.viewed', 'evidence.exported']) {
     for await (const record of readRecords(directory, { mark: `"event":"${event}` })) found.about(record)
   }
-  const checkpoint = text === null ? undefined : parseCheckpoint(text)
+  const checkpoint = coveringNote(signed, witnessed)
+  const parsed = checkpoint === null ? undefined : parseCheckpoint(checkpoint)
   const records: ProvenLine[] = []
-  for (const record of found.inOrder()) records.push(await proven(directory, record, checkpoint))
-  return { format: 1, session, records, frames: found.frames, checkpoint: text }
+  for (const record of found.inOrder()) records.push(await proven(directory, record, parsed))
+  return { format: 1, session, records, frames: found.frames, checkpoint }
+}
+
+/** The note that witnesses signed, where it is the checkpoint itself with their lines behind it; else the checkpoint. */
+function coveringNote(signed: string | null, witnessed: string | null): string | null {
+  return signed !== null && witnessed?.startsWith(signed) === true ? witnessed : signed
 }
 
 /** The lines that belong to one session's evidence. */
@@ -68,6 +75,8 @@ class Found {
   readonly #records = new Map<string, StoredRecord>()
   readonly #policies = new Map<string, StoredRecord>()
   readonly #digests = new Set<string | null>()
+  /** Approvals that its statements asked for or used; one may have been asked for in another session of the same agent. */
+  readonly #approvals = new Set<string | null>()
   readonly #erased: Pick<Entry, 'kind' | 'fields'>[] = []
   #agent: string | null = null
   #from = Infinity
@@ -84,6 +93,7 @@ class Found {
     if (record.session !== this.#session) return
     this.writers.add(record.writerId)
     this.#digests.add(policyOf(stored))
+    this.#approvals.add(textOf(objectOf(fields['approval'])['id']))
     if (record.event === 'session.opened') this.#agent = textOf(objectOf(fields['principal'])['id'])
     this.#from = Math.min(this.#from, Date.parse(record.ts))
     this.#to = Math.max(this.#to, Date.parse(record.ts))
@@ -107,7 +117,10 @@ class Found {
     }
     const viewed = { session: this.#session, agent: this.#agent, from: this.#from, to: this.#to }
     const erased = this.#erased.some((entry) => erases(stored, entry))
-    if (erased || views(stored, viewed) || event === 'key.rotated' || event === 'key.compromised') this.#keep(stored)
+    const approval = textOf(objectOf(stored.fields['approval'])['id'])
+    const answered = event.startsWith('approval.') && approval !== null && this.#approvals.has(approval)
+    if (answered || erased || views(stored, viewed) || event === 'key.rotated' || event === 'key.compromised')
+      this.#keep(stored)
   }
 
   inOrder(): readonly StoredRecord[] {
@@ -148,9 +161,9 @@ async function proven(
   return { line: text, index, proof: path.map((hash) => hash.toString('base64')) }
 }
 
-async function checkpointText(directory: string): Promise<string | null> {
+async function logText(directory: string, name: 'checkpoint' | 'witnessed'): Promise<string | null> {
   try {
-    return await readFile(join(directory, 'log', 'checkpoint'), 'utf8')
+    return await readFile(join(directory, 'log', name), 'utf8')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw error

@@ -73,7 +73,7 @@ export function replayOf(session: string, { records, frames }: SessionEntries): 
   const closed = own.findLast(({ fields }) => fields['event'] === 'session.closed')
   const first = textOf((opened ?? own[0])?.fields['ts'])
   const startMs = first === null ? 0 : Date.parse(first)
-  const steps = stepsOf(own, frames, startMs)
+  const steps = stepsOf(own, records, frames, startMs)
   return {
     session,
     writer: textOf((opened ?? own[0])?.fields['writer_id']) ?? '',
@@ -108,16 +108,38 @@ function alarmOf({ fields }: Entry, startMs: number): Alarm {
 }
 
 /** By decision, in the order in which they were asked. */
-function stepsOf(records: readonly ProvenEntry[], frames: readonly Entry[], startMs: number): readonly Step[] {
+function stepsOf(
+  records: readonly ProvenEntry[],
+  all: readonly ProvenEntry[],
+  frames: readonly Entry[],
+  startMs: number,
+): readonly Step[] {
   const byDecision = Map.groupBy(records, ({ fields }) => textOf(fields['decision']))
+  const approvals = Map.groupBy(all.filter(isApproval), ({ fields }) => textOf(objectOf(fields['approval'])['id']))
   const framesOf = Map.groupBy(frames, ({ fields }) => textOf(fields['decision']))
   const steps: Step[] = []
   for (const [decision, told] of byDecision) {
     if (decision === null) continue
-    const step = stepOf(told, framesOf.get(decision) ?? [], { number: steps.length + 1, startMs })
+    const ids = new Set(
+      told.map(({ fields }) => textOf(objectOf(fields['approval'])['id'])).filter((id) => id !== null),
+    )
+    const others = [...ids].flatMap((id) => (approvals.get(id) ?? []).filter((record) => !told.includes(record)))
+    const step = stepOf(inLogOrder([...told, ...others]), framesOf.get(decision) ?? [], {
+      number: steps.length + 1,
+      startMs,
+    })
     if (step !== null) steps.push(step)
   }
   return steps
+}
+
+function isApproval({ fields }: Entry): boolean {
+  return textOf(fields['event'])?.startsWith('approval.') === true
+}
+
+// A hold that was asked for in another session, to which this one came back, stands before it in the log.
+function inLogOrder(records: readonly ProvenEntry[]): readonly ProvenEntry[] {
+  return records.toSorted((one, other) => (one.index ?? Infinity) - (other.index ?? Infinity))
 }
 
 function whoOf(record: Entry | undefined): Who {

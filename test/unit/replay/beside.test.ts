@@ -144,6 +144,31 @@ test('an answer that was withheld is an alarm, and one of the session’s own re
   expect(await checked(directory, 'session')).toMatchObject({ state: 'ok' })
 })
 
+test('a hold that was asked for in an earlier session, to which this one came back, is told with its answer', async () => {
+  const directory = scratch()
+  const log = await openSigned(directory)
+  const terms = { approvers: ['payments'], quorum: 1, reason_required: false }
+  const hold = { id: 'a-9', requestedAt: 1, expiresAt: 9, terms, answers: [] }
+  const yes = { by: 'ann', issuer: 'i', answer: 'approve', reason: null, at: 5 }
+  const put = (draft: RecordDraft): Promise<void> => log.append(draft).durable
+  await put({
+    event: 'approval.requested',
+    session: 'earlier',
+    decision: 'd-0',
+    approval: { ...hold, state: 'requested' },
+  })
+  await put({ event: 'session.opened', session: SESSION })
+  await put({ event: 'decision.hold', session: SESSION, decision: 'd-1', verdict: 'hold' })
+  const granted = { ...hold, state: 'granted', answers: [yes] }
+  await put({ event: 'approval.granted', session: 'earlier', decision: 'd-0', approval: granted })
+  await put({ event: 'decision.forward', session: SESSION, decision: 'd-1', approval: { id: 'a-9', state: 'used' } })
+  await put({ event: 'session.closed', session: SESSION, detail: { reason: 'client terminated', records: 3 } })
+  await log.close()
+  const { steps } = replayOf(SESSION, entriesOf(await evidenceIn(directory)))
+  expect(steps).toMatchObject([{ hold: { approval: 'a-9', state: 'granted', answers: [{ by: 'ann' }] } }])
+  expect(await checked(directory, 'session')).toMatchObject({ state: 'ok' })
+})
+
 test('a policy is in force since it was activated before the session, not since it was again', async () => {
   const directory = await recordedDirectory({
     around: async (log: EvidenceLog) => {
