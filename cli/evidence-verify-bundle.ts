@@ -1,6 +1,7 @@
 import { verifyBundle, type BundleReport, type BundleTrust, type Finding } from '../engine/evidence/index.ts'
 import { bundleDigest } from '../engine/policy/index.ts'
 import type { CommandIo } from './command.ts'
+import { printable } from './printable.ts'
 
 const EXIT_OF: Readonly<Record<BundleReport['status'], number>> = { ok: 0, tampered: 1, incomplete: 2, cannot: 3 }
 
@@ -88,9 +89,4 @@ function renderFinding({ severity, file, line, message, expected, found }: Findi
     `    found     ${found}`,
   ]
   return lines.map((text) => `${printable(text)}\n`).join('')
-}
-
-// Names come out of files that somebody may have changed: none of them may move the cursor or forge a line.
-function printable(text: string): string {
-  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
 }
