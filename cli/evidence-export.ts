@@ -9,15 +9,24 @@ import {
   type Query,
 } from '../engine/evidence/index.ts'
 import { bundleDigest } from '../engine/policy/index.ts'
+import {
+  controlReport,
+  controlsCsv,
+  loadControlPack,
+  reportHtml,
+  reportPdf,
+  SHIPPED_CONTROLS,
+} from '../engine/controls/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { noteInEvidence } from './evidence-note.ts'
 import { EXIT } from './exit.ts'
-import { moment } from './moment.ts'
+import { timeOption } from './period.ts'
 import { version } from './version.ts'
 
 const USAGE = `usage: countersign evidence export [<directory>] [--config FILE] (--key FILE | --unsigned) -o BUNDLE
-         [--from TIME] [--to TIME] [--control ID] [--agent ID] [--session ID] [--at CHECKPOINT] [--policy FILE]… [--reason TEXT]
+         [--from TIME] [--to TIME] [--control ID] [--agent ID] [--session ID] [--at CHECKPOINT] [--policy FILE]…
+         [--controls DIR] [--no-reports] [--reason TEXT]
 
 Writes a bundle that an auditor checks offline: records with proofs to a signed checkpoint, recordings, OSCAL, OCSF, reports.
 The same question at the same checkpoint gives the same bytes. See docs/evidence-bundle.md.
@@ -34,6 +43,9 @@ The same question at the same checkpoint gives the same bytes. See docs/evidence
   --session ID    records of this session
   --at FILE       a checkpoint kept from earlier; else the newest that a witness has signed, or the newest there is
   --policy FILE   a policy bundle to put in where the records name it; the configured one always is
+  --controls DIR  the control pack that reports are made under; else the configured one, or the one that comes along
+  --no-reports    no controls.csv, report.html and report.pdf; an export of one agent or session never has them, since they
+                  tell of everybody
   --reason TEXT   recorded with --config
 
 exit: 0 done, 64 wrong usage, 74 the evidence can't be exported so
@@ -51,6 +63,8 @@ const OPTIONS = {
   session: { type: 'string' },
   at: { type: 'string' },
   policy: { type: 'string', multiple: true },
+  controls: { type: 'string' },
+  'no-reports': { type: 'boolean', default: false },
   reason: { type: 'string' },
 } as const
 
@@ -72,6 +86,7 @@ export async function exportCommand(argv: readonly string[], io: CommandIo): Pro
     producer: await version(),
     ...(asked.at === undefined ? {} : { checkpoint: await textOf('--at', asked.at) }),
     policyFile: await policyFiles(policies),
+    ...(asked.reports ? { reports: await reportsOf(directory, asked, loaded) } : {}),
     onProgress: (phase, done, of) =>
       io.stderr.write(`${phase} ${done.toLocaleString('en')} of ${of.toLocaleString('en')}\n`),
     beforePublishing: (made) => note(loaded, made, asked.reason, io),
@@ -88,22 +103,26 @@ interface Asked {
   readonly query: Query
   readonly at: string | undefined
   readonly policy: readonly string[]
+  readonly controls: string | undefined
+  readonly reports: boolean
   readonly reason: string | null
 }
 
 function parse(argv: readonly string[]): 'help' | Asked {
   const { values, positionals } = commandLine(USAGE, OPTIONS, argv)
   if (values.help) return 'help'
-  const { config, out, key, unsigned, control, agent, session, at, policy, reason } = values
+  const { config, out, key, unsigned, control, agent, session, at, policy, controls, reason } = values
   const [directory, ...rest] = positionals
   if ((directory === undefined && config === undefined) || rest.length > 0)
     throw wrongUsage('export takes one directory, or --config FILE', USAGE)
   if (out === undefined) throw wrongUsage('export needs -o BUNDLE', USAGE)
   if ((key === undefined) !== unsigned) throw wrongUsage('export needs either --key FILE or --unsigned', USAGE)
-  const [from, to] = [moment('--from', values.from, USAGE), moment('--to', values.to, USAGE)]
+  const [from, to] = [timeOption('--from', values.from, USAGE), timeOption('--to', values.to, USAGE)]
   if (from !== null && to !== null && from >= to) throw wrongUsage('--from: expected a time before --to', USAGE)
   const query = { from, to, control: control ?? null, agent: agent ?? null, session: session ?? null }
-  return { directory, config, out, key, query, at, policy: policy ?? [], reason: reason ?? null }
+  const reports = !values['no-reports'] && agent === undefined && session === undefined
+  const given = { policy: policy ?? [], controls, reports, reason: reason ?? null }
+  return { directory, config, out, key, query, at, ...given }
 }
 
 async function signerOf({ key }: Asked): Promise<NoteSigner | null> {
@@ -128,6 +147,30 @@ async function policyFiles(paths: readonly string[]): Promise<NonNullable<Export
   return async (digest) => {
     const path = files.get(digest)
     return path === undefined ? null : readFile(path)
+  }
+}
+
+/** Reports of the same period under the same checkpoint; of one control alone, where one was asked for. */
+async function reportsOf(
+  directory: string,
+  { query, controls }: Asked,
+  loaded: LoadedConfig | null,
+): Promise<NonNullable<ExportOptions['reports']>> {
+  const pack = await loadControlPack(controls ?? loaded?.config.controls.directory ?? SHIPPED_CONTROLS)
+  return async ({ root, ...scope }) => {
+    if (query.control !== null && !pack.controls.has(query.control)) return []
+    const chosen = query.control === null ? {} : { controls: [query.control] }
+    const report = await controlReport(directory, pack, {
+      ...scope,
+      ...chosen,
+      root: Buffer.from(root, 'base64'),
+      closed: true,
+    })
+    return [
+      { name: 'controls.csv', content: controlsCsv(report) },
+      { name: 'report.html', content: reportHtml(report) },
+      { name: 'report.pdf', content: await reportPdf(report) },
+    ]
   }
 }
 

@@ -18,7 +18,7 @@ import { commandLine, wrongUsage } from './command-line.ts'
 import { Cursor } from './evidence-cursor.ts'
 import { noteInEvidence } from './evidence-note.ts'
 import { EXIT } from './exit.ts'
-import { moment } from './moment.ts'
+import { timeOption } from './period.ts'
 
 const USAGE = `usage: countersign evidence tail [<directory>] [--config FILE] [--follow] [--cursor FILE] [--from-index N | --since TIME]
          [--event GLOB]… [--verdict VERDICT] [--agent ID] [--control ID] [--session ID] [--format ndjson|ocsf]
@@ -101,7 +101,7 @@ function parse(argv: readonly string[]): 'help' | Asked {
   if ((directory === undefined && config === undefined) || rest.length > 0)
     throw wrongUsage('tail takes one directory, or --config FILE', USAGE)
   const from = leafIndex(values['from-index'])
-  const since = moment('--since', values.since, USAGE)
+  const since = timeOption('--since', values.since, USAGE)
   if (from !== null && since !== null) throw wrongUsage('expected --from-index or --since, not both', USAGE)
   if (unsequenced && (follow || cursor !== undefined || from !== null))
     throw wrongUsage('--unsequenced has no indexes: neither --follow, --cursor nor --from-index go with it', USAGE)

@@ -1,43 +1,20 @@
-import { readFile } from 'node:fs/promises'
-import {
-  parseVerifier,
-  verifyBundle,
-  type BundleReport,
-  type Finding,
-  type NoteVerifier,
-} from '../engine/evidence/index.ts'
+import { verifyBundle, type BundleReport, type BundleTrust, type Finding } from '../engine/evidence/index.ts'
 import { bundleDigest } from '../engine/policy/index.ts'
 import type { CommandIo } from './command.ts'
-import { UsageError } from './exit.ts'
+import { printable } from './printable.ts'
 
 const EXIT_OF: Readonly<Record<BundleReport['status'], number>> = { ok: 0, tampered: 1, incomplete: 2, cannot: 3 }
 
-interface Asked {
-  readonly directory: string
-  readonly json: boolean
-  readonly logKey: string | undefined
-  readonly exportKey: string | undefined
-}
-
 /** `countersign evidence verify <bundle>`. */
 export async function verifyBundleCommand(
-  { directory, json, logKey, exportKey }: Asked,
+  bundle: string,
+  trust: BundleTrust,
+  json: boolean,
   io: CommandIo,
 ): Promise<number> {
-  const report = await verifyBundle(directory, {
-    ...(logKey === undefined ? {} : { logKey: await keyOf('--log-key', logKey) }),
-    ...(exportKey === undefined ? {} : { exportKey: await keyOf('--export-key', exportKey) }),
-    policyDigest: bundleDigest,
-  })
+  const report = await verifyBundle(bundle, { ...trust, policyDigest: bundleDigest })
   io.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : render(report))
   return EXIT_OF[report.status]
-}
-
-async function keyOf(option: string, given: string): Promise<NoteVerifier> {
-  const text = await readFile(given, 'utf8').catch(() => given)
-  const key = parseVerifier(text)
-  if (key !== undefined) return key
-  throw new UsageError(`${option}: expected name+id+key as \`countersign evidence key\` prints it, or a file of it`)
 }
 
 const VERDICT: Readonly<Record<BundleReport['status'], string>> = {
@@ -71,7 +48,7 @@ function render(report: BundleReport): string {
   return `${parts.filter((part) => part !== '').join('\n')}\n`
 }
 
-function renderPredicate({ predicate, manifest, checkpoint }: BundleReport): string {
+function renderPredicate({ predicate, manifest, checkpoint, witnesses }: BundleReport): string {
   if (predicate === null) return ''
   const { log, query, range, counts } = predicate
   const filters = Object.entries(query).map(([name, value]) => (value === null ? '' : `, ${name} ${value}`))
@@ -81,6 +58,7 @@ function renderPredicate({ predicate, manifest, checkpoint }: BundleReport): str
     `records     ${counts.records}, each led to the signed root at its index; ${counts.context} more to judge them`,
     `recordings  ${counts.frames} frames`,
     `checkpoint  ${log.origin}, ${log.size} records, root ${log.root}; ${CHECKPOINT[checkpoint]}`,
+    ...witnesses.map(({ key, at }) => `witness     ${key}: ${at === null ? 'did not sign it' : `signed it at ${at}`}`),
     `manifest    ${MANIFEST[manifest]}`,
     `missing     ${missing(isSelection(query), range === null)}`,
   ]
@@ -111,9 +89,4 @@ function renderFinding({ severity, file, line, message, expected, found }: Findi
     `    found     ${found}`,
   ]
   return lines.map((text) => `${printable(text)}\n`).join('')
-}
-
-// Names come out of files that somebody may have changed: none of them may move the cursor or forge a line.
-function printable(text: string): string {
-  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
 }

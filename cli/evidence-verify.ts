@@ -48,8 +48,16 @@ export async function verifyCommand(argv: readonly string[], io: CommandIo): Pro
     io.stdout.write(USAGE)
     return EXIT.ok
   }
-  if (asked.exportKey !== undefined || (await isBundle(asked.directory))) return verifyBundleCommand(asked, io)
-  const report = await verifyEvidence(asked.directory, await trustOf(asked))
+  const trust = await trustOf(asked)
+  if (asked.exportKey !== undefined || (await isBundle(asked.directory))) {
+    const { exportKey } = asked
+    const key =
+      exportKey === undefined
+        ? {}
+        : { exportKey: await keyOf(exportKey, parseVerifier, '--export-key', 'evidence key') }
+    return verifyBundleCommand(asked.directory, { ...trust, ...key }, asked.json, io)
+  }
+  const report = await verifyEvidence(asked.directory, trust)
   io.stdout.write(asked.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report))
   return EXIT_OF[report.status]
 }

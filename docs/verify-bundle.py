@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A second verifier of a Countersign export bundle, from docs/evidence-bundle.md alone: Python, standard library.
 
-usage: verify-bundle.py BUNDLE [--log-key NAME+ID+KEY] [--export-key NAME+ID+KEY]
+usage: verify-bundle.py BUNDLE [--log-key NAME+ID+KEY] [--witness-key NAME+ID+KEY]... [--export-key NAME+ID+KEY]
 
-It shares no code with the gateway; Ed25519 and the reading of checkpoints come from verify.py beside it. It checks the
+It shares no code with the gateway; Ed25519, checkpoints, keys and payloads are read by verify.py beside it. It checks the
 manifest and its signature, the digest of every file and that there is no other, the checkpoint and its signature, each
 record's bytes and place under the signed root, payloads, recordings, and the counts. What it leaves to
 `countersign evidence verify`: whether the files that are derived from the records (OCSF, OSCAL, VERIFY.md) are what they
@@ -19,7 +19,8 @@ import pathlib
 import re
 import sys
 
-from verify import ed25519_verifies, node, read_checkpoint, signed
+from verify import (COSIGNATURE, ED25519, FOUND, Keys, cosigned_at, decode, ed25519_verifies, node, payload_kind,
+                    read_checkpoint, read_key)
 
 MANIFEST = 'manifest.dsse.json'
 PAYLOAD_TYPE = 'application/vnd.in-toto+json'
@@ -36,41 +37,9 @@ class Tampered(Exception):
     """Where, and what is wrong there. Nothing behind it can be judged."""
 
 
-class Report:
-    def __init__(self):
-        self.codes = set()
-
-    def note(self, code, where, message):
-        self.codes.add(code)
-        print(f"{ {1: 'TAMPERED', 2: 'INCOMPLETE', 3: 'CAN NOT VERIFY'}[code] }  {where}  {message}")
-
-    def exit_code(self):
-        return next((code for code in (1, 3, 2) if code in self.codes), 0)
-
-
-REPORT = Report()
-
-
 def canonical(value):
     """RFC 8785, for the values that a manifest and an index hold: no fractions, names in ASCII."""
     return json.dumps(value, sort_keys=True, separators=(',', ':'), ensure_ascii=False)
-
-
-def strict_base64(text):
-    data = base64.b64decode(text, validate=True)
-    if base64.b64encode(data).decode() != text:
-        raise Tampered(MANIFEST, 'not a manifest: base64 in another spelling')
-    return data
-
-
-def key_of(text, option):
-    """A public key as auditors have it: `name+id+base64(1, key)`."""
-    path = pathlib.Path(text)
-    name, identifier, encoded = (path.read_text() if path.is_file() else text).strip().split('+', 2)
-    public = base64.b64decode(encoded)
-    if hashlib.sha256(name.encode() + b'\n' + public).digest()[:4].hex() != identifier or public[0] != 1:
-        sys.exit(f'{option}: expected name+id+key')
-    return name, identifier, public[1:]
 
 
 def read_manifest(bundle, key):
@@ -80,8 +49,8 @@ def read_manifest(bundle, key):
     try:
         text = path.read_bytes().decode()
         envelope = json.loads(text)
-        payload = strict_base64(envelope['payload'])
-        signatures = [(each['keyid'], strict_base64(each['sig'])) for each in envelope['signatures']]
+        payload = decode(envelope['payload'])
+        signatures = [(each['keyid'], decode(each['sig'])) for each in envelope['signatures']]
         again = {'payload': envelope['payload'], 'payloadType': PAYLOAD_TYPE,
                  'signatures': [{'keyid': by, 'sig': base64.b64encode(sig).decode()} for by, sig in signatures]}
         statement = json.loads(payload)
@@ -93,15 +62,14 @@ def read_manifest(bundle, key):
     if canonical(again) + '\n' != text or canonical(statement) != payload.decode() or len(signatures) > 1:
         raise Tampered(MANIFEST, 'not a manifest: another spelling')
     if key and not any(signature_holds(payload, each, key) for each in signatures):
-        REPORT.note(1, MANIFEST, 'signed with another key, or changed')
+        FOUND.note(1, MANIFEST, 'signed with another key, or changed')
     return (files, predicate) if known else (None, None)
 
 
 def signature_holds(payload, signature, key):
     """DSSE: what is signed is the type and the payload, each behind its length."""
-    name, identifier, public = key
     message = f'DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} '.encode() + payload
-    return signature[0] == f'{name}+{identifier}' and ed25519_verifies(public, message, signature[1])
+    return signature[0] == f'{key.name}+{key.id.hex()}' and ed25519_verifies(key.public, message, signature[1])
 
 
 def check_files(bundle, files):
@@ -110,19 +78,19 @@ def check_files(bundle, files):
         here = pathlib.Path(folder)
         for name in names + folders:
             if (here / name).is_symlink() or not ((here / name).is_file() or (here / name).is_dir()):
-                REPORT.note(1, (here / name).relative_to(bundle), 'not a file')
+                FOUND.note(1, (here / name).relative_to(bundle), 'not a file')
         if not names and not folders:
-            REPORT.note(1, here.relative_to(bundle), 'a folder that no export makes')
+            FOUND.note(1, here.relative_to(bundle), 'a folder that no export makes')
         present |= {(here / name).relative_to(bundle).as_posix() for name in names}
     for name in sorted(present - set(files) - {MANIFEST}):
-        REPORT.note(1, name, 'a file that the manifest does not name')
+        FOUND.note(1, name, 'a file that the manifest does not name')
     for name in sorted(REQUIRED - set(files)):
-        REPORT.note(1, MANIFEST, f'does not name {name}')
+        FOUND.note(1, MANIFEST, f'does not name {name}')
     for name, digest in files.items():
         if name not in present:
-            REPORT.note(1, name, 'the file is gone')
+            FOUND.note(1, name, 'the file is gone')
         elif digest_of(bundle / name) != digest:
-            REPORT.note(1, name, 'the file was changed')
+            FOUND.note(1, name, 'the file was changed')
 
 
 def digest_of(path):
@@ -133,15 +101,30 @@ def digest_of(path):
     return digest.hexdigest()
 
 
-def check_checkpoint(bundle, log, key):
+def read_signed(bundle, log):
     checkpoint = read_checkpoint((bundle / 'checkpoint.txt').read_bytes().decode())
     if checkpoint is None:
         raise Tampered('checkpoint.txt', 'not a checkpoint')
-    if key and not signed(checkpoint, key):
-        REPORT.note(1, 'checkpoint.txt', 'signed with another key, or changed')
-    root = base64.b64encode(checkpoint['root']).decode()
-    if (checkpoint['origin'], checkpoint['size'], root) != (log['origin'], log['size'], log['root']):
-        REPORT.note(1, 'checkpoint.txt', 'not the checkpoint that the manifest names')
+    root = base64.b64encode(checkpoint.root).decode()
+    if (checkpoint.origin, checkpoint.size, root) != (log['origin'], log['size'], log['root']):
+        FOUND.note(1, 'checkpoint.txt', 'not the checkpoint that the manifest names')
+    return checkpoint
+
+
+def check_signatures(checkpoint, keys, witnesses):
+    """By the key that was the log's at this size, as its own records tell, and by the witnesses that are known."""
+    wrong = keys.judge(checkpoint)
+    if wrong:
+        FOUND.note(1, 'checkpoint.txt', wrong)
+    witnessed = any([cosigned_at(checkpoint.note, key) for key in witnesses])
+    for key in witnesses:
+        mine = [(name, data) for name, data in checkpoint.note.signatures if name == key.name and data[:4] == key.id]
+        if any(cosigned_at(checkpoint.note._replace(signatures=[each]), key) is None for each in mine):
+            FOUND.note(1, 'checkpoint.txt', 'a witness’s name over a signature that is not its own')
+    if keys.untrusted_from(checkpoint) is not None and not witnessed:
+        FOUND.note(1, 'checkpoint.txt', 'signed with a key that was compromised')
+    if witnesses and not witnessed:
+        FOUND.note(2, 'checkpoint.txt', 'no witness that is known has signed this checkpoint')
 
 
 def lines(bundle, name):
@@ -167,32 +150,29 @@ def take_apart(where, shape, line):
         if line[-1:] == b'}' and match and hashlib.sha256(b'\0' + match['entry']).hexdigest() == match['leaf'].decode():
             beside = None if end == len(line) - 1 else line[end + 10 : -1]
             entry = json.loads(match['entry'])
-            return match, entry, payload_state(entry.get('payload'), beside)
+            return match, entry, payload_kind(entry.get('payload'), beside)
     raise Tampered(where, 'the line was changed')
 
 
-def payload_state(named, beside):
-    """The entry has the length of its payload, and the digest of 16 bytes of salt and the payload."""
-    if named is None or beside is None:
-        return 'none' if named is None and beside is None else 'changed'
-    if re.fullmatch(rb'null *', beside):
-        return 'erased'
-    match = re.fullmatch(rb'\{"body":(.*),"salt":"([0-9a-f]{32})"\}', beside, re.S)
-    salted = bytes.fromhex(match[2].decode()) + match[1] if match else b''
-    fits = len(salted) == named['bytes'] + 16 and hashlib.sha256(salted).hexdigest() == named['sha256']
-    return 'kept' if fits else 'changed'
-
-
-class Erasures:
-    """Payloads that are gone, against the retention.applied records that say so."""
+class Payloads:
+    """Payloads that are gone or changed, against the retention.applied records that say so."""
 
     def __init__(self):
-        self.applied, self.gone = [], []
+        self.applied, self.found = [], []
+
+    def add(self, where, kind, entry, state):
+        if state != 'kept':
+            self.found.append((where, kind, entry['writer_id'], entry['seq'], state))
 
     def judge(self):
-        for where, kind, writer, seq in self.gone:
-            if not any(a['kind'] == kind and a['writer'] == writer and a['from'] <= seq <= a['to'] for a in self.applied):
-                REPORT.note(2, where, 'payloads are erased that no retention.applied under this checkpoint names')
+        for where, kind, writer, seq, state in self.found:
+            named = any(a['kind'] == kind and a['writer'] == writer and a['from'] <= seq <= a['to'] for a in self.applied)
+            if state == 'damaged' and not named:
+                FOUND.note(1, where, 'the payload was changed')
+            elif state == 'damaged':
+                FOUND.note(2, where, 'the erasing of a payload was interrupted when this was exported')
+            elif not named:
+                FOUND.note(2, where, 'payloads are erased that no retention.applied under this checkpoint names')
 
 
 class Selection:
@@ -229,8 +209,8 @@ class Selection:
 class Recordings:
     """Each session's frames are a chain; records name its links, and nothing is left that none names."""
 
-    def __init__(self, bundle, erasures):
-        self.bundle, self.erasures, self.writers, self.frames = bundle, erasures, {}, 0
+    def __init__(self, bundle, payloads):
+        self.bundle, self.payloads, self.writers, self.frames = bundle, payloads, {}, 0
 
     def add(self, where, record):
         named, session = record.get('recording'), record.get('session')
@@ -242,7 +222,7 @@ class Recordings:
         while chain['i'] < named['frames'] and self.read(file, reader, chains):
             pass
         if chain['waiting'].get(named['frames']) != named['head']:
-            REPORT.note(1, where, f'names a frame that is not in {file}')
+            FOUND.note(1, where, f'names a frame that is not in {file}')
         chain['named'] = max(chain['named'], named['frames'])
         chain['waiting'] = {i: leaf for i, leaf in chain['waiting'].items() if i > named['frames']}
 
@@ -254,11 +234,8 @@ class Recordings:
         match, frame, state = take_apart(where, FRAME, line)
         chain = chains.setdefault(frame['session'], {'i': 0, 'head': NO_LEAF, 'named': 0, 'waiting': {}})
         if (frame['i'], frame['prev'], f"recordings/{frame['writer_id']}.ndjson") != (chain['i'] + 1, chain['head'], file):
-            REPORT.note(1, where, 'does not follow the frame before it')
-        if state == 'changed':
-            REPORT.note(1, where, 'the payload was changed')
-        elif state == 'erased':
-            self.erasures.gone.append((where, 'frame', frame['writer_id'], frame['seq']))
+            FOUND.note(1, where, 'does not follow the frame before it')
+        self.payloads.add(where, 'frame', frame, state)
         chain['i'], chain['head'] = frame['i'], match['leaf'].decode()
         chain['waiting'][frame['i']] = chain['head']
         self.frames += 1
@@ -270,16 +247,16 @@ class Recordings:
             while self.read(file, reader, chains):
                 pass
             if any(chain['i'] > chain['named'] for chain in chains.values()):
-                REPORT.note(1, file, 'frames that no record here names')
+                FOUND.note(1, file, 'frames that no record here names')
 
 
 class Records:
     """The records and their context in the order of their leaves, judged one by one as the root asks for them."""
 
-    def __init__(self, bundle, predicate):
+    def __init__(self, bundle, predicate, keys):
         self.bundle, self.query, self.range = bundle, predicate['query'], predicate['range']
-        self.selection, self.erasures = Selection(predicate['query']), Erasures()
-        self.recordings = Recordings(bundle, self.erasures)
+        self.selection, self.payloads, self.keys = Selection(predicate['query']), Payloads(), keys
+        self.recordings = Recordings(bundle, self.payloads)
         self.chains, self.granted, self.used, self.beside = {}, set(), {}, {}
         self.counts = {'records': 0, 'context': 0, 'events': {}}
         self.expected = self.range['first'] if self.range else -1
@@ -313,17 +290,14 @@ class Records:
         where, index, record = entry['where'], entry['index'], entry['record']
         inside = self.range and self.range['first'] <= index <= self.range['last']
         if not self.selection.takes(record) or not inside:
-            REPORT.note(1, where, 'a record that was not asked for')
+            FOUND.note(1, where, 'a record that was not asked for')
         if not self.selection.filtered:
             if index != self.expected:
-                REPORT.note(1, where, 'records of the stretch are missing')
+                FOUND.note(1, where, 'records of the stretch are missing')
             self.expected = index + 1
             if inside and index in (self.range['first'], self.range['last']) and not self.within(record['ts']):
-                REPORT.note(1, where, 'the stretch ends outside the times asked for')
-        if entry['state'] == 'changed':
-            REPORT.note(1, where, 'the payload was changed')
-        elif entry['state'] == 'erased':
-            self.erasures.gone.append((where, 'record', record['writer_id'], record['seq']))
+                FOUND.note(1, where, 'the stretch ends outside the times asked for')
+        self.payloads.add(where, 'record', record, entry['state'])
         self.counts['records'] += 1
         self.counts['events'][record['event']] = self.counts['events'].get(record['event'], 0) + 1
         self.judge_both(entry)
@@ -333,9 +307,9 @@ class Records:
         where, index, record = entry['where'], entry['index'], entry['record']
         ends = (self.range['first'] - 1, self.range['last'] + 1) if self.range else ()
         if record['event'] not in CONTEXT and index not in ends:
-            REPORT.note(1, where, 'a record that nothing needs')
+            FOUND.note(1, where, 'a record that nothing needs')
         if not entry['whole']:
-            REPORT.note(1, where, 'the line was changed')
+            FOUND.note(1, where, 'the line was changed')
         if index in ends:
             self.beside[index] = record['ts']
         self.counts['context'] += 1
@@ -346,18 +320,22 @@ class Records:
         writer, seq = record['writer_id'], record['seq']
         last, head = self.chains.get(writer, (0, NO_LEAF))
         if record['id'] != f'{writer}:{seq}' or seq <= last or (seq == last + 1 and record['prev'] != head):
-            REPORT.note(1, where, 'does not follow its writer’s record before')
+            FOUND.note(1, where, 'does not follow its writer’s record before')
         self.chains[writer] = (seq, entry['leaf'])
         if record['event'] == 'retention.applied':
-            self.erasures.applied += record['detail']['erased']
+            self.payloads.applied += record['detail']['erased']
+        elif record['event'] == 'key.rotated':
+            self.keys.rotated(entry['index'], where, record['detail'])
+        elif record['event'] == 'key.compromised':
+            self.keys.compromised.append((read_key(record['detail']['key'], ED25519), record['detail']['from']))
         approval = record.get('approval', {})
         if record['event'] == 'approval.granted':
             self.granted.add(approval['id'])
         if record['event'] in ('decision.forward', 'decision.mask') and approval.get('state') == 'used':
             if self.used.setdefault(approval['id'], record['decision']) != record['decision']:
-                REPORT.note(1, where, 'an approval is used twice')
+                FOUND.note(1, where, 'an approval is used twice')
             if approval['id'] not in self.granted and not self.selection.filtered:
-                REPORT.note(2, where, 'an approval is used that is not recorded before')
+                FOUND.note(2, where, 'an approval is used that is not recorded before')
 
     def within(self, ts):
         start, end = self.query['from'], self.query['to']
@@ -366,15 +344,15 @@ class Records:
     def end(self, size):
         if self.query['from'] is None and self.query['to'] is None:
             if self.range != ({'first': 0, 'last': size - 1} if size else None):
-                REPORT.note(1, 'records.ndjson', 'not the whole log')
+                FOUND.note(1, 'records.ndjson', 'not the whole log')
         if self.range:
             if not self.selection.filtered and self.expected != self.range['last'] + 1:
-                REPORT.note(1, 'records.ndjson', 'records of the stretch are missing')
+                FOUND.note(1, 'records.ndjson', 'records of the stretch are missing')
             for index in (self.range['first'] - 1, self.range['last'] + 1):
                 if 0 <= index < size and (index not in self.beside or self.within(self.beside[index])):
-                    REPORT.note(1, 'proofs/context.ndjson', 'nothing shows why the stretch was cut here')
+                    FOUND.note(1, 'proofs/context.ndjson', 'nothing shows why the stretch was cut here')
         self.recordings.end()
-        self.erasures.judge()
+        self.payloads.judge()
 
 
 def hashes(bundle):
@@ -408,26 +386,27 @@ def root_of(size, leaves, proof):
     return found
 
 
-def check(bundle, log_key, export_key):
+def check(bundle, keys, witnesses, export_key):
     files, predicate = read_manifest(bundle, export_key)
     if predicate is None:
-        return REPORT.note(3, MANIFEST, 'a manifest that this program does not know')
+        return FOUND.note(3, MANIFEST, 'a manifest that this program does not know')
     check_files(bundle, files)
     log = predicate['log']
-    check_checkpoint(bundle, log, log_key)
-    records = Records(bundle, predicate)
+    checkpoint = read_signed(bundle, log)
+    records = Records(bundle, predicate, keys)
     if base64.b64encode(root_of(log['size'], records.leaves(), hashes(bundle))).decode() != log['root']:
         raise Tampered('proofs/hashes.txt', UNPROVED)
     records.end(log['size'])
+    check_signatures(checkpoint, keys, witnesses)
     recordings = records.recordings
     found = {**records.counts, 'frames': recordings.frames, 'recordings': len(recordings.writers)}
     if predicate['counts'] != found:
-        REPORT.note(1, MANIFEST, 'the counts are not those of the records')
+        FOUND.note(1, MANIFEST, 'the counts are not those of the records')
     named = {f'recordings/{writer}.ndjson' for writer in recordings.writers}
     for name in set(name for name in files if name.startswith('recordings/')) ^ named:
-        REPORT.note(1, name, 'no recording that these records name')
+        FOUND.note(1, name, 'no recording that these records name')
     print(f"{log['origin']}: {found['records']} records and {found['context']} beside them lead to the root of {log['size']}; "
-          f"{found['frames']} frames; signatures: log {'verified' if log_key else 'unchecked'}, "
+          f"{found['frames']} frames; signatures: log {'verified' if keys.given else 'unchecked'}, "
           f"manifest {'verified' if export_key else 'unchecked'}")
 
 
@@ -435,16 +414,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('bundle', type=pathlib.Path)
     parser.add_argument('--log-key')
+    parser.add_argument('--witness-key', action='append', default=[])
     parser.add_argument('--export-key')
     asked = parser.parse_args()
     sys.setrecursionlimit(10_000)
     try:
-        check(asked.bundle, asked.log_key, asked.export_key and key_of(asked.export_key, '--export-key'))
+        keys = Keys(asked.log_key and read_key(asked.log_key, ED25519))
+        witnesses = [read_key(text, COSIGNATURE) for text in asked.witness_key]
+        check(asked.bundle, keys, witnesses, asked.export_key and read_key(asked.export_key, ED25519))
     except Tampered as problem:
-        REPORT.note(1, *problem.args)
+        FOUND.note(1, *problem.args)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RuntimeError) as error:
-        REPORT.note(3, asked.bundle, f'the bundle can not be verified: {error!r}')
-    code = REPORT.exit_code()
+        FOUND.note(3, asked.bundle, f'the bundle can not be verified: {error!r}')
+    code = FOUND.exit_code()
     print(('OK', 'TAMPERED', 'INCOMPLETE', 'CAN NOT VERIFY')[code])
     return code
 

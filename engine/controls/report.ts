@@ -31,6 +31,8 @@ export interface ReportScope {
   readonly origin: string
   /** Ids, in the pack's order whatever the order here; all that a default report may show when it isn't there. */
   readonly controls?: readonly string[]
+  /** Nothing is said of records behind the checkpoint: the same report, however much the log has grown. */
+  readonly closed?: boolean
 }
 
 export interface Proved extends SampledRecord {
@@ -77,7 +79,10 @@ export interface ControlReport {
  */
 export async function controlReport(directory: string, pack: ControlPack, scope: ReportScope): Promise<ControlReport> {
   const survey = new Survey(pack, scope)
-  for await (const stored of readRecords(directory)) survey.take(stored)
+  for await (const stored of readRecords(directory)) {
+    if (scope.closed === true && (stored.index === null || stored.index >= scope.size)) break
+    survey.take(stored)
+  }
   return survey.report(new Prover(nodesOf(directory, scope.size), scope))
 }
 

@@ -4,9 +4,11 @@ import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { canonicalJson } from '../canonical-json.ts'
 import { parseCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
+import type { CosignatureVerifier } from '../cosignature.ts'
 import type { Finding, Severity } from '../finding.ts'
-import { signedBy, type NoteVerifier } from '../signed-note.ts'
-import { keyIdOf, parseEnvelope, sealedBy, type Envelope } from './dsse.ts'
+import { keyName, type NoteVerifier } from '../signed-note.ts'
+import { WitnessCheck, type WitnessReport } from '../witness-check.ts'
+import { parseEnvelope, sealedBy, type Envelope } from './dsse.ts'
 import { FindingList } from './finding-list.ts'
 import { instructions } from './instructions.ts'
 import {
@@ -26,7 +28,9 @@ import { sorted } from './tally.ts'
 
 /** What an auditor brings along: keys, had by another way than the bundle. */
 export interface BundleTrust {
+  /** Any of the keys that the log has had: rotations lead from it to the others. */
   readonly logKey?: NoteVerifier
+  readonly witnessKeys?: readonly CosignatureVerifier[]
   readonly exportKey?: NoteVerifier
   /** The digest that records call a policy bundle's file by; without it, only the manifest vouches for such files. */
   policyDigest?(path: string): Promise<string>
@@ -42,6 +46,8 @@ export interface BundleReport {
   readonly manifest: 'verified' | 'unchecked' | 'wrong' | 'none'
   /** Of the checkpoint, by the log's key. */
   readonly checkpoint: 'verified' | 'unchecked' | 'wrong'
+  /** One for each witness's key that was given: whether it has signed the checkpoint, and when. */
+  readonly witnesses: readonly WitnessReport[]
   readonly findings: readonly Finding[]
   /** Findings beyond the first 1000. */
   readonly omitted: number
@@ -76,11 +82,13 @@ class BundleCheck {
   #predicate: Predicate | null = null
   #manifest: BundleReport['manifest'] = 'unchecked'
   #checkpoint: BundleReport['checkpoint'] = 'unchecked'
+  readonly #witness: WitnessCheck
   #keyId: string | null = null
 
   constructor(bundle: string, trust: BundleTrust) {
     this.#bundle = bundle
     this.#trust = trust
+    this.#witness = new WitnessCheck(trust.witnessKeys ?? [])
   }
 
   async run(): Promise<void> {
@@ -89,9 +97,10 @@ class BundleCheck {
     this.#predicate = manifest.predicate
     const present = await this.#list()
     await this.#compareFiles(manifest, present)
-    await this.#readCheckpoint(manifest.predicate)
+    const checkpoint = await this.#readCheckpoint(manifest.predicate)
     const records = new RecordsCheck(this.#bundle, manifest.predicate, this.#findings)
     const whole = await records.run()
+    if (checkpoint !== null) this.#judgeCheckpoint(checkpoint, records)
     this.#judgeNames(manifest, records)
     if (!whole) return
     this.#judgeCounts(manifest.predicate, records)
@@ -112,6 +121,7 @@ class BundleCheck {
       predicate: this.#predicate,
       manifest: this.#manifest,
       checkpoint: this.#checkpoint,
+      witnesses: this.#witness.reports(),
       findings: this.#findings.kept,
       omitted: this.#findings.omitted,
     }
@@ -140,7 +150,7 @@ class BundleCheck {
     this.#manifest = sealedBy(envelope, exportKey) ? 'verified' : 'wrong'
     if (this.#manifest === 'verified') return
     const found = this.#keyId ?? 'no signature'
-    this.#tampered(MANIFEST, 'signed with another key, or changed', keyIdOf(exportKey), found)
+    this.#tampered(MANIFEST, 'signed with another key, or changed', keyName(exportKey), found)
   }
 
   #parse({ payload }: Envelope): Manifest | null {
@@ -187,26 +197,44 @@ class BundleCheck {
     }
   }
 
-  async #readCheckpoint({ log }: Predicate): Promise<void> {
+  async #readCheckpoint({ log }: Predicate): Promise<SignedCheckpoint | null> {
     const text = await readFile(join(this.#bundle, FILES.checkpoint), 'utf8').catch(ifGone)
-    if (text === undefined) return
+    if (text === undefined) return null
     const parsed = parseCheckpoint(text)
-    if (parsed === undefined) return this.#tampered(FILES.checkpoint, 'not a checkpoint', 'a signed note', 'other text')
-    this.#judgeCheckpoint(parsed)
+    if (parsed === undefined) {
+      this.#tampered(FILES.checkpoint, 'not a checkpoint', 'a signed note', 'other text')
+      return null
+    }
     const { origin, size, root } = parsed
-    if (origin === log.origin && size === log.size && root.toString('base64') === log.root) return
-    const found = `${origin}, ${size} records, root ${root.toString('base64')}`
-    const expected = `${log.origin}, ${log.size} records, root ${log.root}`
-    this.#tampered(FILES.checkpoint, 'not the checkpoint that the manifest names', expected, found)
+    if (origin !== log.origin || size !== log.size || root.toString('base64') !== log.root) {
+      const found = `${origin}, ${size} records, root ${root.toString('base64')}`
+      const expected = `${log.origin}, ${log.size} records, root ${log.root}`
+      this.#tampered(FILES.checkpoint, 'not the checkpoint that the manifest names', expected, found)
+    }
+    return parsed
   }
 
-  #judgeCheckpoint({ origin, note }: SignedCheckpoint): void {
-    const { logKey } = this.#trust
-    if (logKey === undefined) return
-    this.#checkpoint = origin === logKey.name && signedBy(note, logKey) ? 'verified' : 'wrong'
-    if (this.#checkpoint === 'verified') return
-    const found = note.signatures.map(({ name, id }) => `${name}+${id.toString('hex')}`).join(', ')
-    this.#tampered(FILES.checkpoint, 'signed with another key, or changed', keyIdOf(logKey), found)
+  /** Who signed the checkpoint, by the key that was the log's at this size, and by the witnesses that are known. */
+  #judgeCheckpoint(checkpoint: SignedCheckpoint, { keys }: RecordsCheck): void {
+    const judged = keys.judge(checkpoint, this.#trust.logKey)
+    this.#checkpoint = judged.kind
+    if (judged.kind === 'wrong') this.#tampered(FILES.checkpoint, judged.message, judged.expected, judged.found)
+    const witnessed = this.#witness.add(checkpoint)
+    for (const name of this.#witness.forged(checkpoint)) {
+      const message = 'a witness’s name over a signature that is not its own'
+      this.#tampered(FILES.checkpoint, message, `a signature by ${name}`, 'another')
+    }
+    const from = keys.untrustedFrom(checkpoint)
+    if (from !== null && !witnessed) {
+      this.#checkpoint = 'wrong'
+      const message = `signed with a key that was compromised from ${from} records on`
+      this.#tampered(FILES.checkpoint, message, 'a witness’s signature, or one of a later key', 'neither')
+    }
+    if (!this.#witness.isAsked || witnessed) return
+    const found = checkpoint.note.signatures.map(keyName).join(', ')
+    const expected = 'a signature by a witness whose key was given'
+    const message = 'no witness that is known has signed this checkpoint'
+    this.#findings.note({ severity: 'incomplete', file: FILES.checkpoint, line: null, message, expected, found })
   }
 
   /** A bundle has what an export writes, and all of it: a manifest that was signed again may not leave anything out. */

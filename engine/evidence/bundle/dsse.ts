@@ -2,7 +2,7 @@ import { sign, verify } from 'node:crypto'
 import type { JsonValue } from '../../access-request.ts'
 import { canonicalJson } from '../canonical-json.ts'
 import { asObject } from '../decision-record.ts'
-import { fromBase64, type NoteSigner, type NoteVerifier } from '../signed-note.ts'
+import { fromBase64, keyName, type NoteSigner, type NoteVerifier } from '../signed-note.ts'
 
 /** Of a manifest: an in-toto Statement. */
 export const PAYLOAD_TYPE = 'application/vnd.in-toto+json'
@@ -19,11 +19,6 @@ export function preAuthentication(payload: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(head), payload])
 }
 
-/** `name+id`: the head of the key's public text, by which people tell keys apart. Authenticates nothing. */
-export function keyIdOf({ name, id }: NoteVerifier): string {
-  return `${name}+${id.toString('hex')}`
-}
-
 /** The envelope as its file: canonical JSON and a newline. Ed25519 is deterministic, so the same payload gives the same bytes. */
 export function sealEnvelope(payload: Uint8Array, signer: NoteSigner | null): string {
   const signatures =
@@ -31,7 +26,7 @@ export function sealEnvelope(payload: Uint8Array, signer: NoteSigner | null): st
       ? []
       : [
           {
-            keyid: keyIdOf(signer.verifier),
+            keyid: keyName(signer.verifier),
             sig: sign(null, preAuthentication(payload), signer.key).toString('base64'),
           },
         ]
@@ -53,7 +48,7 @@ export function parseEnvelope(text: string): Envelope | undefined {
 
 /** Whether this key signed it. */
 export function sealedBy({ payload, signature }: Envelope, key: NoteVerifier): boolean {
-  if (signature === null || signature.keyId !== keyIdOf(key)) return false
+  if (signature === null || signature.keyId !== keyName(key)) return false
   return verify(null, preAuthentication(payload), key.key, signature.bytes)
 }
 

@@ -5,8 +5,8 @@ import { canonicalJson } from '../canonical-json.ts'
 import { parseCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
 import { checkpointFile, logIn } from '../file-store.ts'
 import { readFrames, type StoredRecord } from '../reading.ts'
-import type { NoteSigner } from '../signed-note.ts'
-import { keyIdOf, sealEnvelope } from './dsse.ts'
+import { keyName, type NoteSigner } from '../signed-note.ts'
+import { sealEnvelope } from './dsse.ts'
 import { FolderSink, type FileSink } from './file-sink.ts'
 import { contextLine, indexedLine } from './indexed-line.ts'
 import { instructions } from './instructions.ts'
@@ -206,7 +206,7 @@ class Export {
     for (const [name, text] of policyDocuments(this.#tally)) await this.#sink.put(name, text)
     for (const [digest] of sorted(this.#tally.policies)) await this.#policy(digest)
     await this.#reports(predicate)
-    const keyId = signer === null ? null : keyIdOf(signer.verifier)
+    const keyId = signer === null ? null : keyName(signer.verifier)
     await this.#sink.put(FILES.verify, instructions(predicate, keyId))
   }
 
@@ -272,7 +272,7 @@ function refuseLogKey(signer: NoteSigner | null, { note }: SignedCheckpoint): vo
   if (signer === null) return
   const { name, id } = signer.verifier
   if (!note.signatures.some((signature) => signature.name === name || signature.id.equals(id))) return
-  const message = `expected an export key of its own; found ${keyIdOf(signer.verifier)}, which signs the log; make one with countersign evidence key`
+  const message = `expected an export key of its own; found ${keyName(signer.verifier)}, which signs the log; make one with countersign evidence key`
   throw new EvidenceError('ERR_EVIDENCE_EXPORT', message)
 }
 

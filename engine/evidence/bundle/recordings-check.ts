@@ -3,10 +3,10 @@ import type { EvidenceRecord } from '../decision-record.ts'
 import { decodeLine } from '../line.ts'
 import { NO_LEAF } from '../merkle.ts'
 import { parseFrame, type ParsedFrame } from '../recording.ts'
-import type { Erasures } from './erasures.ts'
 import type { FindingList } from './finding-list.ts'
 import { linesIn } from './line-stream.ts'
 import { recordingName } from './manifest.ts'
+import type { PayloadCheck } from './payload-check.ts'
 
 /** A session's chain: its last frame so far, and the leaves that no record has named yet. */
 interface Chain {
@@ -33,14 +33,14 @@ interface Cursor {
 export class RecordingsCheck {
   readonly #bundle: string
   readonly #findings: FindingList
-  readonly #erasures: Erasures
+  readonly #payloads: PayloadCheck
   readonly #cursors = new Map<string, Cursor>()
   frames = 0
 
-  constructor(bundle: string, findings: FindingList, erasures: Erasures) {
+  constructor(bundle: string, findings: FindingList, payloads: PayloadCheck) {
     this.#bundle = bundle
     this.#findings = findings
-    this.#erasures = erasures
+    this.#payloads = payloads
   }
 
   /** The recordings that records asked for. */
@@ -124,10 +124,7 @@ export class RecordingsCheck {
       const expected = `frame ${chain.index + 1} of session ${frame.session}, after leaf ${chain.leaf}`
       this.#findings.tampered(file, line, 'does not follow the frame before it', expected, `frame ${frame.index}`)
     }
-    if (frame.payload.kind === 'damaged') {
-      this.#findings.tampered(file, line, 'the payload was changed', 'what its digest covers', frame.payload.found)
-    }
-    if (frame.payload.kind === 'erased') this.#erasures.erased('frame', frame.writerId, frame.seq, file, line)
+    this.#payloads.found('frame', frame.writerId, frame.seq, frame.payload, { file, line })
   }
 }
 

@@ -2,13 +2,14 @@ import { createHash, type Hash } from 'node:crypto'
 import { join, relative } from 'node:path'
 import { canonicalJson } from '../canonical-json.ts'
 import { asText, isIntent, parseRecord, type EvidenceRecord } from '../decision-record.ts'
-import { Erasures } from './erasures.ts'
+import { KeyHistory } from '../key-history.ts'
 import type { FindingList } from './finding-list.ts'
 import { contextLine, parseIndexedLine } from './indexed-line.ts'
 import { linesIn, UnevenFile } from './line-stream.ts'
 import { FILES, type Predicate } from './manifest.ts'
 import { MultiproofError, multiproofRoot, type ProvedLeaf } from './multiproof.ts'
 import { OcsfMapper } from './ocsf.ts'
+import { PayloadCheck } from './payload-check.ts'
 import { isFiltered, isWithin, Selection } from './query.ts'
 import { RecordingsCheck } from './recordings-check.ts'
 import { isContext, isInRange } from './scope.ts'
@@ -35,6 +36,8 @@ class Stopped extends Error {}
 export class RecordsCheck {
   readonly tally: Tally = new Tally()
   readonly recordings: RecordingsCheck
+  /** The keys that the log has had, as its records tell. */
+  readonly keys: KeyHistory
   context = 0
   readonly #bundle: string
   readonly #predicate: Predicate
@@ -42,7 +45,7 @@ export class RecordsCheck {
   readonly #selection: Selection
   readonly #mapper = new OcsfMapper()
   readonly #ocsf: Hash = createHash('sha256')
-  readonly #erasures = new Erasures()
+  readonly #payloads: PayloadCheck
   /** Per writer: its last record so far. */
   readonly #chains = new Map<string, { readonly seq: number; readonly leaf: string }>()
   readonly #granted = new Set<string>()
@@ -56,7 +59,9 @@ export class RecordsCheck {
     this.#findings = findings
     this.#selection = new Selection(predicate.query)
     this.#expected = predicate.range?.first ?? -1
-    this.recordings = new RecordingsCheck(bundle, findings, this.#erasures)
+    this.keys = new KeyHistory((finding) => findings.note(finding))
+    this.#payloads = new PayloadCheck(findings)
+    this.recordings = new RecordingsCheck(bundle, findings, this.#payloads)
   }
 
   /** SHA-256 of the ocsf.ndjson that these records make, once `run` has been. */
@@ -73,7 +78,7 @@ export class RecordsCheck {
       this.#judgeRoot(root)
       this.#judgeEnds()
       await this.recordings.end()
-      this.#erasures.judge(this.#findings)
+      this.#payloads.judge()
       return true
     } catch (error) {
       this.#stopped(error)
@@ -153,10 +158,7 @@ export class RecordsCheck {
     const { record, index, leaf, file, line } = entry
     this.#asked(entry)
     this.#common(entry)
-    if (record.payload.kind === 'damaged') {
-      this.#findings.tampered(file, line, 'the payload was changed', 'what its digest covers', record.payload.found)
-    }
-    if (record.payload.kind === 'erased') this.#erasures.erased('record', record.writerId, record.seq, file, line)
+    this.#payloads.found('record', record.writerId, record.seq, record.payload, { file, line })
     this.tally.add(record, index)
     this.#ocsf.update(`${canonicalJson(this.#mapper.event({ record, leaf, index }))}\n`)
     await this.recordings.add(record, file, line)
@@ -209,7 +211,7 @@ export class RecordsCheck {
     }
   }
 
-  #common({ record, leaf, file, line }: Entry): void {
+  #common({ record, index, leaf, file, line }: Entry): void {
     const { writerId, seq, prev, id } = record
     const last = this.#chains.get(writerId)
     const follows = last === undefined || seq > last.seq
@@ -223,7 +225,9 @@ export class RecordsCheck {
       )
     }
     this.#chains.set(writerId, { seq, leaf })
-    this.#erasures.add(record)
+    this.#payloads.applied(record)
+    if (record.event === 'key.rotated') this.keys.rotated(record, { file, line }, index)
+    if (record.event === 'key.compromised') this.keys.compromised(record, { file, line })
     this.#approval(record, file, line)
   }
 

@@ -61,6 +61,8 @@ async function agentAtWork(): Promise<void> {
   await agent.end()
 }
 
+const bundleOf = ({ line }: Stack): string => join(dirname(line.config), 'bundle.tar.gz')
+
 async function exported(name: string, ...args: readonly string[]): Promise<string> {
   const out = join(work, name)
   const key = ['--key', join(work, 'export.key')]
@@ -78,8 +80,14 @@ describe('a bundle of what a running gateway recorded', () => {
     expect(verified.status).toBe(0)
     const files = contentOf(out)
     expect([...files.keys()].filter((name) => name.endsWith('bundle.tar.gz'))).toHaveLength(1)
+    for (const name of ['controls.csv', 'report.html', 'report.pdf']) expect(files.has(name)).toBe(true)
     expect(canariesIn(Buffer.concat([...files.values()]))).toEqual([])
+    const checkpoint = join(out, 'checkpoint.txt')
+    const again = await exported('again', stack.evidence, '--at', checkpoint, '--policy', bundleOf(stack))
+    const changed = [...contentOf(again)].filter(([name, bytes]) => files.get(name)?.equals(bytes) !== true)
+    expect(changed.map(([name]) => name)).toEqual([]) // though the log has grown by the note of the first
     const later = await exported('later', stack.evidence, '--agent', 'reconciler')
+    expect(contentOf(later).has('report.html')).toBe(false) // it tells of everybody
     expect(contentOf(later).get('records.ndjson')?.toString()).toContain('"verdict":"hold"')
   })
 
