@@ -36,6 +36,7 @@ export const RECORDED_EVENTS: ReadonlySet<EventName> = new Set<EventName>([
   'key.compromised',
   'upstream.connected',
   'boundary.verified',
+  'replay.viewed',
   'retention.applied',
   'legal_hold.set',
   'legal_hold.lifted',
