@@ -106,8 +106,8 @@ export const logReads: () => Measure = register(
 export const keyEvents: () => Measure = register(
   'Changes of the log’s keys',
   ['key.rotated', 'key.compromised'],
-  (seen) => [textAt(seen.fields, 'detail', 'origin') ?? textAt(seen.fields, 'detail', 'key') ?? 'see the record'],
-  ['Log or key'],
+  (seen) => [textAt(seen.fields, 'detail', 'new') ?? textAt(seen.fields, 'detail', 'key') ?? 'see the record'],
+  ['New key, or the one not believed'],
 )
 
 export const policyChanges: () => Measure = register(
@@ -124,6 +124,13 @@ export const releases: () => Measure = register(
   ['Version', 'Configuration’s digest'],
 )
 
+export const boundaryChecks: () => Measure = register(
+  'The server’s own log held against this one',
+  ['boundary.verified'],
+  (seen) => [who(seen), textAt(seen.fields, 'detail', 'status') ?? 'not told'],
+  ['By', 'Result'],
+)
+
 export const failovers: () => Measure = register(
   'Gateways that took over signing the log from another',
   ['gateway.failover'],
@@ -136,13 +143,13 @@ function short(digest: string | null): string {
 }
 
 export const retentions: () => Measure = register(
-  'Payloads erased by retention',
-  ['retention.applied'],
+  'Payloads erased by retention, and holds on it',
+  ['retention.applied', 'legal_hold.set', 'legal_hold.lifted'],
   (seen) => [
-    textAt(seen.fields, 'detail', 'rule') ?? 'unnamed',
+    textAt(seen.fields, 'detail', 'rule') ?? textAt(seen.fields, 'detail', 'name') ?? 'unnamed',
     textAt(seen.fields, 'detail', 'reason') ?? 'none given',
   ],
-  ['Rule', 'Reason'],
+  ['Rule or hold', 'Reason'],
 )
 
 /** How much of the log's own work it tells of. */

@@ -13,6 +13,7 @@ import {
   writesWithApproval,
 } from './decision-measures.ts'
 import {
+  boundaryChecks,
   failovers,
   keyEvents,
   logEvents,
@@ -41,6 +42,7 @@ const FACTORIES = {
   agentsWithOwner,
   answersWithheld,
   approversApart,
+  boundaryChecks,
   clientsUnderTls,
   credentialsLive,
   decisionsByAction,
@@ -99,11 +101,11 @@ const TRANSPORT = not(
 )
 const WITNESS = not(
   'Age of the newest witnessed checkpoint',
-  'cosignatures stand beside the records, not in them: countersign evidence verify prints it',
+  'log.witnessed tells of some, the newest stands beside the records: countersign evidence verify prints it',
 )
 const PAST_THE_GATEWAY = not(
   'Requests at the boundary without a verdict',
-  'what did not come through the gateway left nothing here: hold the server’s own log against this one',
+  'what did not come through the gateway left nothing here: countersign postgres reconcile holds the server’s log against it',
 )
 const ALERTS = not('Alerts and how they were handled', 'no alert or incident is recorded by this version')
 const VERIFICATIONS = not(
@@ -165,6 +167,7 @@ const MEASURES: Readonly<Record<string, readonly Part[]>> = {
   'AIO.III.G': [...SESSIONS, ...IDENTITY],
   'AIO.V.C.2(c)': [...GATE, 'intentsWithOutcome', LIMITS],
   'AIO.VI.A.2': [
+    'boundaryChecks',
     'refusalsByRule',
     not('Resources reachable only through the gateway', 'a network test shows that, not this log'),
   ],
@@ -213,10 +216,14 @@ const MEASURES: Readonly<Record<string, readonly Part[]>> = {
   'PR.AA-05': ['decisionsUnderKnownPolicy', 'decisionsWithReason', 'releasesApproved', REVIEWS],
   'PR.DS-10': ['labelledPartsMasked', 'answersWithheld', 'maskedValues'],
   'PR.PS-04': ['intentsWithOutcome', 'sessionsClosed', ...LOG],
-  'PR.IR-01': ['refusalsByRule', not('Paths that do not pass the gateway', 'a network test shows that, not this log')],
+  'PR.IR-01': [
+    'boundaryChecks',
+    'refusalsByRule',
+    not('Paths that do not pass the gateway', 'a network test shows that, not this log'),
+  ],
   'DE.CM-03': [...SESSIONS, 'decisionsPerSession', not('Unusual sessions', ALERTS.why)],
   'DE.CM-06': [THIRD_PARTIES, ...SESSIONS],
-  'DE.CM-09': ['decisionsWithReason', 'refusalsByRule', 'labelledAccess', PAST_THE_GATEWAY],
+  'DE.CM-09': ['boundaryChecks', 'decisionsWithReason', 'refusalsByRule', 'labelledAccess', PAST_THE_GATEWAY],
   'RS.AN-06': ['logReads', not('Recordings whose digests verify', 'countersign evidence verify derives them again')],
   'RS.AN-07': ['logReads', VERIFICATIONS, WITNESS],
   'ID.RA-07': [...CHANGE, not('Open exceptions and when they end', 'exceptions are not recorded by this version')],

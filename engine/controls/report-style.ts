@@ -15,7 +15,7 @@ a { color: var(--link) }
 a:focus-visible, summary:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--link); outline-offset: 2px }
 .note { color: var(--quiet) }
 .alert { color: var(--alert); font-weight: 600 }
-dl { display: grid; grid-template-columns: minmax(8rem, 11rem) 1fr; gap: .25rem 1rem; margin: 1rem 0 }
+dl { display: grid; grid-template-columns: 10.5rem minmax(0, 1fr); gap: .25rem 1rem; margin: 1rem 0 }
 dt { color: var(--quiet) }
 dd { margin: 0; overflow-wrap: anywhere }
 .wide { overflow-x: auto; margin: 1rem 0 }
@@ -23,13 +23,15 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem }
 table.narrow { max-width: 40rem }
 caption { text-align: left; font-weight: 600; padding: .25rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
-thead th { background: var(--band); overflow-wrap: normal }
+thead th { background: var(--band); overflow-wrap: normal; font-family: inherit; font-size: inherit }
+tbody th { font-weight: normal }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 code, pre, .code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; font-size: .85em }
 pre { background: var(--band); padding: .75rem 1rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0 }
 summary { cursor: pointer; overflow-wrap: anywhere }
 ol.proof { margin: .25rem 0 .5rem; font-size: .8rem; overflow-wrap: anywhere }
+@media (max-width: 40rem) { dl { grid-template-columns: minmax(0, 1fr); gap: 0 } dd { margin-bottom: .5rem } }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .75rem; color: var(--quiet); font-size: .9rem }
 @media print {
   :root { --ink: #000; --paper: #fff; --quiet: #333; --line: #999; --band: #eee; --link: #000; --alert: #000 }
