@@ -306,10 +306,10 @@ const signerOf = (name: string, byte: number): string => {
 const logged = (log: string): string =>
   WHOLE.replace(/^evidence.*$/m, `evidence: { directory: e, log: { key: { env: NEW }, ${log} } }`)
 
+const keys = (other: string): ConfigSurroundings =>
+  surroundings({ PGPASSWORD: 'hunter2', NEW: signerOf('bank.example/gw', 2), OLD: signerOf(other, 1) })
 describe('the log’s keys and its witnesses', () => {
   const witness = verifierText(cosigner().verifier)
-  const keys = (other: string): ConfigSurroundings =>
-    surroundings({ PGPASSWORD: 'hunter2', NEW: signerOf('bank.example/gw', 2), OLD: signerOf(other, 1) })
   const rotating = 'previous_key: { env: OLD }'
 
   test('are read', () => {
