@@ -158,10 +158,10 @@ export class Checkpoints {
   }
 
   // A checkpoint of the old key is as far behind as it will ever be once this is called.
-  async #rotate({ note }: Beside): Promise<void> {
+  async #rotate(beside: Beside): Promise<void> {
     const draft = this.#sequencer?.rotation() ?? null
     if (draft === null) return
-    const { id, durable } = note(draft)
+    const { id, durable } = beside.note(draft)
     const [writer = '', seq = ''] = id.split(':')
     this.#sequencer?.rotateAt({ writer, seq: Number(seq) })
     await durable
@@ -198,14 +198,14 @@ export class Checkpoints {
   }
 
   // Once a heartbeat at most, and only for more than the last told of: a record is a new checkpoint, which is witnessed too.
-  #witnessedNotes({ note }: Beside): () => void {
+  #witnessedNotes(beside: Beside): () => void {
     const { rhythm, monotonic, witnesses } = this.#options
     let told = { at: monotonic(), size: 0 }
     return () => {
       const witnessed = witnesses?.witnessed ?? null
       if (witnessed === null || this.#sequencer === null || witnessed.size <= told.size) return
       if (monotonic() - told.at < BigInt(rhythm.heartbeatMs) * 1_000_000n) return
-      note({ event: 'log.witnessed', detail: witnessedDetail(witnessed) })
+      beside.note({ event: 'log.witnessed', detail: witnessedDetail(witnessed) })
       told = { at: monotonic(), size: witnessed.size }
     }
   }

@@ -16,7 +16,7 @@ afterAll(async () => {
 
 test(
   `two gateways on one PostgreSQL, either, both, the one that signs and the server killed ${TIMES} times each, lose nothing (COUNTERSIGN_SEED=${seed})`,
-  { timeout: 900_000 },
+  { timeout: 1_800_000 },
   async () => {
     const victims = Array.from({ length: TIMES }, () => VICTIMS).flat()
     const tally = await pairRun(pair, { seed, victims, connections: 6 })
