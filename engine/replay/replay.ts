@@ -91,8 +91,10 @@ export function replayOf(session: string, { records, frames }: SessionEntries): 
 
 const VIEWINGS: ReadonlySet<unknown> = new Set(['replay.viewed', 'evidence.exported'])
 
+const ALARMS: ReadonlySet<unknown> = new Set(['masking.failed_closed', 'anomaly.alert'])
+
 function isAlarm({ fields }: Entry): boolean {
-  return fields['decision'] === undefined && textOf(fields['event'])?.startsWith('session.') === false
+  return ALARMS.has(fields['event'])
 }
 
 function alarmOf({ fields }: Entry, startMs: number): Alarm {
