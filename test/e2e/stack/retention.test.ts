@@ -125,8 +125,8 @@ test('the command: a dry run, a hold that outlives the configuration, its liftin
   const events: string[] = []
   for await (const { record } of readRecords(path))
     if (/^(legal_hold|retention)/.test(record.event))
-      events.push(`${record.event} ${String(record.detail?.['reason'])}`)
-  expect(events).toEqual(['legal_hold.set a complaint', 'retention.applied nightly', 'legal_hold.lifted settled'])
+      events.push(`${record.event} ${JSON.stringify(record.detail?.['reason'])}`)
+  expect(events).toEqual(['legal_hold.set "a complaint"', 'retention.applied "nightly"', 'legal_hold.lifted "settled"'])
   expect((await verifyEvidence(path)).findings).toEqual([])
 })
 

@@ -131,5 +131,6 @@ test('whatever a session does, its two accounts agree; one statement more or one
       )
     },
   )
-  fc.assert(property, { numRuns: 500 })
+  const { failed, counterexample } = fc.check(property, { numRuns: 500 })
+  expect({ failed, counterexample }).toEqual({ failed: false, counterexample: null })
 })

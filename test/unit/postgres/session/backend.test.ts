@@ -147,8 +147,9 @@ describe.each(Object.entries(HEADS))('when %s is owed', (name, head) => {
   })
 })
 
+const copy = (): ExpectedReply => ({ kind: 'execute', statement: statement({ columns: null, copies: true }) })
+
 describe('a COPY to the client', () => {
-  const copy = (): ExpectedReply => ({ kind: 'execute', statement: statement({ columns: null, copies: true }) })
   const begin: BackendMessage = { kind: 'copyOutResponse', format: 0, columnFormats: [0, 0] }
   const rows: BackendMessage = { kind: 'copyData', data: Buffer.from('1\tAnn\n') }
   const done: BackendMessage = { kind: 'copyDone' }
