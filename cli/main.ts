@@ -34,7 +34,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'evidence',
-    summary: 'verify a directory of evidence, offline',
+    summary: 'verify, export, follow and keep evidence',
     load: async () => (await import('./evidence.ts')).evidenceCommand,
   },
   {
