@@ -76,7 +76,9 @@ directory=$1 log=$2; shift 2
 trap '' INT HUP TERM
 "$@" </dev/null >"$log" 2>&1 &
 read -r word
-kill -INT $! 2>/dev/null
+signal=INT
+[ "$word" = killed ] && signal=KILL # one that is only just starting would miss INT
+kill -$signal $! 2>/dev/null
 wait $!
 [ "$word" = killed ] || rm -rf "$directory"
 `
@@ -198,6 +200,7 @@ async function run(native: string, directory: string, data: string, settings: re
     kill9: async () => {
       process.kill(newest().pid, 'SIGKILL')
       await newest().buried()
+      await rm(join(directory, 'server.log')) // What it said of its end is nothing that the next one says of its start.
     },
     restart: async () => void launches.push(await relaunch(directory, data, command, newest().pid)),
   }
