@@ -2,7 +2,7 @@ import { Ajv } from 'ajv'
 import type { ValidateFunction } from 'ajv'
 import { complaintsOf, formatPath } from './complaint.ts'
 import type { ConfigDocument } from './document.ts'
-import type { KeepingText } from './keeping.ts'
+import type { KeepingText } from './keeping-schema.ts'
 import { CONFIG_SCHEMA } from './schema.ts'
 import { ConfigError } from '../errors.ts'
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import {
   openEvidenceLog,
+  parseVerifier,
   readRecords,
   retain,
   verifyEvidence,
@@ -146,4 +148,17 @@ test('two at once: the second waits for nobody, and does nothing', async () => {
   expect([refused.code, refused.err.includes('ERR_EVIDENCE_LOCKED')]).toEqual([74, true])
   expect(bytesOf(join(path, 'records'))).toBe(before)
   await log.close()
+})
+
+test('both verifiers take the log as it is then, down to the signed root', async () => {
+  expect(await stack.gateway.stop()).toBe(0)
+  const key = join(dirname(stack.line.config), 'log.pub')
+  const logKey = parseVerifier(await readFile(key, 'utf8'))
+  expect(logKey).toBeDefined()
+  const ours = await verifyEvidence(stack.evidence, logKey === undefined ? {} : { logKey })
+  expect([ours.status, ours.findings]).toEqual(['ok', []])
+  const theirs = spawnSync('python3', ['docs/verify.py', stack.evidence, '--log-key', await readFile(key, 'utf8')], {
+    encoding: 'utf8',
+  })
+  expect([theirs.status, theirs.stderr]).toEqual([0, ''])
 })
