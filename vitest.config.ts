@@ -7,6 +7,7 @@ const project = (name: string, options: object = {}) => ({
 
 const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
+    maxWorkers: '100%', // vitest leaves one core idle of its own accord: half of a machine with two
     projects: [
       project('unit', { globalSetup: ['test/support/compile-regoc.ts'] }),
       project('property'),

@@ -483,7 +483,7 @@ def read_key(text, kind):
 def read_note(text):
     body, _, signatures = text.rpartition('\n\n')
     lines = [re.fullmatch(r'— (\S+) ([A-Za-z0-9+/=]+)', line) for line in signatures.split('\n')[:-1]]
-    if not lines or None in lines or not text.endswith('\n'):
+    if not lines or None in lines or not text.endswith('\n') or len({line[0] for line in lines}) < len(lines):
         raise ValueError('no note')
     return Note(body + '\n', [(line[1], decode(line[2])) for line in lines])
 

@@ -117,6 +117,7 @@ export function parseNote(note: string): SignedNote | undefined {
   const lines = note.slice(end + 2, -1).split('\n')
   const signatures = lines.map(parseSignature).filter((signature) => signature !== undefined)
   if (signatures.length !== lines.length || lines.length > MAX_SIGNATURES) return undefined
+  if (new Set(lines).size !== lines.length) return undefined // the same line twice says nothing more
   return { text: note.slice(0, end + 1), signatures }
 }
 

@@ -54,7 +54,8 @@ export function readNote(note: string): Note | undefined {
   if (end < 0 || !note.endsWith('\n')) return undefined
   const lines = note.slice(end + 2, -1).split('\n')
   const signatures = lines.map(readLine).filter((line) => line !== undefined)
-  return signatures.length === lines.length ? { text: note.slice(0, end + 1), signatures } : undefined
+  if (signatures.length !== lines.length || new Set(lines).size !== lines.length) return undefined
+  return { text: note.slice(0, end + 1), signatures }
 }
 
 /** Without extension lines, which this log never writes. Checks no signature. */

@@ -157,7 +157,8 @@ it(
         const copy = change.name === MANIFEST || change.pick.other === MANIFEST ? undefined : changed(change)
         if (copy === undefined || change.how === 'add a folder') return
         reseal(copy)
-        expect((await verifyBundle(copy, trust)).status).not.toBe('ok')
+        const { status } = await verifyBundle(copy, trust)
+        expect(status, JSON.stringify([change.name, change.how, change.pick])).not.toBe('ok')
         rmSync(copy, { recursive: true })
       }),
       { numRuns: RUNS },
