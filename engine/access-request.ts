@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { NormalizeError } from './errors.ts'
 
 /** Plain JSON. Integers beyond 2^53 and all decimals from a protocol travel as strings. */
@@ -100,7 +100,7 @@ export interface SealedRequest {
   /** The Rego input document. */
   readonly json: string
   /**
-   * HMAC-SHA-256 (hex), under the gateway's binding key, over all that an approval binds: principal with act chain, action, resources, block, `bound`. Time, session and
+   * SHA-256 (hex) over the gateway's binding key and all that an approval binds: principal with act chain, action, resources, block, `bound`. Time, session and
    * transaction state are left out, so that a client that reconnects attaches to its hold.
    */
   readonly digest: string
@@ -160,5 +160,16 @@ export function isConstant(value: object): boolean {
 function bindingDigest({ principal, action, resources, block, bound }: AccessRequest, bindingKey: Uint8Array): string {
   const { id, kind, issuer, act } = principal
   const text = JSON.stringify([{ id, kind, issuer, act }, action, resources, block, bound ?? null])
-  return createHmac('sha256', bindingKey).update(text).digest('hex')
+  return hash('sha256', `${hex(bindingKey)}${text}`)
+}
+
+const HEX = new WeakMap<Uint8Array, string>()
+
+// Once a key, not once a request.
+function hex(key: Uint8Array): string {
+  const known = HEX.get(key)
+  if (known !== undefined) return known
+  const text = Buffer.from(key).toString('hex')
+  HEX.set(key, text)
+  return text
 }

@@ -68,8 +68,10 @@ export class GatewaySession implements Session {
     const judgement = this.#judge(request)
     const { verdict } = judgement.answer
     if (verdict.kind === 'hold') return this.#hold(decision, judgement, verdict, options)
-    const appended = this.#recordIntent(decision, judgement, verdict, null)
-    if (verdict.kind === 'reject' || options.effectFree !== true) await appended.durable
+    // Nothing leaves before its answer is recorded as well: both can share one write.
+    const unhurried = verdict.kind !== 'reject' && options.effectFree === true
+    const appended = this.#recordIntent(decision, judgement, verdict, null, unhurried)
+    if (!unhurried) await appended.durable
     else appended.durable.catch(() => undefined) // the plane awaits it before a byte leaves; not an unhandled rejection until then
     return this.#decision(decision, judgement, verdict, null, appended.durable)
   }
@@ -298,10 +300,16 @@ export class GatewaySession implements Session {
     return this.#decision(decision, rejected, verdict, ref(approval, state), NOTHING_TO_WAIT_FOR)
   }
 
-  #recordIntent(decision: string, judgement: Judgement, verdict: Verdict, approval: ApprovalRef | null): Appended {
+  #recordIntent(
+    decision: string,
+    judgement: Judgement,
+    verdict: Verdict,
+    approval: ApprovalRef | null,
+    unhurried = false,
+  ): Appended {
     const { request, digest } = judgement.sealed
     const { reasons, nondeterministic } = judgement.answer
-    return this.#append({
+    const draft = {
       event: `decision.${verdict.kind}`,
       principal: this.#principal,
       decision,
@@ -317,7 +325,8 @@ export class GatewaySession implements Session {
       ...(approval === null ? {} : { approval: { ...approval } }),
       ...(nondeterministic === null ? {} : { nondeterministic }),
       detail: { decided_us: judgement.decidedUs },
-    })
+    } as const
+    return this.#append(draft, { unhurried })
   }
 
   #decision(
@@ -331,8 +340,8 @@ export class GatewaySession implements Session {
     return { id, verdict, reasons, controls: controlsOf(reasons), policy, approval, durable }
   }
 
-  #append(draft: Omit<RecordDraft, 'session'>): Appended {
-    const appended = this.#rooms.evidence.append({ ...draft, session: this.id })
+  #append(draft: Omit<RecordDraft, 'session'>, how?: { readonly unhurried: boolean }): Appended {
+    const appended = this.#rooms.evidence.append({ ...draft, session: this.id }, how)
     if (appended.id !== '') this.#records += 1
     return appended
   }

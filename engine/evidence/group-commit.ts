@@ -3,6 +3,11 @@ import { EvidenceError } from '../errors.ts'
 import type { EntryKind } from './line.ts'
 import type { LineWriter } from './store.ts'
 
+/** How long a store may take over one batch before it counts as gone: the gateway must not wait for ever to say no. */
+const PATIENCE_MS = 10_000
+/** How long an entry that nobody waits for yet may ride until another takes it along. */
+const UNHURRIED_MS = 2
+
 /** Beyond this many bytes waiting for the disk, callers are refused: the gateway must not buffer what it can't prove. */
 const MAX_WAITING: number = 64 * 1024 * 1024
 
@@ -15,6 +20,8 @@ export interface Ticket {
 interface Batch {
   readonly number: number
   readonly lines: Record<EntryKind, string>
+  /** Somebody waits for it: it is not to ride any longer. */
+  hurried: boolean
   readonly settled: PromiseWithResolvers<void>
 }
 
@@ -32,11 +39,14 @@ export class GroupCommit {
   #durable = 0
   #running: Promise<void> | null = null
   #failure: EvidenceError | null = null
+  #timer: NodeJS.Timeout | null = null
+  readonly #patienceMs: number
 
   /** Owns the writer from here on: `stop` closes it. */
-  constructor(writer: LineWriter, onFailure: (error: EvidenceError) => void) {
+  constructor(writer: LineWriter, onFailure: (error: EvidenceError) => void, patienceMs: number = PATIENCE_MS) {
     this.#writer = writer
     this.#onFailure = onFailure
+    this.#patienceMs = patienceMs
   }
 
   /** The number of the last batch that is durable. */
@@ -53,17 +63,22 @@ export class GroupCommit {
     }
   }
 
-  /** Takes a line in order. The caller has asked `assertWritable` in the same turn. */
-  add(kind: EntryKind, text: string): Ticket {
+  /**
+   * Takes a line in order. The caller has asked `assertWritable` in the same turn. `unhurried`: nothing waits for it before
+   * something else is added; it goes with that, or by itself a moment later.
+   */
+  add(kind: EntryKind, text: string, unhurried = false): Ticket {
     const batch = this.#filling
     batch.lines[kind] += text
     this.#waiting += text.length
-    this.#running ??= this.#run()
+    if (unhurried) this.#timer ??= setTimeout(() => this.#hurry(), UNHURRIED_MS)
+    else this.#hurry()
     return { batch: batch.number, durable: batch.settled.promise }
   }
 
-  /** Resolves when nothing is being written; the failure, if there was one, is not thrown here. */
+  /** Resolves when nothing is being written, or waits to be; the failure, if there was one, is not thrown here. */
   async idle(): Promise<void> {
+    this.#hurry()
     await this.#running
   }
 
@@ -73,9 +88,17 @@ export class GroupCommit {
     await this.#writer.close()
   }
 
+  #hurry(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (this.#failure !== null || isEmpty(this.#filling)) return // a run of nothing would end before it is known to run
+    this.#filling.hurried = true
+    this.#running ??= this.#run()
+  }
+
   async #run(): Promise<void> {
     try {
-      while (this.#failure === null && !isEmpty(this.#filling)) {
+      while (this.#failure === null && this.#filling.hurried && !isEmpty(this.#filling)) {
         // Whoever is ready in this turn of the event loop (those that the last batch let go among them) shares the batch:
         // nearly all that a commit costs is the kernel's, per commit.
         await setImmediate()
@@ -90,7 +113,7 @@ export class GroupCommit {
 
   async #commit(batch: Batch): Promise<void> {
     try {
-      await this.#writer.write(batch.lines)
+      await this.#written(this.#writer.write(batch.lines))
     } catch (error) {
       this.#fail(asFailure(error), batch)
       return
@@ -99,6 +122,21 @@ export class GroupCommit {
     }
     this.#durable = batch.number
     batch.settled.resolve()
+  }
+
+  // A disk that hangs and a server that is cut off answer nothing: what they have of it is for recovery to find out.
+  async #written(write: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => {
+      write.catch(() => {})
+      const message = `evidence can't be written: no answer for ${this.#patienceMs} ms; everything is refused until the gateway is started again on a store that answers`
+      late.reject(new EvidenceError('ERR_EVIDENCE_WRITE', message, { fatal: true }))
+    }, this.#patienceMs)
+    try {
+      await Promise.race([write, late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #fail(failure: EvidenceError, batch: Batch): void {
@@ -116,7 +154,7 @@ function emptyBatch(number: number): Batch {
   const settled = Promise.withResolvers<void>()
   // A caller may look at it only later (or, for a note, never); a failure is told by onFailure all the same.
   settled.promise.catch(() => {})
-  return { number, lines: { record: '', frame: '' }, settled }
+  return { number, lines: { record: '', frame: '' }, hurried: false, settled }
 }
 
 function isEmpty({ lines }: Batch): boolean {

@@ -21,6 +21,8 @@ import type { InstanceHold } from './store.ts'
 const CLOSING_BATCH = 1000
 const NONE_NAMED: readonly string[] = []
 
+const HURRIED: { readonly unhurried: boolean } = { unhurried: false }
+
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number
@@ -45,7 +47,8 @@ export interface EvidenceLog {
   readonly writerId: string
   /** Intents of dead writers whose outcome nobody knows; each has got its outcome.unknown by now. */
   readonly inDoubt: readonly InDoubt[]
-  append(draft: RecordDraft): Appended
+  /** `unhurried`: the caller waits for it only together with something that it appends later, such as its outcome. */
+  append(draft: RecordDraft, how?: { readonly unhurried: boolean }): Appended
   /** A body that makes the frame larger than an entry may be is recorded by its digest, with `truncated: true`. */
   appendFrame(session: string, frame: RecordingFrame): Appended
   /** Leaf hash of the session's last frame so far, durable or not; 64 zeros before the first and after session.closed. */
@@ -104,8 +107,8 @@ export class WriterLog implements EvidenceLog {
     }
   }
 
-  append(draft: RecordDraft): Appended {
-    return this.#closing === null ? this.#append(draft) : refused(closedError(this.writerId))
+  append(draft: RecordDraft, how: { readonly unhurried: boolean } = HURRIED): Appended {
+    return this.#closing === null ? this.#append(draft, how) : refused(closedError(this.writerId))
   }
 
   appendFrame(session: string, frame: RecordingFrame): Appended {
@@ -168,7 +171,7 @@ export class WriterLog implements EvidenceLog {
     await Promise.all(batch)
   }
 
-  #append(draft: RecordDraft): Appended {
+  #append(draft: RecordDraft, { unhurried } = HURRIED): Appended {
     const { commit } = this.#parts
     try {
       commit.assertWritable()
@@ -176,7 +179,7 @@ export class WriterLog implements EvidenceLog {
       const { payload, ...fields } = draft
       const salted = payload === undefined ? undefined : saltPayload(payload, this.#parts.salts.next())
       const { text, leaf } = encodeLine('record', { ...fields, ...this.#cited(draft), ...stamp }, salted)
-      const { durable } = commit.add('record', text)
+      const { durable } = commit.add('record', text, unhurried)
       this.#seq = stamp.seq
       this.#head = leaf
       this.#follow(draft, stamp)

@@ -4,7 +4,7 @@ export interface AuditWords {
   readonly command: string
 }
 
-/** What isn't here is DDL, and its command is its kind in capitals. Held against pgAudit itself in a test. */
+/** What isn't here is DDL, and its command is its kind in capitals. As pgAudit 1.7 logs them (test/fixtures/pgaudit). */
 const WORDS: Readonly<Record<string, AuditWords>> = {
   select: { class: 'READ', command: 'SELECT' },
   copy_to: { class: 'READ', command: 'COPY' },

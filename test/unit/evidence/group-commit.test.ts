@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import type { EvidenceError } from '../../../engine/errors.ts'
+import { GroupCommit } from '../../../engine/evidence/group-commit.ts'
+import type { Batch } from '../../../engine/evidence/store.ts'
+
+/** A store that answers when it is told to. */
+function slowStore() {
+  const batches: string[] = []
+  const answers: PromiseWithResolvers<void>[] = []
+  const write = ({ record, frame }: Batch): Promise<void> => {
+    batches.push(`${record}${frame}`)
+    const answer = Promise.withResolvers<void>()
+    answers.push(answer)
+    return answer.promise
+  }
+  const failures: EvidenceError[] = []
+  const open = (patienceMs?: number): GroupCommit =>
+    new GroupCommit({ write, close: () => Promise.resolve() }, (error) => failures.push(error), patienceMs)
+  return { batches, answers, failures, open }
+}
+
+const turn = (): Promise<void> => sleep(0)
+
+describe('an entry that nobody waits for yet', () => {
+  test('goes with the next one that somebody does', async () => {
+    const { batches, answers, open } = slowStore()
+    const commit = open()
+    const intent = commit.add('record', 'intent\n', true)
+    const outcome = commit.add('record', 'outcome\n')
+    await turn()
+    expect(batches).toEqual(['intent\noutcome\n'])
+    expect(intent.batch).toBe(outcome.batch)
+    answers[0]?.resolve()
+    await Promise.all([intent.durable, outcome.durable])
+  })
+
+  test('goes by itself a moment later', async () => {
+    const { batches, answers, open } = slowStore()
+    const commit = open()
+    const { durable } = commit.add('record', 'intent\n', true)
+    await turn()
+    expect(batches).toEqual([])
+    await sleep(50)
+    expect(batches).toEqual(['intent\n'])
+    answers[0]?.resolve()
+    await durable
+  })
+
+  test('that comes while a batch is written does not follow it on its heels, and is not forgotten', async () => {
+    const { batches, answers, open } = slowStore()
+    const commit = open()
+    const first = commit.add('record', 'first\n')
+    await turn()
+    const second = commit.add('record', 'second\n', true)
+    answers[0]?.resolve()
+    await first.durable
+    expect(batches).toEqual(['first\n'])
+    await sleep(50)
+    expect(batches).toEqual(['first\n', 'second\n'])
+    answers[1]?.resolve()
+    await second.durable
+  })
+
+  test('is written before the end', async () => {
+    const { batches, answers, open } = slowStore()
+    const commit = open()
+    const { durable } = commit.add('record', 'intent\n', true)
+    const stopped = commit.stop()
+    await turn()
+    expect(batches).toEqual(['intent\n'])
+    answers[0]?.resolve()
+    await Promise.all([durable, stopped])
+  })
+})
+
+describe('a store that does not answer', () => {
+  test('is given up: whoever waits is refused, and nothing is written any more', async () => {
+    const { batches, answers, failures, open } = slowStore()
+    const commit = open(20)
+    const first = commit.add('record', 'first\n')
+    await turn()
+    const second = commit.add('frame', 'second\n')
+    const refused = { code: 'ERR_EVIDENCE_WRITE', fatal: true, message: expect.stringContaining('no answer for 20 ms') }
+    await expect(first.durable).rejects.toMatchObject(refused)
+    await expect(second.durable).rejects.toMatchObject(refused)
+    expect(failures).toHaveLength(1)
+    expect(() => commit.assertWritable()).toThrow('no answer for 20 ms')
+    answers[0]?.resolve() // too late to be believed
+    await commit.stop()
+    expect(batches).toEqual(['first\n'])
+  })
+
+  test('may fail after it was given up', async () => {
+    const { answers, failures, open } = slowStore()
+    const commit = open(20)
+    await expect(commit.add('record', 'first\n').durable).rejects.toMatchObject({ code: 'ERR_EVIDENCE_WRITE' })
+    answers[0]?.reject(new Error('at last'))
+    await turn()
+    expect(failures).toHaveLength(1)
+  })
+
+  test('that answers in time is believed', async () => {
+    const { answers, failures, open } = slowStore()
+    const commit = open(10_000)
+    const { durable } = commit.add('record', 'first\n')
+    await turn()
+    answers[0]?.resolve()
+    await durable
+    expect(failures).toEqual([])
+    await commit.stop()
+  })
+})
