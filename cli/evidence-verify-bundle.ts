@@ -1,6 +1,7 @@
-import { verifyBundle, type BundleReport, type BundleTrust, type Finding } from '../engine/evidence/index.ts'
+import { verifyBundle, type BundleReport, type BundleTrust } from '../engine/evidence/index.ts'
 import { bundleDigest } from '../engine/policy/index.ts'
 import type { CommandIo } from './command.ts'
+import { renderFindings } from './findings.ts'
 import { printable } from './printable.ts'
 
 const EXIT_OF: Readonly<Record<BundleReport['status'], number>> = { ok: 0, tampered: 1, incomplete: 2, cannot: 3 }
@@ -73,20 +74,4 @@ function missing(filtered: boolean, empty: boolean): string {
   if (empty) return 'nothing can be said: no record is within these times'
   if (!filtered) return 'nothing, of these leaves'
   return 'what a selection left out stands behind hashes: ask for the same times without a filter'
-}
-
-function renderFindings({ findings, omitted }: BundleReport): string {
-  if (findings.length === 0) return ''
-  const more = omitted === 0 ? '' : `  and ${omitted} more\n`
-  return `Findings\n${findings.map(renderFinding).join('')}${more}`
-}
-
-function renderFinding({ severity, file, line, message, expected, found }: Finding): string {
-  const place = line === null ? file : `${file}:${line}`
-  const lines = [
-    `  ${severity.toUpperCase()}  ${place}  ${message}`,
-    `    expected  ${expected}`,
-    `    found     ${found}`,
-  ]
-  return lines.map((text) => `${printable(text)}\n`).join('')
 }

@@ -1,4 +1,6 @@
-import type { Explanation, Finding, LogReport, VerifyReport, WriterReport } from '../engine/evidence/index.ts'
+import type { Explanation, LogReport, VerifyReport, WriterReport } from '../engine/evidence/index.ts'
+import { renderFindings } from './findings.ts'
+import { plural, printable } from './printable.ts'
 
 const VERDICT: Readonly<Record<VerifyReport['status'], string>> = {
   ok: 'OK: nothing was changed and nothing is missing up to the last record.',
@@ -38,7 +40,7 @@ export function renderReport(report: VerifyReport): string {
     renderLog(report.log),
   ]
   if (report.inDoubt.length > 0) parts.push(renderInDoubt(report))
-  if (report.findings.length > 0) parts.push(renderFindings(report))
+  parts.push(renderFindings(report))
   return [...parts, `${VERDICT[report.status]}\n${limits(report.log)}`].filter((part) => part !== '').join('\n')
 }
 
@@ -121,30 +123,6 @@ function renderInDoubt({ inDoubt }: VerifyReport): string {
   return `In doubt: nobody knows whether these took effect; ask the system behind the gateway\n${lines.join('\n')}\n`
 }
 
-function renderFindings({ findings, omitted }: VerifyReport): string {
-  const more = omitted === 0 ? '' : `  and ${count(omitted)} more\n`
-  return `Findings\n${findings.map(renderFinding).join('')}${more}`
-}
-
-function renderFinding({ severity, file, line, message, expected, found }: Finding): string {
-  const place = line === null ? file : `${file}:${line}`
-  const lines = [
-    `  ${severity.toUpperCase()}  ${place}  ${message}`,
-    `    expected  ${expected}`,
-    `    found     ${found}`,
-  ]
-  return lines.map((text) => `${printable(text)}\n`).join('')
-}
-
-// Ids and names come out of files that somebody may have changed: none of them may move the cursor or forge a line.
-function printable(text: string): string {
-  return text.replaceAll(/\p{C}/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
-}
-
 function count(number: number): string {
   return number.toLocaleString('en')
-}
-
-function plural(number: number, noun: string): string {
-  return `${count(number)} ${noun}${number === 1 ? '' : 's'}`
 }

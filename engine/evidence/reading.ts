@@ -136,6 +136,7 @@ class EntryReader {
   async #read(): Promise<void> {
     this.#offset += this.#at
     this.#at = 0
+    this.#chunk = Buffer.alloc(0)
     const file = await open(this.#path, 'r').catch(ifGone)
     if (file === undefined) return
     try {
