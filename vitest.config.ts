@@ -9,10 +9,14 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     maxWorkers: '100%', // vitest leaves one core idle of its own accord: half of a machine with two
     projects: [
-      project('unit', { globalSetup: ['test/support/compile-regoc.ts'] }),
+      project('unit', { globalSetup: ['test/support/debian-packages.ts', 'test/support/compile-regoc.ts'] }),
       project('property'),
       project('golden'),
-      project('e2e', { fileParallelism: false, testTimeout: 120_000 }),
+      project('e2e', {
+        globalSetup: ['test/support/debian-packages.ts'],
+        fileParallelism: false,
+        testTimeout: 120_000,
+      }),
       project('fault', { fileParallelism: false, testTimeout: 300_000 }),
     ],
   },
