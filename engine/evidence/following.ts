@@ -1,10 +1,11 @@
-import { open, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EvidenceError } from '../errors.ts'
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { parseRecord } from './decision-record.ts'
 import { checkpointFile, recordsFile, sequenceFile } from './file-store.ts'
-import { decodeLine, MAX_LINE_BYTES } from './line.ts'
+import { decodeLine } from './line.ts'
+import { ifGone, LineReader } from './line-reader.ts'
 import type { StoredRecord } from './reading.ts'
 import { parseSequence, type Run } from './sequence.ts'
 
@@ -140,60 +141,4 @@ class Followed {
     const message = `${this.#directory}: expected ${expected}, as the checkpoint covers it; found ${found}; run countersign evidence verify`
     return new EvidenceError('ERR_EVIDENCE_TAMPERED', message)
   }
-}
-
-const NEWLINE = 0x0a
-/** More than any line takes. */
-const CHUNK_BYTES: number = 256 * 1024
-
-/** The lines of a file that others append to, each once. Holds a chunk, and the file only while it reads one. */
-class LineReader {
-  readonly #path: string
-  #chunk: Buffer = Buffer.alloc(0)
-  #at = 0
-  #offset = 0
-  /** Lines handed out so far. */
-  line = 0
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  /** Passes over lines until the next one is this, counted from 1. */
-  async skipTo(line: number): Promise<void> {
-    while (this.line < line - 1 && (await this.next()) !== undefined);
-  }
-
-  /** Good until the next call; undefined where nothing whole is there yet. */
-  async next(): Promise<Buffer | undefined> {
-    let end = this.#chunk.indexOf(NEWLINE, this.#at)
-    if (end < 0) {
-      await this.#read()
-      end = this.#chunk.indexOf(NEWLINE)
-    }
-    if (end < 0 || end - this.#at > MAX_LINE_BYTES) return undefined
-    const line = this.#chunk.subarray(this.#at, end)
-    this.#at = end + 1
-    this.line += 1
-    return line
-  }
-
-  async #read(): Promise<void> {
-    this.#offset += this.#at
-    this.#at = 0
-    this.#chunk = Buffer.alloc(0)
-    const file = await open(this.#path, 'r').catch(ifGone)
-    if (file === undefined) return
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, this.#offset)
-      this.#chunk = buffer.subarray(0, bytesRead)
-    } finally {
-      await file.close()
-    }
-  }
-}
-
-function ifGone(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-  throw error
 }

@@ -1,9 +1,10 @@
-import { open, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 import { asObject, parseRecord, type EvidenceRecord, type Payload } from './decision-record.ts'
 import { recordingFile, recordsFile, recordsIn, sequenceFile } from './file-store.ts'
-import { MAX_LINE_BYTES, splitLine, type EntryKind } from './line.ts'
+import { splitLine, type EntryKind } from './line.ts'
+import { ifGone, LineReader } from './line-reader.ts'
 import { parsePayloadDigest, readPayload } from './payload.ts'
 import { parseFrame, type ParsedFrame } from './recording.ts'
 import { parseSequence } from './sequence.ts'
@@ -101,55 +102,24 @@ interface EntryLine {
   readonly where: string
 }
 
-const NEWLINE = 0x0a
-/** More than any line takes. */
-const CHUNK_BYTES: number = 256 * 1024
-
-/** The lines of one file, one after the other; the file is open only while a chunk is read. */
+/** One writer's entries of a kind, one after the other. */
 class EntryReader {
-  readonly #path: string
   readonly #kind: EntryKind
-  #chunk: Buffer = Buffer.alloc(0)
-  #at = 0
-  #offset = 0
-  #line = 0
+  readonly #lines: LineReader
 
   constructor(directory: string, kind: EntryKind, writer: string) {
     this.#kind = kind
-    this.#path = kind === 'record' ? recordsFile(directory, writer) : recordingFile(directory, writer)
+    this.#lines = new LineReader(kind === 'record' ? recordsFile(directory, writer) : recordingFile(directory, writer))
   }
 
   /** The next line, good until the one after it is asked for; undefined where what was written ends. */
-  async next(): Promise<Buffer | undefined> {
-    let end = this.#chunk.indexOf(NEWLINE, this.#at)
-    if (end < 0) {
-      await this.#read()
-      end = this.#chunk.indexOf(NEWLINE, this.#at)
-    }
-    const line = this.#chunk.subarray(this.#at, Math.max(end, this.#at))
-    if (end < 0 || line.length > MAX_LINE_BYTES || line.includes(0)) return undefined
-    this.#at = end + 1
-    this.#line += 1
-    return line
-  }
-
-  async #read(): Promise<void> {
-    this.#offset += this.#at
-    this.#at = 0
-    this.#chunk = Buffer.alloc(0)
-    const file = await open(this.#path, 'r').catch(ifGone)
-    if (file === undefined) return
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, this.#offset)
-      this.#chunk = buffer.subarray(0, bytesRead)
-    } finally {
-      await file.close()
-    }
+  next(): Promise<Buffer | undefined> {
+    return this.#lines.next()
   }
 
   /** The line that `next` has just given. */
   entry(line: Buffer): EntryLine {
-    return entryOf(this.#kind, line, `${this.#path}:${this.#line}`)
+    return entryOf(this.#kind, line, `${this.#lines.path}:${this.#lines.line}`)
   }
 }
 
@@ -190,9 +160,4 @@ async function recordFiles(directory: string): Promise<readonly string[]> {
 
 async function textOf(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(ifGone)
-}
-
-function ifGone(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-  throw error
 }
