@@ -14,7 +14,6 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
       project('golden'),
       project('e2e', {
         globalSetup: ['test/support/debian-packages.ts'],
-        fileParallelism: false,
         testTimeout: 120_000,
       }),
       project('fault', { fileParallelism: false, testTimeout: 300_000 }),
