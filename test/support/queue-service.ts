@@ -28,6 +28,8 @@ export interface QueueService {
     action: string,
     input: object,
   ): Promise<{ readonly status: number; readonly body: Readonly<Record<string, unknown>> }>
+  /** How many messages a queue holds, received or not. */
+  messagesIn(queue: string): Promise<number>
   stop(): Promise<void>
 }
 
@@ -91,5 +93,11 @@ function serviceAt(url: string, stop: () => Promise<void>): QueueService {
       if (status !== 200) throw new Error(`${QueueName} can't be created: ${status} ${JSON.stringify(body)}`)
     }
   }
-  return { url, call, createQueues, stop }
+  const messagesIn = async (queue: string): Promise<number> => {
+    const names = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible']
+    const { body } = await call('GetQueueAttributes', { QueueUrl: `${url}/${ACCOUNT}/${queue}`, AttributeNames: names })
+    const attributes: Readonly<Record<string, string>> = Object(body['Attributes'])
+    return names.reduce((sum, name) => sum + Number(attributes[name] ?? 0), 0)
+  }
+  return { url, call, createQueues, messagesIn, stop }
 }

@@ -21,6 +21,9 @@ import { type Answer, type EnforcerRooms, failureOf, foreignFault, settle } from
 import { messageFrames, messagesOf } from './recorded-messages.ts'
 import { incoming, openedHandles, openTask, outgoing } from './rewriting.ts'
 
+/** A poll ends with the client that waits for it; what changes something is never broken off in the middle. */
+const UNTIL_ITS_END = new AbortController().signal
+
 type Running = Extract<Judged, { kind: 'run' }>
 
 /** One call: named, decided, carried out, and what comes back of it masked and recorded before anyone sees it. */
@@ -83,22 +86,30 @@ export class Enforcer {
     return answer
   }
 
+  /** A call that is held, or was when it last came, is joined by all that are the same until it ends. */
   #fresh(key: string, subject: Subject, asking: Asking): Promise<Answer> {
     const done = Promise.withResolvers<Answer>()
-    let until: number | null = null
-    const work = async (): Promise<Answer> => {
-      const opened = openedHandles(subject, asking.principal, this.#rooms.rewriting)
-      const onHold = (): void => this.#kept.waiting(key, done.promise)
-      const judged = await this.#judge.judge(subject, asking, this.#rooms.patienceMs, onHold)
-      if (judged.kind === 'denied') return { kind: 'fault', fault: judged.fault }
-      until = judged.keepUntil
+    done.promise.catch(() => undefined) // whoever awaits it sees it; nobody may
+    if (this.#kept.isHeld(key)) this.#kept.waiting(key, done.promise)
+    void this.#carryOut(key, subject, asking, done.promise).then(done.resolve, (error: unknown) => {
+      this.#kept.denied(key, done.promise, null)
+      done.reject(error)
+    })
+    return done.promise
+  }
+
+  async #carryOut(key: string, subject: Subject, asking: Asking, own: Promise<Answer>): Promise<Answer> {
+    const opened = openedHandles(subject, asking.principal, this.#rooms.rewriting)
+    const onHold = (): void => this.#kept.waiting(key, own)
+    const judged = await this.#judge.judge(subject, asking, this.#rooms.patienceMs, onHold)
+    if (judged.kind === 'run') {
+      if (judged.keepUntil !== null) this.#kept.released(key, own, judged.keepUntil)
       return this.#run(subject, opened, judged, asking)
     }
-    done.promise.catch(() => undefined) // whoever awaits it sees it; nobody may
-    void work()
-      .then(done.resolve, done.reject)
-      .finally(() => this.#kept.ended(key, until))
-    return done.promise
+    const first = judged.wasHeld ? this.#kept.find(key) : null // another one used the approval while this one asked
+    if (first !== null && first !== own) return first
+    this.#kept.denied(key, own, judged.heldUntil)
+    return { kind: 'fault', fault: judged.fault }
   }
 
   async #run(subject: Subject, opened: JsonObject, running: Running, asking: Asking): Promise<Answer> {
@@ -106,7 +117,8 @@ export class Enforcer {
     const { decision, masks } = running
     try {
       const input = outgoing(subject, opened, masks, rewriting)
-      const answer = await upstream.call(subject.action, input, asking.gone)
+      const signal = subject.action === 'ReceiveMessage' ? asking.gone : UNTIL_ITS_END
+      const answer = await upstream.call(subject.action, input, signal)
       if (answer.kind === 'fault') {
         await settle(asking, decision, { status: 'failed', error: answer.fault.code })
         return { kind: 'fault', fault: foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl) }

@@ -16,7 +16,13 @@ export interface Asking {
 }
 
 export type Judged =
-  | { readonly kind: 'denied'; readonly fault: Fault }
+  | {
+      readonly kind: 'denied'
+      readonly fault: Fault
+      /** It was held, and is denied by what became of that; `heldUntil`: it still waits, until then. */
+      readonly wasHeld: boolean
+      readonly heldUntil: number | null
+    }
   | {
       readonly kind: 'run'
       readonly decision: Decision
@@ -30,6 +36,10 @@ export type Judged =
 /** A policy that is swapped while a request is being judged has it judged again: so often. */
 const ATTEMPTS = 3
 const NEVER = new AbortController().signal
+
+function denied(fault: Fault): Extract<Judged, { kind: 'denied' }> {
+  return { kind: 'denied', fault, wasHeld: false, heldUntil: null }
+}
 
 /** Asks the engine about one subject after the other, and makes the client's answer of what isn't allowed. */
 export class Judge {
@@ -49,8 +59,7 @@ export class Judge {
       } catch (error) {
         const stale = error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE'
         if (stale && attempt < ATTEMPTS) continue
-        if (stale || error instanceof NormalizeError)
-          return { kind: 'denied', fault: await this.refuse(error, subject.action, asking) }
+        if (stale || error instanceof NormalizeError) return denied(await this.refuse(error, subject.action, asking))
         throw error
       }
     }
@@ -82,7 +91,11 @@ export class Judge {
     })
     const { verdict } = decision
     if (verdict.kind === 'reject' || verdict.kind === 'hold')
-      return { kind: 'denied', fault: faultOfDecision(decision) }
+      return {
+        ...denied(faultOfDecision(decision)),
+        wasHeld: decision.approval !== null,
+        heldUntil: verdict.kind === 'hold' ? expires : null,
+      }
     return {
       kind: 'run',
       decision,

@@ -1,12 +1,13 @@
 import type { Answer } from './outcome.ts'
 
-/** How many there may be: each is one approved call's answer. */
+/** How many there may be: each is one held call's. */
 const MOST = 10_000
 
 interface Kept {
-  readonly answer: Promise<Answer>
-  /** Milliseconds since 1970; null while nobody knows whether it will be kept. */
-  until: number | null
+  /** Null between a client's tries: the hold is known, and nobody waits for it just now. */
+  readonly answer: Promise<Answer> | null
+  /** Milliseconds since 1970: when the hold or its approval is over. Infinity while the answer is being made. */
+  readonly until: number
 }
 
 /**
@@ -21,33 +22,41 @@ export class KeptResults {
     this.#now = now
   }
 
-  get isEmpty(): boolean {
-    return this.#kept.size === 0
+  find(key: string): Promise<Answer> | null {
+    return this.#current(key)?.answer ?? null
   }
 
-  find(key: string): Promise<Answer> | null {
+  /** Whether a hold of this call is known: then its next try is the one that all others join. */
+  isHeld(key: string): boolean {
+    return this.#current(key) !== null
+  }
+
+  /** Whoever comes with the same call now waits for this answer too. The first one counts. */
+  waiting(key: string, answer: Promise<Answer>): void {
+    if (this.find(key) === null) this.#kept.set(key, { answer, until: Number.POSITIVE_INFINITY })
+  }
+
+  /** The call has run under an approval: its answer is kept until then. */
+  released(key: string, answer: Promise<Answer>, until: number): void {
+    this.#kept.set(key, { answer, until })
+    if (this.#kept.size > MOST) this.#sweep()
+  }
+
+  /** The call has ended without running. `until`: when its hold is over, null where none waits for an answer. */
+  denied(key: string, answer: Promise<Answer>, until: number | null): void {
+    if (this.#kept.get(key)?.answer !== answer) return
+    if (until === null) this.#kept.delete(key)
+    else this.#kept.set(key, { answer: null, until })
+  }
+
+  #current(key: string): Kept | null {
     const kept = this.#kept.get(key)
-    if (kept === undefined) return null
-    if (kept.until === null || kept.until > this.#now()) return kept.answer
+    if (kept === undefined || kept.until > this.#now()) return kept ?? null
     this.#kept.delete(key)
     return null
   }
 
-  /** A hold was asked: whoever comes with the same call now waits for this answer too. */
-  waiting(key: string, answer: Promise<Answer>): void {
-    if (!this.#kept.has(key)) this.#kept.set(key, { answer, until: null })
-  }
-
-  /** The call has ended: with an approval its answer is kept until then, else it is forgotten. */
-  ended(key: string, until: number | null): void {
-    const kept = this.#kept.get(key)
-    if (kept === undefined) return
-    if (until === null) this.#kept.delete(key)
-    else kept.until = until
-    if (this.#kept.size > MOST) this.#sweep()
-  }
-
   #sweep(): void {
-    for (const [key, { until }] of this.#kept) if (until !== null && until <= this.#now()) this.#kept.delete(key)
+    for (const key of this.#kept.keys()) this.#current(key)
   }
 }
