@@ -4,6 +4,7 @@ import type { FrameReader } from '../codec/frame.ts'
 import { BACKEND, typeLabel } from '../codec/message-types.ts'
 import { Writer } from '../codec/writer.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
+import { COPY_FAIL } from './copy-in.ts'
 import type { ExpectedReply } from './expected-replies.ts'
 import { withheld } from './server-messages.ts'
 import type { Wire } from './wire.ts'
@@ -165,6 +166,9 @@ export class Backend {
         return 'pass'
       case 'copyOutResponse':
         statement.copyOut()
+        return 'pass'
+      case 'copyInResponse':
+        if (!statement.copyIn()) this.#wire.sendUpstream(COPY_FAIL)
         return 'pass'
       case 'copyDone':
         statement.copyDone()

@@ -72,6 +72,15 @@ export class Frontend {
   ): Promise<'go-on' | 'terminate'> {
     const incoming = decodeFrontend(type, buffer, bodyStart, end)
     if (incoming.kind === 'terminate') return 'terminate'
+    const { copies } = this.#wire
+    for (let copy = copies.current(); copy !== null; copy = copies.current()) {
+      if (copies.data(type, buffer, start, bodyStart, end)) return 'go-on'
+      if (copy.open) {
+        copies.take(copy, incoming, buffer.subarray(start, end))
+        return 'go-on'
+      }
+      await copy.answered()
+    }
     const discarded = this.#skipping || this.#wire.discarding !== null
     if (!discarded || incoming.kind === 'sync') await this.#dispatch(incoming, buffer.subarray(start, end))
     return 'go-on'

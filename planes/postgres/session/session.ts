@@ -137,10 +137,13 @@ export class PostgresSession {
     const reader = this.#fromClient
     try {
       while (this.#state === 'open' && reader.advance()) {
-        const next = await this.#frontend.take(reader.type, reader.buffer, reader.start, reader.bodyStart, reader.end)
-        if (next === 'terminate') return void this.#end('client terminated')
+        const { type, buffer, start, bodyStart, end } = reader
+        if (!this.#wire.copies.data(type, buffer, start, bodyStart, end)) {
+          const next = await this.#frontend.take(type, buffer, start, bodyStart, end)
+          if (next === 'terminate') return void this.#end('client terminated')
+        }
         if (this.#parts.upstream.socket.writableNeedDrain) await this.#upstreamDrained()
-        await this.#wire.outbox.room() // who doesn't read his answers isn't given more
+        if (this.#wire.outbox.full) await this.#wire.outbox.room() // who doesn't read his answers isn't given more
       }
     } catch (error) {
       this.#fail(error)
@@ -176,8 +179,11 @@ export class PostgresSession {
 
   /** Everything sent in one turn of the event loop goes up in one write. */
   #sendUpstream(bytes: Buffer): void {
-    if (this.#outgoing.length === 0) process.nextTick(() => this.#flushUpstream())
-    this.#outgoing.push(bytes)
+    const last = this.#outgoing.at(-1)
+    if (last === undefined) process.nextTick(() => this.#flushUpstream())
+    if (last !== undefined && last.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset) {
+      this.#outgoing[this.#outgoing.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + bytes.length)
+    } else this.#outgoing.push(bytes)
     this.#outgoingBytes += bytes.length
   }
 
@@ -272,6 +278,7 @@ export class PostgresSession {
     this.#state = graceful ? 'ending' : 'ended'
     const { socket, upstream, client, options } = this.#parts
     this.#gone.abort(new Error('nobody waits any more'))
+    if (graceful) this.#wire.copies.giveUp()
     const how = graceful ? await Promise.race([this.#wrapUp(reason), this.#broken.promise]) : 'broken'
     this.#state = 'ended'
     upstream.socket.end(TERMINATE)

@@ -44,9 +44,8 @@ export class SimpleQueries {
       }
       running.push(judged.running)
     }
-    this.#wire.expected.push({ kind: 'query', statements: running, next: 0 })
+    this.#wire.send(bytes, { kind: 'query', statements: running, next: 0 })
     this.#wire.expected.push({ kind: 'ready' })
-    this.#wire.sendUpstream(bytes)
   }
 
   #answerEmpty(): void {

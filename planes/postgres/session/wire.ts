@@ -1,5 +1,6 @@
 import type { TransactionStatus } from '../codec/backend-messages.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
+import { CopyIn } from './copy-in.ts'
 import { type ExpectedReply, ExpectedReplies } from './expected-replies.ts'
 import type { Outbox } from './outbox.ts'
 import { NameTable, type Portal, type PreparedStatement } from './statements.ts'
@@ -10,6 +11,7 @@ export class Wire {
   readonly statements: NameTable<PreparedStatement> = new NameTable()
   readonly portals: NameTable<Portal> = new NameTable()
   readonly outbox: Outbox
+  readonly copies: CopyIn
   /** As the server's last ReadyForQuery told. */
   transaction: TransactionStatus = 'I'
   /** After an error within a batch: its SQLSTATE, until the Sync up to which the server discards everything. */
@@ -19,6 +21,7 @@ export class Wire {
   constructor(outbox: Outbox, upstream: (bytes: Buffer) => void) {
     this.outbox = outbox
     this.#upstream = upstream
+    this.copies = new CopyIn(upstream)
   }
 
   /** Only for bytes that a decision has let through, or of the gateway's own making. */
@@ -30,6 +33,8 @@ export class Wire {
   send(bytes: Buffer, reply: ExpectedReply): void {
     if (this.discarding !== null) return this.abandon(reply, this.discarding)
     this.expected.push(reply)
+    if (reply.kind === 'execute') this.copies.follow([reply.statement])
+    if (reply.kind === 'query') this.copies.follow(reply.statements)
     this.#upstream(bytes)
   }
 

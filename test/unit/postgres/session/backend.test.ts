@@ -25,6 +25,7 @@ function statement(how: { columns: number | null; copies: boolean } = { columns:
     session: engine,
     decision,
     ...how,
+    takesCopy: false,
     answerColumns: null,
     masker: null,
     masks: [],
