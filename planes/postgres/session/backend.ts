@@ -174,12 +174,12 @@ export class Backend {
         statement.copyDone()
         return 'pass'
       case 'commandComplete':
+        this.#gate(statement.complete(message.tag)) // throws before it is out of the line: then its outcome is in doubt
         finished()
-        this.#gate(statement.complete(message.tag))
         return 'pass'
       case 'portalSuspended':
-        finished()
         this.#gate(statement.complete('SUSPENDED'))
+        finished()
         return 'pass'
       default:
         throw notOwed(type)

@@ -89,7 +89,7 @@ export class Frontend {
   #dispatch(incoming: FrontendMessage, bytes: Buffer): Promise<void> | void {
     switch (incoming.kind) {
       case 'query':
-        return this.#betweenBatches('Query', () => this.#simple.run(incoming.sql, bytes))
+        return this.#simply((within) => this.#simple.run(incoming.sql, bytes, within))
       case 'parse':
         return this.#parse(incoming, bytes)
       case 'bind':
@@ -105,7 +105,7 @@ export class Frontend {
       case 'sync':
         return this.#sync()
       case 'functionCall':
-        return this.#betweenBatches('FunctionCall', () => this.#simple.refuse(FUNCTION_CALL, 'function_call'))
+        return this.#simply((within) => this.#simple.refuse(FUNCTION_CALL, 'function_call', within))
       case 'copyData':
       case 'copyDone':
       case 'copyFail':
@@ -178,6 +178,7 @@ export class Frontend {
       })
     }
     this.#send(bytes, { kind: 'execute', statement: judged.running })
+    if (judged.running.incoming !== null) this.#wire.sendUpstream(FLUSH) // what becomes of it is waited for
   }
 
   #close(target: Target, name: string, bytes: Buffer): void {
@@ -300,16 +301,23 @@ export class Frontend {
     return settled === 'unsettled' ? undefined : settled
   }
 
-  /** A simple message stands between batches, never within one; then everything before it is answered first. */
-  async #betweenBatches(kind: string, run: () => Promise<void>): Promise<void> {
-    if (this.#batchSent || this.#pending.length > 0) {
-      throw new ProtocolError(
-        'ERR_PROTOCOL_STATE',
-        `${kind} came within an extended-query batch: end that with Sync first`,
-      )
+  /**
+   * A simple message is answered once everything before it is. Within an unfinished batch it stands where Sync would: what
+   * the batch did is in one transaction with it, and after an error it is discarded like the rest.
+   */
+  async #simply(run: (within: 'batch' | 'nothing') => Promise<void>): Promise<void> {
+    const unfinished = this.#batchSent || this.#pending.length > 0
+    if (!unfinished) {
+      await this.#wire.expected.settled()
+      return run('nothing')
     }
-    await this.#wire.expected.settled()
-    await run()
+    if (!(await this.#release())) return
+    this.#wire.sendUpstream(FLUSH)
+    await this.#wire.expected.answered()
+    if (this.#wire.discarding !== null) return
+    await run('batch')
+    this.#batch += 1
+    this.#batchSent = false
   }
 }
 

@@ -278,7 +278,7 @@ export class PostgresSession {
     this.#state = graceful ? 'ending' : 'ended'
     const { socket, upstream, client, options } = this.#parts
     this.#gone.abort(new Error('nobody waits any more'))
-    if (graceful) this.#wire.copies.giveUp()
+    this.#wire.copies.giveUp()
     const how = graceful ? await Promise.race([this.#wrapUp(reason), this.#broken.promise]) : 'broken'
     this.#state = 'ended'
     upstream.socket.end(TERMINATE)
