@@ -38,6 +38,9 @@ const FUNCTION_CALL: NormalizeError = new NormalizeError(
 const FLUSH: Buffer = message({ kind: 'flush' })
 const POISON_PARSE: Buffer = message({ kind: 'parse', name: POISON_SQL, sql: POISON_SQL, parameterTypes: [] })
 
+/** Messages that wait for a Sync; whoever sends more gets those decided as if he had sent Flush. */
+const MOST_PENDING = 1000
+
 /**
  * The client's side of a session: every message, in order, one at a time. Parse, Bind, Describe and Close wait here until
  * the Execute, Flush or Sync for which a decision is made; nothing goes up before its decision.
@@ -83,6 +86,7 @@ export class Frontend {
     }
     const discarded = this.#skipping || this.#wire.discarding !== null
     if (!discarded || incoming.kind === 'sync') await this.#dispatch(incoming, buffer.subarray(start, end))
+    if (this.#pending.length >= MOST_PENDING) await this.#release()
     return 'go-on'
   }
 
@@ -129,6 +133,7 @@ export class Frontend {
       return this.#refuse(new NormalizeError('ERR_NORMALIZE_SYNTAX', text), 'parse')
     }
     const prepared: PreparedStatement = { name, sql, parameterOids: parameterTypes, allowed: false, checked: false }
+    if (this.#wire.statements.full(prepared)) return this.#denyHere(tooMany('prepared statements'))
     const naming = this.#wire.statements.define(name, prepared, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'parse', naming, prepare: null }, prepared })
   }
@@ -136,8 +141,11 @@ export class Frontend {
   async #bind(incoming: BindMessage, bytes: Buffer): Promise<void> {
     const prepared = await this.#lookUp(this.#wire.statements, incoming.statement)
     if (prepared === undefined) return this.#denyHere(unknown('prepared statement', incoming.statement))
-    const { parameters, formats: parameterFormats, resultFormats } = incoming
+    const { formats: parameterFormats, resultFormats } = incoming
+    const parameters =
+      incoming.portal === '' ? incoming.parameters : incoming.parameters.map((value) => value && Buffer.from(value))
     const portal: Portal = { prepared, parameters, parameterFormats, resultFormats }
+    if (this.#wire.portals.full(portal)) return this.#denyHere(tooMany('portals'))
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
   }
@@ -325,6 +333,12 @@ export class Frontend {
 function boundText(sql: string, { parameters, parameterFormats }: Portal): string {
   const values = parameters.map((value) => value?.toString('base64') ?? 'null ')
   return [sql, parameterFormats.join(), ...values].join('\0')
+}
+
+/** The server has no such limit; its memory is its own. */
+function tooMany(what: 'prepared statements' | 'portals'): Denial {
+  const message = `this session keeps as many ${what} as it may: close some that are no longer used`
+  return { severity: 'ERROR', code: SQLSTATE.programLimitExceeded, message }
 }
 
 function unknown(what: 'prepared statement' | 'portal', name: string): Denial {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { CountersignError, HoldNotice } from '../../../engine/index.ts'
-import { EvidenceError, ObligationError, UpstreamError } from '../../../engine/index.ts'
+import { EvidenceError, ObligationError, ProtocolError, UpstreamError } from '../../../engine/index.ts'
 import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
 import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
@@ -18,6 +18,10 @@ export interface SessionOptions {
   readonly maxQueryBytes: number
   readonly maxRowBytes: number
   readonly outboxBytes: number
+  /** Prepared statements and portals: how many of each, and how many bytes of each. */
+  readonly kept: { readonly names: number; readonly bytes: number }
+  /** How long nothing may come within a transaction. */
+  readonly idleTransactionMs: number
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   /** How long a statement whose client has gone may take to tell how it ended. */
   readonly graceMs: number
@@ -53,6 +57,7 @@ export class PostgresSession {
   /** Something went wrong while the session was ending. */
   readonly #broken = Promise.withResolvers<'broken'>()
   #judging = false
+  #idling: NodeJS.Timeout | null = null
   /** Why an answer could not be handed out, where that ended the session. */
   #withheld: ObligationError | null = null
   #outgoing: Buffer[] = []
@@ -70,7 +75,7 @@ export class PostgresSession {
       onFailure: (error) => this.#fail(error),
       onRoom: () => upstream.socket.resume(),
     })
-    this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes))
+    this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes), options.kept)
     this.#frontend = new Frontend(this.#wire, {
       normalize: (sql) => parts.normalize(sql),
       judge: (invocation) => this.#judge(invocation),
@@ -126,6 +131,7 @@ export class PostgresSession {
 
   #clientSent(chunk: Buffer): void {
     if (this.#state !== 'open') return
+    this.#stirred()
     this.#fromClient.push(chunk)
     if (!this.#pumping) this.#pumped = this.#pump()
     else if (this.#fromClient.bufferedBytes > this.#parts.options.outboxBytes) this.#parts.socket.pause()
@@ -150,6 +156,7 @@ export class PostgresSession {
     } finally {
       this.#pumping = false
       this.#parts.socket.resume()
+      this.#watchIdle()
     }
   }
 
@@ -175,6 +182,20 @@ export class PostgresSession {
       return this.#fail(error)
     }
     if (this.#wire.outbox.full) this.#parts.upstream.socket.pause()
+    this.#watchIdle()
+  }
+
+  /** A transaction holds locks: one that nothing comes for is ended, by the server's rollback when its client is cut off. */
+  #watchIdle(): void {
+    const idle = !this.#pumping && this.#wire.expected.length === 0 && this.#wire.transaction !== 'I'
+    if (!idle || this.#state !== 'open' || this.#idling !== null) return
+    const error = new ProtocolError('ERR_PROTOCOL_IDLE', 'terminating connection due to idle-in-transaction timeout')
+    this.#idling = setTimeout(() => this.#fail(error), this.#parts.options.idleTransactionMs)
+  }
+
+  #stirred(): void {
+    if (this.#idling !== null) clearTimeout(this.#idling)
+    this.#idling = null
   }
 
   /** Everything sent in one turn of the event loop goes up in one write. */
@@ -277,6 +298,7 @@ export class PostgresSession {
     if (this.#state !== 'open') return
     this.#state = graceful ? 'ending' : 'ended'
     const { socket, upstream, client, options } = this.#parts
+    this.#stirred()
     this.#gone.abort(new Error('nobody waits any more'))
     this.#wire.copies.giveUp()
     const how = graceful ? await Promise.race([this.#wrapUp(reason), this.#broken.promise]) : 'broken'

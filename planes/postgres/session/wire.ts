@@ -3,13 +3,13 @@ import type { RunningStatement } from '../enforcer/running-statement.ts'
 import { CopyIn } from './copy-in.ts'
 import { type ExpectedReply, ExpectedReplies } from './expected-replies.ts'
 import type { Outbox } from './outbox.ts'
-import { NameTable, type Portal, type PreparedStatement } from './statements.ts'
+import { NameTable, type Portal, portalBytes, type PreparedStatement, statementBytes } from './statements.ts'
 
 /** What the two directions of one client connection share: what the server owes, which names stand, whose turn it is. */
 export class Wire {
   readonly expected: ExpectedReplies = new ExpectedReplies()
-  readonly statements: NameTable<PreparedStatement> = new NameTable()
-  readonly portals: NameTable<Portal> = new NameTable()
+  readonly statements: NameTable<PreparedStatement>
+  readonly portals: NameTable<Portal>
   readonly outbox: Outbox
   readonly copies: CopyIn
   /** As the server's last ReadyForQuery told. */
@@ -18,8 +18,15 @@ export class Wire {
   discarding: string | null = null
   readonly #upstream: (bytes: Buffer) => void
 
-  constructor(outbox: Outbox, upstream: (bytes: Buffer) => void) {
+  /** `kept`: how many prepared statements, and how many portals, the client may have, and how many bytes behind them. */
+  constructor(
+    outbox: Outbox,
+    upstream: (bytes: Buffer) => void,
+    kept: { readonly names: number; readonly bytes: number },
+  ) {
     this.outbox = outbox
+    this.statements = new NameTable({ most: kept.names, bytes: kept.bytes, sizeOf: statementBytes })
+    this.portals = new NameTable({ most: kept.names, bytes: kept.bytes, sizeOf: portalBytes })
     this.#upstream = upstream
     this.copies = new CopyIn(upstream)
   }
