@@ -157,7 +157,7 @@ class Listener implements RunningPlane {
       client,
       socket,
       upstream,
-      enforcer: new Enforcer(client, this.#host, Date.now),
+      enforcer: new Enforcer(client, this.#host, Date.now, this.#config.maskingKey),
       options: {
         maxQueryBytes: this.#config.limits.queryBytes,
         maxRowBytes: this.#config.limits.rowBytes,

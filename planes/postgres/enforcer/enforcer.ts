@@ -18,7 +18,8 @@ import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
 import { accessParts } from '../normalizer/index.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
-import { type ColumnMask, RowMasker } from './row-masker.ts'
+import type { MaskingKey } from './masking-key.ts'
+import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
 import { RunningStatement } from './running-statement.ts'
 
 /** Whose statement it is, and over which connection. */
@@ -64,8 +65,11 @@ export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
   readonly #now: () => number
+  readonly #key: MaskingKey | null
 
-  constructor(client: Client, host: PlaneHost, now: () => number) {
+  /** `key`: of the mask methods that need one; null where none is configured. */
+  constructor(client: Client, host: PlaneHost, now: () => number, key: MaskingKey | null) {
+    this.#key = key
     this.#client = client
     this.#host = host
     this.#now = now
@@ -134,8 +138,8 @@ export class Enforcer {
       columns: outputs?.length ?? null,
       copies: copying,
       answerColumns: outputs === null || copying ? null : answerColumns(outputs, plan),
-      masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
-      masks: plan.map(({ field, method }) => ({ field, method })),
+      masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0, this.#key),
+      masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, this.#key) })),
       sensitive,
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,

@@ -1,4 +1,4 @@
-import type { Decision, FieldMask, Outcome, Session } from '../../../engine/index.ts'
+import type { AppliedMask, Decision, Outcome, Session } from '../../../engine/index.ts'
 import { ProtocolError } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Writer } from '../codec/writer.ts'
@@ -17,7 +17,7 @@ export interface Enforcement {
   readonly copies: boolean
   /** Null where nothing is masked. */
   readonly masker: RowMasker | null
-  readonly masks: readonly FieldMask[]
+  readonly masks: readonly Omit<AppliedMask, 'count'>[]
   /** It touches a labelled table: the server's error and notice text is withheld. */
   readonly sensitive: boolean
   /** It may change something. */

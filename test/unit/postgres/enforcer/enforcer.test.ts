@@ -53,7 +53,7 @@ function invocation(of: NormalizedStatement, changes: Partial<Invocation> = {}):
 
 function judge(engine: ScriptedEngine, asked: Invocation): Promise<Judged> {
   const client: Client = { principal: AGENT, session: engine, database: 'bank', user: 'reconciler', source: null }
-  const enforcer = new Enforcer(client, engine.host(), () => 0)
+  const enforcer = new Enforcer(client, engine.host(), () => 0, null)
   return enforcer.judge(asked, { signal: new AbortController().signal, patienceMs: 0 })
 }
 
@@ -228,7 +228,7 @@ test('a statement that can’t be named is refused without the client’s litera
   })
   const client: Client = { principal: AGENT, session, database: 'bank', user: 'reconciler', source: null }
   const error = new NormalizeError('ERR_NORMALIZE_SYNTAX', 'syntax error at "123-45-6789"', { position: 8 })
-  const denial = await new Enforcer(client, engine.host(), () => 0).refuse(error, 'query')
+  const denial = await new Enforcer(client, engine.host(), () => 0, null).refuse(error, 'query')
   expect(denial).toMatchObject({ code: '42601', position: 8, message: 'syntax error at "123-45-6789"' })
   expect(JSON.stringify(seen)).not.toContain('123-45-6789')
 })

@@ -43,7 +43,7 @@ function frameOf(value: string | null): Buffer {
 }
 
 const masked = (): Partial<Enforcement> => ({
-  masker: new RowMasker([{ index: 0, method: 'redact', typeOid: 25, format: 0 }], 1),
+  masker: new RowMasker([{ index: 0, method: 'redact', typeOid: 25, format: 0 }], 1, null),
   masks: [{ field: 'public.customers.ssn', method: 'redact' }],
 })
 
