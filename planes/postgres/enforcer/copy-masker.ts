@@ -29,6 +29,7 @@ export interface CopyMasks {
 }
 
 const FIRST_ALLOCATION = 64 * 1024
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** Masks what one COPY hands out, however its rows are cut into messages. Holds at most the row that is not whole yet. */
 export class CopyMasker {
@@ -37,7 +38,7 @@ export class CopyMasker {
   readonly #rows: CopyRows
   readonly #maxRowBytes: number
   /** The beginning of a row, the first `#length` bytes of it; `#seen` of them were looked at. */
-  #held: Buffer = Buffer.alloc(0)
+  #held: Buffer = NOTHING
   #length = 0
   #seen = 0
 
@@ -74,6 +75,7 @@ export class CopyMasker {
     this.#held.copy(this.#held, 0, rest, this.#length)
     this.#length -= rest
     this.#seen = this.#length
+    if (this.#length === 0) this.#held = NOTHING // a large row's memory goes with it
   }
 
   /** The server says that this was all. Throws ProtocolError where a row has not ended. */

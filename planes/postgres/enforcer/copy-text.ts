@@ -75,7 +75,7 @@ export class TextRows implements CopyRows {
     let unwritten = 0
     for (let at = 0; at < value.length; at += 1) {
       const byte = value[at] ?? 0
-      const letter = byte === BACKSLASH || byte === this.#delimiter ? byte : ESCAPES.get(byte)
+      const letter = ESCAPES.get(byte) ?? (byte === BACKSLASH || byte === this.#delimiter ? byte : undefined)
       if (letter === undefined) continue
       out.bytes(value, unwritten, at).uint8(BACKSLASH).uint8(letter)
       unwritten = at + 1

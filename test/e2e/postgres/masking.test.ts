@@ -127,6 +127,36 @@ async function canaries(): Promise<readonly Buffer[]> {
   return found.filter(({ length }) => length >= 4)
 }
 
+/** What COPY hands out, decoded by others' code, against what SELECT does; prints where they differ. */
+const COPIES = `
+import csv, io, json, sys, psycopg
+with psycopg.connect(autocommit=True) as connection:
+    seen = []
+    for table in sys.argv[1:]:
+        text = connection.pgconn.exec_(f"SELECT * FROM {table}".encode())
+        binary = connection.pgconn.exec_params(f"SELECT * FROM {table}".encode(), None, result_format=1)
+        columns = range(text.nfields)
+        texts = [None if (v := text.get_value(0, i)) is None else v.decode() for i in columns]
+        bytes_ = [binary.get_value(0, i) for i in columns]
+        def rows(options, source=table):
+            with connection.cursor().copy(f"COPY {source} TO STDOUT {options}") as copy:
+                return list(copy.rows())
+        def data(options):
+            with connection.cursor().copy(f"COPY (SELECT * FROM {table}) TO STDOUT {options}") as copy:
+                return b"".join(bytes(chunk) for chunk in copy).decode()
+        names = ",".join(text.fname(i).decode() for i in columns)
+        seen += [
+            [table, "text", rows("") == [tuple(texts)]],
+            [table, "text of a query", rows("", f"(SELECT * FROM {table})") == [tuple(texts)]],
+            [table, "text with header", data("(HEADER)").splitlines()[0].split("\\t") == names.split(",")],
+            [table, "binary", rows("(FORMAT binary)") == [tuple(bytes_)]],
+            [table, "csv", [["" if v is None else v for v in texts]] == list(csv.reader(io.StringIO(data("CSV"))))],
+            [table, "csv quoted", [[v or "" for v in texts]] ==
+                list(csv.reader(io.StringIO(data("(FORMAT csv, FORCE_QUOTE *, DELIMITER '|', QUOTE '~')")), delimiter="|", quotechar="~"))],
+        ]
+    print(json.dumps([each[:2] for each in seen if not each[2]] + [len(seen)]))
+`
+
 const SCRIPT = `
 import json, sys, psycopg
 with psycopg.connect(autocommit=True) as connection:
@@ -150,7 +180,10 @@ describe('every method over every built-in type', () => {
     expect(run.stderr).toBe('')
     const seen: Record<string, Record<string, [string, string]>> = JSON.parse(run.stdout)
     expect(Object.keys(seen)).toHaveLength(MASK_METHODS.length * 2)
-    expect(seen['kinds_redact True']).toMatchObject({ c_text: ['str', '[redacted]'], c_xml: ['bytes', "b'<redacted/>'"] })
+    expect(seen['kinds_redact True']).toMatchObject({
+      c_text: ['str', '[redacted]'],
+      c_xml: ['bytes', "b'<redacted/>'"],
+    })
     expect(seen['kinds_fixed True']).toMatchObject({
       c_int8: ['int', '0'],
       c_numeric: ['Decimal', '0'],
@@ -174,6 +207,16 @@ describe('every method over every built-in type', () => {
         Object.fromEntries(Object.entries(row).filter(([column]) => binary[column]?.[0] !== 'bytes'))
       expect(decoded(text)).toEqual(decoded(binary))
     }
+  })
+
+  test('COPY hands out what SELECT does, in text, CSV and binary', async () => {
+    if (python === null) return
+    const run = await runChild(python, ['-c', COPIES, ...MASK_METHODS.map(tableOf)], {
+      env: { ...stack.line.env, PGPORT: String(tap.port), PYTHONIOENCODING: 'utf8' },
+      timeoutMs: 60_000,
+    })
+    expect(run.stderr).toBe('')
+    expect(JSON.parse(run.stdout)).toEqual([MASK_METHODS.length * 6])
   })
 
   test('node-postgres gets what the type has, and none of the values as they are', async () => {

@@ -17,7 +17,7 @@ async function start(changes: Partial<Enforcement> = {}) {
     session: engine,
     decision,
     columns: 1,
-    copies: false,
+    copy: null,
     answerColumns: null,
     masker: null,
     masks: [],
