@@ -6,8 +6,8 @@ import { openListener } from './listener.ts'
 /** Amazon SQS in both of its protocols: each message decided by itself, masked on its way, handles bound to who received it. */
 export const sqs: Plane<SqsConfig> = {
   id: 'sqs',
-  enforces: { maskMethods: ENFORCED_METHODS, hold: true },
   configure,
+  enforces: () => ({ maskMethods: ENFORCED_METHODS, hold: true }),
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'

@@ -55,8 +55,6 @@ export function signed(
     ...request.headers,
   }
   const names = Object.keys(headers).toSorted()
-  const sha = (text: string): string => createHash('sha256').update(text).digest('hex')
-  const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest()
   const lines = names.map((name) => `${name}:${headers[name] ?? ''}\n`).join('')
   const canonical = `POST\n${request.target ?? '/'}\n\n${lines}\n${names.join(';')}\n${sha(request.body)}`
   const scope = `${day}/us-east-1/sqs/aws4_request`
@@ -68,6 +66,14 @@ export function signed(
     headers: [...Object.entries(headers), ['authorization', authorization]],
     body: request.body,
   }
+}
+
+function sha(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function hmac(key: string | Buffer, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest()
 }
 
 export function signedJson(keys: Keys, url: string, action: string, input: object): RawRequest {

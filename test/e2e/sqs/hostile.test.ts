@@ -32,9 +32,11 @@ async function received(queue: string, body: string): Promise<string> {
   return Messages[0]?.ReceiptHandle ?? ''
 }
 
-describe('an action can’t be smuggled in', () => {
-  const listing = (): RawRequest => signedJson(keys, url, 'ListQueues', {})
+function listing(): RawRequest {
+  return signedJson(keys, url, 'ListQueues', {})
+}
 
+describe('an action can’t be smuggled in', () => {
   test('the honest request is answered', async () => {
     expect((await sendRaw(url, listing())).status).toBe(200)
     expect(
@@ -157,10 +159,12 @@ describe('a queue has one name, however its URL is written', () => {
 describe('a receipt handle is good for who received it', () => {
   test('another agent can’t delete, extend or read through it', async () => {
     const handle = await received('tasks', 'mine')
-    const { tokenWith } = stack.identity
     const other = await assumeRole(
       url,
-      await tokenWith({ subject: 'other-agent', claims: { kind: 'agent', groups: ['agents'], owner: 'olivia' } }),
+      await stack.identity.tokenWith({
+        subject: 'other-agent',
+        claims: { kind: 'agent', groups: ['agents'], owner: 'olivia' },
+      }),
     )
     for (const [action, more] of [
       ['DeleteMessage', {}],
@@ -204,16 +208,17 @@ describe('a receipt handle is good for who received it', () => {
   })
 })
 
-describe('what can’t be carried out with certainty is withheld', () => {
-  const bodyOf = async (sent: string): Promise<string> => {
-    const payments = `${stack.service.url}/000000000000/payments`
-    await stack.service.call('SendMessage', { QueueUrl: payments, MessageBody: sent })
-    const answer = await json('ReceiveMessage', { QueueUrl: own('payments'), MaxNumberOfMessages: 10 })
-    const { Messages }: { Messages: readonly { Body: string; ReceiptHandle: string }[] } = JSON.parse(answer.body)
-    for (const { ReceiptHandle } of Messages) await json('DeleteMessage', { QueueUrl: own('payments'), ReceiptHandle })
-    return Messages.map(({ Body }) => Body).join('')
-  }
+/** What the agent sees of a payment that says so. */
+async function bodyOf(sent: string): Promise<string> {
+  const payments = `${stack.service.url}/000000000000/payments`
+  await stack.service.call('SendMessage', { QueueUrl: payments, MessageBody: sent })
+  const answer = await json('ReceiveMessage', { QueueUrl: own('payments'), MaxNumberOfMessages: 10 })
+  const { Messages }: { Messages: readonly { Body: string; ReceiptHandle: string }[] } = JSON.parse(answer.body)
+  for (const { ReceiptHandle } of Messages) await json('DeleteMessage', { QueueUrl: own('payments'), ReceiptHandle })
+  return Messages.map(({ Body }) => Body).join('')
+}
 
+describe('what can’t be carried out with certainty is withheld', () => {
   test.each([
     ['a body that is no JSON', 'ssn=123-45-6789', /^\[withheld by policy: decision [\w-]+\]$/],
     ['JSON in another shape', '{"customer":"123-45-6789"}', /^\{"customer":"\[redacted\]"\}$/],

@@ -45,18 +45,17 @@ function bytesOf(chunk: string | ArrayBuffer | ArrayBufferView): Uint8Array {
     : new Uint8Array(chunk)
 }
 
-/** Other people's signers, each with all that it signs of its own accord. */
+// Other people's signers, each with all that it signs of its own accord.
+const smithy: Signer = async ({ body, headers }) => {
+  const credentials = { accessKeyId: AKID, secretAccessKey: SECRET, sessionToken: 'token' }
+  const signer = new SignatureV4({ service: 'sqs', region: 'us-east-1', credentials, sha256: Sha256 })
+  const request = { method: 'POST', protocol: 'https:', hostname: 'gateway.example', path: '/', query: {}, body }
+  const signed = await signer.sign({ ...request, headers: { host: HOST, ...headers } }, { signingDate: new Date(NOW) })
+  return signed.headers
+}
+
 const SIGNERS: Readonly<Record<string, Signer>> = {
-  '@smithy/signature-v4': async ({ body, headers }) => {
-    const credentials = { accessKeyId: AKID, secretAccessKey: SECRET, sessionToken: 'token' }
-    const signer = new SignatureV4({ service: 'sqs', region: 'us-east-1', credentials, sha256: Sha256 })
-    const request = { method: 'POST', protocol: 'https:', hostname: 'gateway.example', path: '/', query: {}, body }
-    const signed = await signer.sign(
-      { ...request, headers: { host: HOST, ...headers } },
-      { signingDate: new Date(NOW) },
-    )
-    return signed.headers
-  },
+  '@smithy/signature-v4': smithy,
   aws4: ({ body, headers }) => {
     const own = { ...headers, 'X-Amz-Date': '20261125T120000Z' }
     const request = { host: HOST, method: 'POST', path: '/', service: 'sqs', region: 'us-east-1', headers: own, body }
@@ -154,10 +153,12 @@ describe.each(Object.entries(SIGNERS))('what %s signs', (_name, sign) => {
   })
 })
 
+function plain({ headers }: HttpMessage): string {
+  return JSON.stringify([...headers].map(([name, value]) => [name, value.trim().replaceAll(/ +/g, ' ')]))
+}
+
 /** SigV4 reads a run of spaces as one, and none at the ends: such a change is none. */
 function isSameToSigners(one: HttpMessage, other: HttpMessage): boolean {
-  const plain = ({ headers }: HttpMessage): string =>
-    JSON.stringify([...headers].map(([name, value]) => [name, value.trim().replaceAll(/ +/g, ' ')]))
   return (
     one.method === other.method &&
     one.target === other.target &&
@@ -178,24 +179,22 @@ function flipsOf(bytes: Buffer): Buffer[] {
   })
 }
 
+async function signed(): Promise<HttpMessage> {
+  const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AmazonSQS.ListQueues' }
+  return messageOf(await smithy({ body: '{}', headers }), '{}')
+}
+
+function authorization(headers: Map<string, string>, from: string | RegExp, to: string): unknown {
+  return headers.set('authorization', (headers.get('authorization') ?? '').replace(from, to))
+}
+
 describe('a good signature is refused', () => {
-  const signed = async (): Promise<HttpMessage> =>
-    messageOf(
-      await SIGNERS['@smithy/signature-v4']!({
-        body: '{}',
-        headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AmazonSQS.ListQueues' },
-      }),
-      '{}',
-    )
   const altered = async (change: (headers: Map<string, string>) => void): Promise<HttpMessage> => {
     const message = await signed()
     const headers = new Map(message.headers)
     change(headers)
     return { ...message, headers }
   }
-  const authorization = (headers: Map<string, string>, from: string | RegExp, to: string): unknown =>
-    headers.set('authorization', (headers.get('authorization') ?? '').replace(from, to))
-
   test.each<[string, (headers: Map<string, string>) => unknown]>([
     ['with an x-amz header beside it that is not signed', (headers) => headers.set('x-amz-extra', '1')],
     ['with the payload declared unsigned', (headers) => headers.set('x-amz-content-sha256', 'UNSIGNED-PAYLOAD')],
@@ -232,16 +231,8 @@ describe('a good signature is refused', () => {
   })
 })
 
-/** From AWS's own test suite for Signature Version 4: inputs and the signatures that it prints. */
-describe('AWS’s published vectors', () => {
-  const scope = { service: 'service', regions: ['us-east-1'] }
-  const at = Date.parse('2015-08-30T12:36:00Z')
-  const vector = (
-    more: Readonly<Record<string, string>>,
-    names: string,
-    signature: string,
-    body = '',
-  ): HttpMessage => ({
+function vector(more: Readonly<Record<string, string>>, names: string, signature: string, body = ''): HttpMessage {
+  return {
     method: 'POST',
     target: '/',
     headers: new Map(
@@ -254,8 +245,13 @@ describe('AWS’s published vectors', () => {
     ),
     body: Buffer.from(body),
     source: null,
-  })
+  }
+}
 
+/** From AWS's own test suite for Signature Version 4: inputs and the signatures that it prints. */
+describe('AWS’s published vectors', () => {
+  const scope = { service: 'service', regions: ['us-east-1'] }
+  const at = Date.parse('2015-08-30T12:36:00Z')
   test.each<[string, HttpMessage]>([
     ['post-vanilla', vector({}, 'host;x-amz-date', '5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b')],
     [
