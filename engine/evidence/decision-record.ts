@@ -1,5 +1,6 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
 import type { PolicyReference, Reason } from '../verdict.ts'
+import type { PayloadDigest } from './payload.ts'
 
 /** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
 export const FORMAT = 2
@@ -147,6 +148,45 @@ export interface Stamp {
   readonly mono_ns: string
   /** In a record of a session with a recording: frames that were durable before this record was made. */
   readonly recording?: RecordingHead
+}
+
+/**
+ * All of a record, its members in their canonical order: nothing is left to sort when it is written down. What is undefined
+ * is left out there.
+ */
+export function recordEntry(
+  draft: RecordDraft,
+  citation: Citation | undefined,
+  stamp: Stamp,
+  payload: PayloadDigest | undefined,
+): Readonly<Record<keyof RecordDraft | keyof Citation | keyof Stamp, unknown>> {
+  return {
+    action: draft.action,
+    approval: draft.approval,
+    control_pack: citation?.control_pack ?? draft.control_pack,
+    controls: citation?.controls ?? draft.controls,
+    decision: draft.decision,
+    detail: draft.detail,
+    event: draft.event,
+    id: stamp.id,
+    masks: draft.masks,
+    mono_ns: stamp.mono_ns,
+    nondeterministic: draft.nondeterministic,
+    outcome: draft.outcome,
+    payload,
+    policy: draft.policy,
+    prev: stamp.prev,
+    principal: draft.principal,
+    reasons: draft.reasons,
+    recording: stamp.recording,
+    request: draft.request,
+    resources: draft.resources,
+    seq: stamp.seq,
+    session: draft.session,
+    ts: stamp.ts,
+    verdict: draft.verdict,
+    writer_id: stamp.writer_id,
+  }
 }
 
 /**

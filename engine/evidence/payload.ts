@@ -83,8 +83,15 @@ export function parsePayloadDigest(entry: JsonObject): PayloadDigest | null | un
 }
 
 function saltedDigest(salt: string, canonical: string): string {
-  return hash('sha256', Buffer.concat([Buffer.from(salt, 'hex'), Buffer.from(canonical)]), 'hex')
+  if (canonical.length * 3 > SCRATCH.length - SALT_BYTES)
+    return hash('sha256', Buffer.concat([Buffer.from(salt, 'hex'), Buffer.from(canonical)]), 'hex')
+  SCRATCH.write(salt, 0, 'hex')
+  const end = SALT_BYTES + SCRATCH.write(canonical, SALT_BYTES)
+  return hash('sha256', SCRATCH.subarray(0, end), 'hex')
 }
+
+/** Holds salt and text of one digest, for no longer than that call. A UTF-16 unit is three bytes of UTF-8 at most. */
+const SCRATCH: Buffer = Buffer.alloc(16 * 1024)
 
 function damaged(found: string): Payload {
   return { kind: 'damaged', found }

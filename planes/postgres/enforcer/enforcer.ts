@@ -64,6 +64,8 @@ export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
   readonly #now: () => number
+  #ms = 0
+  #timestamp = ''
 
   constructor(client: Client, host: PlaneHost, now: () => number) {
     this.#client = client
@@ -158,7 +160,7 @@ export class Enforcer {
       context: {
         plane: 'postgres',
         session: session.id,
-        time: new Date(this.#now()).toISOString(),
+        time: this.#time(),
         source,
         transaction,
         approvals: [],
@@ -168,6 +170,14 @@ export class Enforcer {
       bound: invocation.bound,
       labels_revision: labels.revision,
     }
+  }
+
+  // Many requests share a millisecond.
+  #time(): string {
+    const ms = this.#now()
+    if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
+    this.#ms = ms
+    return this.#timestamp
   }
 
   #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
@@ -186,6 +196,8 @@ export class Enforcer {
 interface PlannedMask extends ColumnMask {
   readonly field: string
 }
+
+const NO_MASKS: readonly PlannedMask[] = []
 
 /** What to rewrite in the answer; an error where the session can't carry the statement, or not with these masks. */
 function planOf(
@@ -215,6 +227,7 @@ function maskPlan(
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | ObligationError {
+  if (masks.length === 0) return NO_MASKS
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
   for (const [index, output] of (statement.outputs ?? []).entries()) {
