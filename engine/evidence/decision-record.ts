@@ -1,6 +1,5 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
 import type { PolicyReference, Reason } from '../verdict.ts'
-import type { PayloadDigest } from './payload.ts'
 
 /** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
 export const FORMAT = 2
@@ -148,6 +147,14 @@ export interface Stamp {
   readonly mono_ns: string
   /** In a record of a session with a recording: frames that were durable before this record was made. */
   readonly recording?: RecordingHead
+}
+
+/** What an entry says of its payload: the entry's leaf binds these, and through them the payload. */
+export interface PayloadDigest {
+  /** Of the body's canonical JSON. */
+  readonly bytes: number
+  /** SHA-256 over the salt's 16 bytes and the body's canonical JSON, hex. */
+  readonly sha256: string
 }
 
 /**

@@ -2,18 +2,10 @@ import { hash, randomBytes } from 'node:crypto'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { asObject, isCount, isLeaf, type Payload } from './decision-record.ts'
+import { asObject, isCount, isLeaf, type Payload, type PayloadDigest } from './decision-record.ts'
 
 /** A payload in canonical JSON may take as many bytes. */
 export const MAX_PAYLOAD_BYTES: number = 128 * 1024
-
-/** What an entry says of its payload: the entry's leaf binds these, and through them the payload. */
-export interface PayloadDigest {
-  /** Of the body's canonical JSON. */
-  readonly bytes: number
-  /** SHA-256 over the salt's 16 bytes and the body's canonical JSON, hex. */
-  readonly sha256: string
-}
 
 /** A payload on its way into a line. */
 export interface SaltedPayload {

@@ -2,10 +2,19 @@ import { hash, createHash, type Hash } from 'node:crypto'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { asText, isCount, isLeaf, isTime, type MaskCount, type Payload, type RecordingHead } from './decision-record.ts'
+import {
+  asText,
+  isCount,
+  isLeaf,
+  isTime,
+  type MaskCount,
+  type Payload,
+  type PayloadDigest,
+  type RecordingHead,
+} from './decision-record.ts'
 import { encodeLine, type Line } from './line.ts'
 import { NO_LEAF } from './merkle.ts'
-import { saltPayload, type PayloadDigest, type Salts } from './payload.ts'
+import { saltPayload, type Salts } from './payload.ts'
 
 /** One step of a session as it is replayed: the masked view only. */
 export interface RecordingFrame {
