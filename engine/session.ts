@@ -1,6 +1,6 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
-import { constant, sealRequest } from './access-request.ts'
+import { constant, isConstant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
@@ -345,8 +345,15 @@ function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
 
+const CONTROLS = new WeakMap<readonly Reason[], readonly string[]>()
+
+// A verdict that is kept by policy has the same reasons each time.
 function controlsOf(reasons: readonly Reason[]): readonly string[] {
-  return [...new Set(reasons.flatMap((reason) => reason.controls))].toSorted()
+  const known = CONTROLS.get(reasons)
+  if (known !== undefined) return known
+  const controls = constant([...new Set(reasons.flatMap((reason) => reason.controls))].toSorted())
+  if (isConstant(reasons)) CONTROLS.set(reasons, controls)
+  return controls
 }
 
 /** What a statement writes is a value like what it reads: it goes into the payload, which can be erased. */

@@ -75,6 +75,8 @@ export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
   readonly #options: EnforcerOptions
+  #ms = 0
+  #timestamp = ''
 
   constructor(client: Client, host: PlaneHost, options: EnforcerOptions) {
     this.#options = options
@@ -172,7 +174,7 @@ export class Enforcer {
       context: {
         plane: 'postgres',
         session: session.id,
-        time: new Date(this.#options.now()).toISOString(),
+        time: this.#time(),
         source,
         transaction,
         approvals: [],
@@ -182,6 +184,14 @@ export class Enforcer {
       bound: invocation.bound,
       labels_revision: labels.revision,
     }
+  }
+
+  // Many requests share a millisecond.
+  #time(): string {
+    const ms = this.#options.now()
+    if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
+    this.#ms = ms
+    return this.#timestamp
   }
 
   #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
@@ -200,6 +210,8 @@ export class Enforcer {
 interface PlannedMask extends ColumnMask {
   readonly field: string
 }
+
+const NO_MASKS: readonly PlannedMask[] = []
 
 /** What to rewrite in the answer; an error where the session can't carry the statement, or not with these masks. */
 function planOf(
@@ -226,6 +238,7 @@ function maskPlan(
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | ObligationError {
+  if (masks.length === 0) return NO_MASKS
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
   for (const [index, output] of columns.entries()) {
