@@ -33,6 +33,9 @@ func (p *pack) check() ([]ruleEntry, *controlPack, error) {
 	rules := indexRules(p.modules, controls, found)
 	p.checkPackages(found)
 	p.checkNames(found)
+	for _, m := range p.modules {
+		integerKeys(m.parsed, p.data, found)
+	}
 	for _, plane := range p.Planes {
 		if err := p.checkPlane(plane, found); err != nil {
 			return nil, nil, err

@@ -25,6 +25,7 @@ const usage = `regoc <command> --pack FILE [flags]
   test          unit tests with coverage (--threshold PERCENT, default 100)
   eval          one request through the interpreter (--plane ID, request on standard input)
   fmt           list unformatted files of the pack; --write rewrites them
+  cases         OPA's own test cases (--dir) compiled for our host (--capabilities FILE), a line of JSON each
   capabilities  what the gateway's host can run, from --host FILE (a JSON list of builtin names)
 `
 
@@ -38,6 +39,7 @@ var commands = map[string]command{
 	"eval":         evalCommand,
 	"fmt":          fmtCommand,
 	"capabilities": capabilitiesCommand,
+	"cases":        casesCommand,
 }
 
 func main() {
@@ -56,6 +58,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintf(stderr, "regoc %s: %v\n", args[0], err)
 		return exitFailure
+	}
+	if report == nil { // it has written lines of its own
+		return exitOK
 	}
 	encoder := json.NewEncoder(stdout)
 	encoder.SetEscapeHTML(false)
