@@ -17,8 +17,10 @@ import { TOKEN_CALLS } from './builtins/tokens.ts'
  * an error, which makes the expression undefined and its negation true, this throws and the decision ends.
  */
 export interface Builtin {
-  /** Its result is recorded with the decision, so that a replay gets the same one. */
+  /** The same operands may have another answer at another time: no verdict over it may be kept. */
   readonly nondeterministic: boolean
+  /** Its result is recorded with the decision, so that a replay gets the same one. */
+  readonly recorded: boolean
   call(operands: readonly RegoValue[], circumstances: Circumstances): Answer
 }
 
@@ -35,6 +37,9 @@ const PURE: Calls = {
   ...TOKEN_CALLS,
 }
 
+/** These look at the time when they are told none. Their operands are secrets: what is recorded is the time alone. */
+const TIMED = new Set(['io.jwt.decode_verify'])
+
 const IMPURE: Calls = {
   'rand.intn': randomBelow,
   'time.now_ns': (_operands, _name, { nowNs }) => regoNumber(nowNs),
@@ -47,9 +52,12 @@ export const BUILTINS: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ...Object.entries(PURE).map(entry(false)),
 ])
 
-function entry(nondeterministic: boolean) {
+function entry(recorded: boolean) {
   return ([name, call]: [string, Calls[string]]): [string, Builtin] => [
     name,
-    { nondeterministic, call: (operands, circumstances) => call(operands, name, circumstances) },
+    {
+      nondeterministic: recorded || TIMED.has(name),
+      recorded,
+      call: (operands, circumstances) => call(operands, name, circumstances) },
   ]
 }

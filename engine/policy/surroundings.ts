@@ -26,7 +26,15 @@ export class Surroundings {
         "the request can't be judged: its time is not a whole number of milliseconds",
       )
     }
-    this.#circumstances = { nowNs: BigInt(nowMs) * 1_000_000n, random: randomBytes }
+    const nowNs = recordedTime(recorded) ?? BigInt(nowMs) * 1_000_000n
+    const looked = (): void => this.#remember('time.now_ns', '[]', nowNs.toString())
+    this.#circumstances = {
+      get nowNs() {
+        looked()
+        return nowNs
+      },
+      random: randomBytes,
+    }
     this.#recorded = recorded
   }
 
@@ -37,14 +45,18 @@ export class Surroundings {
   readonly host: HostCall = (name, operands) => {
     const builtin = BUILTINS.get(name)
     if (builtin === undefined) throw new PolicyError('ERR_POLICY_BUILTIN', `the gateway has no builtin ${name}`)
-    if (!builtin.nondeterministic) return builtin.call(operands, this.#circumstances)
+    if (!builtin.recorded) return builtin.call(operands, this.#circumstances)
     const asked = printRegoValue(operands)
     const known = this.#told.get(name)?.get(asked)
     if (known !== undefined) return parseRegoValue(known)
     const answer = this.#again(name, asked) ?? builtin.call(operands, this.#circumstances)
     if (answer === undefined) return undefined
-    this.#told.set(name, (this.#told.get(name) ?? new Map<string, string>()).set(asked, printRegoValue(answer)))
+    this.#remember(name, asked, printRegoValue(answer))
     return answer
+  }
+
+  #remember(name: string, asked: string, answer: string): void {
+    this.#told.set(name, (this.#told.get(name) ?? new Map<string, string>()).set(asked, answer))
   }
 
   /** OPA's `nd_builtin_cache`. Null when nothing was asked. Nanoseconds exceed 2^53: results are text. */
@@ -62,4 +74,10 @@ export class Surroundings {
     if (name === 'time.now_ns') return undefined
     throw new PolicyError('ERR_POLICY_UNRECORDED', `the record holds no answer of ${name} to these operands`)
   }
+}
+
+function recordedTime(recorded: JsonObject | null | undefined): bigint | undefined {
+  const results = recorded?.['time.now_ns']
+  const text = isObject(results) ? results['[]'] : undefined
+  return typeof text === 'string' && /^\d{1,19}$/.test(text) ? BigInt(text) : undefined
 }

@@ -176,7 +176,7 @@ interface Constraints {
   readonly time: number
 }
 
-function constraintsOf(given: RegoObject, name: string, { nowNs }: Circumstances): Constraints {
+function constraintsOf(given: RegoObject, name: string, circumstances: Circumstances): Constraints {
   const known = ['cert', 'secret', 'alg', 'iss', 'aud', 'time']
   if (!given.entries.every(([key]) => typeof key === 'string' && known.includes(key))) {
     throw wrongOperand(name, `constraints of ${known.join(', ')}`)
@@ -196,12 +196,12 @@ function constraintsOf(given: RegoObject, name: string, { nowNs }: Circumstances
     alg: text('alg'),
     iss: text('iss'),
     aud: text('aud'),
-    time: timeIn(field(given, 'time'), nowNs, name),
+    time: timeIn(field(given, 'time'), circumstances, name),
   }
 }
 
-function timeIn(value: RegoValue | undefined, nowNs: bigint, name: string): number {
-  if (value === undefined) return Number(nowNs)
+function timeIn(value: RegoValue | undefined, circumstances: Circumstances, name: string): number {
+  if (value === undefined) return Number(circumstances.nowNs)
   const time = isNumber(value) ? Number(value.text) : Number.NaN
   if (!(time >= 0)) throw wrongOperand(name, 'a time that is not negative')
   return time

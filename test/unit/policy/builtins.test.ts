@@ -35,6 +35,7 @@ describe('the table', () => {
       'rand.intn',
       'time.now_ns',
       'uuid.rfc4122',
+      'io.jwt.decode_verify',
     ])
   })
 })
