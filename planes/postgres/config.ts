@@ -1,5 +1,6 @@
 import { type ConfigSchema, parseDuration, parseSize, type Secret, sectionReader } from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
+import type { OAuthConfig } from './oauth-bearer.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
 /** The plane's section of the configuration, read and checked. */
@@ -13,6 +14,8 @@ export interface PostgresConfig {
   readonly upstream: Omit<UpstreamConfig, 'database'>
   /** Which databases a client may name; `any`: whichever the upstream has. */
   readonly databases: readonly string[] | 'any'
+  /** null: tokens come as passwords alone. */
+  readonly oauth: OAuthConfig | null
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   readonly limits: {
     readonly connections: number
@@ -47,6 +50,7 @@ interface PostgresText {
     readonly connect_timeout: string
   }
   readonly databases: readonly string[] | 'any'
+  readonly oauth?: { readonly issuer: string; readonly scope: string; readonly users: readonly string[] }
   readonly hold: { readonly patience: string; readonly heartbeat: string }
   readonly limits: {
     readonly connections: number
@@ -129,6 +133,24 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
         description: 'a list of databases, or the word any',
       },
     },
+    oauth: mapping(
+      'a mapping of issuer, scope and users',
+      {
+        issuer: {
+          type: 'string',
+          pattern: '^https?://[^?#]+$',
+          description: 'the URL of the identity provider that clients are sent to for a token',
+        },
+        scope: { ...text('the scopes to ask it for, separated by blanks'), default: 'openid' },
+        users: {
+          type: 'array',
+          items: text('a user name'),
+          description: 'a list of the user names that are asked for a token by OAUTHBEARER',
+          default: [],
+        },
+      },
+      ['issuer'],
+    ),
     hold: {
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
@@ -171,7 +193,7 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, hold, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, oauth, hold, limits } = readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -188,6 +210,7 @@ export function configure(raw: unknown): PostgresConfig {
       connectTimeoutMs: milliseconds(upstream.connect_timeout),
     },
     databases,
+    oauth: oauth ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
     limits: {
       connections: limits.connections,

@@ -2,7 +2,7 @@ import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { PlaneHost, Principal, RunningPlane } from '../../engine/index.ts'
-import { ConfigError, CountersignError, ProtocolError, UpstreamError } from '../../engine/index.ts'
+import { ConfigError, CountersignError, IdentityError, ProtocolError, UpstreamError } from '../../engine/index.ts'
 import { CatalogSource } from './catalog-source.ts'
 import { catalogueUpstream, sessionUpstream } from './audit/upstream-place.ts'
 import type { PostgresConfig } from './config.ts'
@@ -117,7 +117,7 @@ class Listener implements RunningPlane {
     const { socket } = handshake
     const minor = negotiateVersion(socket, first)
     const startup = readStartup(first.parameters)
-    const principal = await this.#host.identify({ kind: 'token', token: await handshake.password(), source })
+    const principal = await this.#identify(handshake, startup, source)
     if (this.#draining)
       throw new UnavailableError('the gateway is shutting down: connect again', SQLSTATE.cannotConnectNow)
     const { databases } = this.#config
@@ -134,6 +134,22 @@ class Listener implements RunningPlane {
       },
     }
     return { startup, minor, principal, source, session: await this.#host.openSession(principal, about) }
+  }
+
+  /** By a token, as password or by OAUTHBEARER; refused ones are recorded before the client hears of it. */
+  async #identify(handshake: Handshake, { user, authentication }: Startup, source: string | null): Promise<Principal> {
+    const { oauth } = this.#config
+    const asked = authentication ?? (oauth?.users.includes(user) === true ? 'oauth' : 'password')
+    if (asked === 'password') return this.#host.identify({ kind: 'token', token: await handshake.password(), source })
+    if (oauth === null) throw new ProtocolError('ERR_PROTOCOL_STARTUP', 'OAUTHBEARER is not offered here')
+    const token = await handshake.bearer()
+    try {
+      if (token === null) throw new IdentityError('ERR_IDENTITY_MALFORMED', 'no token yet: get one and connect again')
+      return await this.#host.identify({ kind: 'token', token, source })
+    } catch (error) {
+      if (error instanceof IdentityError) await handshake.turnAway(oauth)
+      throw error
+    }
   }
 
   async #serve(handshake: Handshake, { startup, minor, principal, source, session }: Authenticated): Promise<void> {

@@ -28,6 +28,7 @@ describe('the plane’s section', () => {
         connectTimeoutMs: 10_000,
       },
       databases: ['bank'],
+      oauth: null,
       hold: { patienceMs: 900_000, heartbeatMs: 15_000 },
       limits: {
         connections: 500,
