@@ -16,6 +16,8 @@ export interface PostgresConfig {
   readonly databases: readonly string[] | 'any'
   /** null: tokens come as passwords alone. */
   readonly oauth: OAuthConfig | null
+  /** A directory that gets a trace of each session, for support; null: none is made. */
+  readonly trace: string | null
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   readonly limits: {
     readonly connections: number
@@ -51,6 +53,7 @@ interface PostgresText {
   }
   readonly databases: readonly string[] | 'any'
   readonly oauth?: { readonly issuer: string; readonly scope: string; readonly users: readonly string[] }
+  readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
   readonly limits: {
     readonly connections: number
@@ -151,6 +154,11 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
       },
       ['issuer'],
     ),
+    trace: {
+      type: 'string',
+      pattern: '^/',
+      description: 'the absolute path of a directory that gets a trace of each session, for support',
+    },
     hold: {
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
@@ -193,7 +201,7 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, oauth, hold, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, limits } = readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -211,6 +219,7 @@ export function configure(raw: unknown): PostgresConfig {
     },
     databases,
     oauth: oauth ?? null,
+    trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
     limits: {
       connections: limits.connections,

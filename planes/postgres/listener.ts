@@ -13,11 +13,16 @@ import { SqlParser } from './normalizer/index.ts'
 import { encoded, errorResponse } from './session/server-messages.ts'
 import { PostgresSession } from './session/session.ts'
 import { readStartup, type Startup } from './session/startup-parameters.ts'
+import { SessionTrace } from './session/session-trace.ts'
+import { makeTraceDirectory, TraceFile } from './trace-file.ts'
 import { connectUpstream, sendCancel, ServerRefusal, type UpstreamConfig, type UpstreamConnection } from './upstream.ts'
 
 /** How long a statement whose client has gone may take to tell how it ended. */
 const GRACE_MS = 5000
 const KEEPALIVE_MS = 30_000
+
+/** How much longer than the server's a masked row may be, where it is traced. */
+const MASKED_GROWTH = 64 * 1024 * 1024
 
 interface OpenSession {
   readonly secret: Buffer
@@ -61,6 +66,7 @@ class Listener implements RunningPlane {
   }
 
   listen(): Promise<void> {
+    if (this.#config.trace !== null) makeTraceDirectory(this.#config.trace)
     const { host, port } = this.#config.listen
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause) => {
@@ -169,6 +175,7 @@ class Listener implements RunningPlane {
     const { database, user } = startup
     const client = { principal, session, database, user, source }
     const catalog = this.#catalog(config)
+    const traceFile = this.#traceFile(session.id)
     const running = new PostgresSession({
       client,
       socket,
@@ -183,6 +190,13 @@ class Listener implements RunningPlane {
         hold: this.#config.hold,
         graceMs: GRACE_MS,
       },
+      trace:
+        traceFile &&
+        new SessionTrace(traceFile, {
+          reword: async (sql) => (await catalog.normalize(sql)).statements.map(({ text }) => text),
+          now: Date.now,
+          maxFrameBytes: this.#config.limits.rowBytes + MASKED_GROWTH,
+        }),
       normalize: (sql) => catalog.normalize(sql),
       catalogueChanged: (how) => catalog.changed(how),
       cancelUpstream: () => sendCancel(config, upstream.cancelKey),
@@ -194,7 +208,15 @@ class Listener implements RunningPlane {
       await running.run(handshake.release())
     } finally {
       this.#sessions.delete(key.pid)
+      traceFile?.close()
     }
+  }
+
+  #traceFile(session: string): TraceFile | null {
+    if (this.#config.trace === null) return null
+    return new TraceFile(this.#config.trace, session, ({ message }) => {
+      this.#host.log('trace_failed', { session, message })
+    })
   }
 
   #catalog(config: UpstreamConfig): CatalogSource {

@@ -29,6 +29,7 @@ describe('the plane’s section', () => {
       },
       databases: ['bank'],
       oauth: null,
+      trace: null,
       hold: { patienceMs: 900_000, heartbeatMs: 15_000 },
       limits: {
         connections: 500,
