@@ -81,6 +81,11 @@ export interface AccessRequest {
   /** What only this protocol has; reaches policy under the plane's own name (`input.postgres`). */
   readonly block: JsonObject
   /**
+   * What the plane found out about the request when it came, such as how much it would read: in the block for policy, record and approver, but no part
+   * of what an approval binds, since it changes while the request stays the same.
+   */
+  readonly observed?: JsonObject
+  /**
    * The same resources and block with every client-sent value that meets a label masked: what goes into the record and
    * before an approver's eyes. The very same objects where nothing is to be masked.
    */
@@ -118,8 +123,9 @@ export const LONE_SURROGATE: RegExp = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
  * Unicode.
  */
 export function sealRequest(request: AccessRequest, bindingKey: Uint8Array): SealedRequest {
-  const { principal, action, resources, context, block } = request
-  const json = JSON.stringify({ principal, action, resources, context, [context.plane]: block })
+  const { principal, action, resources, context, block, observed } = request
+  const seen = observed === undefined ? block : { ...block, ...observed }
+  const json = JSON.stringify({ principal, action, resources, context, [context.plane]: seen })
   if (json.length > MAX_REQUEST_BYTES || Buffer.byteLength(json) > MAX_REQUEST_BYTES) {
     throw new NormalizeError(
       'ERR_NORMALIZE_REQUEST',

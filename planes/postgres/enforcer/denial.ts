@@ -8,6 +8,7 @@ import {
   ProtocolError,
   UpstreamError,
 } from '../../../engine/index.ts'
+import type { Overrun } from './answer-limit.ts'
 
 /** An ErrorResponse or NoticeResponse of the gateway's own, in PostgreSQL's fields. */
 export interface Denial {
@@ -32,6 +33,7 @@ export const SQLSTATE = {
   invalidCatalogName: '3D000',
   featureNotSupported: '0A000',
   syntaxError: '42601',
+  programLimitExceeded: '54000',
   statementTooComplex: '54001',
   undefinedPreparedStatement: '26000',
   undefinedCursor: '34000',
@@ -57,6 +59,17 @@ export function denialOfDecision(decision: Decision): Denial {
       : `refused by policy: ${first?.message ?? 'no rule allows this'}`,
     ...(detail === '' ? {} : { detail }),
     hint: `Decision ${decision.id}, rule ${first?.rule ?? 'no_rule'}.${waiting ? ' Send the same statement again once it is approved.' : ''}`,
+  }
+}
+
+/** An answer that ran into a limit of its decision. */
+export function denialOfOverrun({ kind, allowed }: Overrun, decision: Decision): Denial {
+  const unit = { rows: 'rows', bytes: 'bytes of rows', time: 'milliseconds' }[kind]
+  return {
+    severity: 'ERROR',
+    code: kind === 'time' ? SQLSTATE.queryCanceled : SQLSTATE.programLimitExceeded,
+    message: `policy allows ${allowed} ${unit} of this statement, and the rest is not handed out`,
+    hint: `Decision ${decision.id}. Ask for less: fewer rows, fewer columns, a narrower condition.`,
   }
 }
 

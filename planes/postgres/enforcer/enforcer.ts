@@ -5,6 +5,7 @@ import type {
   FieldMask,
   JsonObject,
   Labels,
+  Limits,
   PlaneHost,
   Principal,
   RequestContext,
@@ -16,6 +17,7 @@ import { CountersignError, NormalizeError, ObligationError, stricterMask } from 
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
 import { accessParts } from '../normalizer/index.ts'
+import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { CopyMasker } from './copy-masker.ts'
@@ -43,6 +45,8 @@ export interface Invocation {
   readonly bound: string
   readonly resultFormats: readonly number[]
   readonly transaction: RequestContext['transaction']
+  /** What of its portal's answer earlier executions have handed out. */
+  readonly spent: Spent
   /** Judge it as prepared only: it will be parsed, not run. */
   readonly prepareOnly: boolean
   /** Names the same statement again, after a hold: the catalogue may have changed. */
@@ -128,7 +132,8 @@ export class Enforcer {
       return { kind: 'denied', denial: denialOfDecision(decision) }
     const { statement, catalog, resultFormats, prepareOnly } = invocation
     const sensitive = isSensitive(statement, labels)
-    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
+    const limits = prepareOnly ? undefined : verdict.limits
+    const plan = uncuttable(statement, limits) ?? planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
     if (plan instanceof CountersignError) {
       // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
@@ -145,6 +150,7 @@ export class Enforcer {
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
       masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
       sensitive,
+      limit: limits === undefined ? null : new AnswerLimit(limits, invocation.spent),
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,
       checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
@@ -194,6 +200,13 @@ export class Enforcer {
       setting: statement.setting === null ? null : { ...statement.setting },
     }
   }
+}
+
+/** A write that is done can't be cut short: it either is refused or hands out all that it returns. */
+function uncuttable({ effectFree, kind }: NormalizedStatement, limits: Limits | undefined): ObligationError | null {
+  if (effectFree || (limits?.max_rows === undefined && limits?.max_bytes === undefined)) return null
+  const message = `the rows of ${kind} can not be limited, because it has done its work by the time they come`
+  return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
 }
 
 interface PlannedMask extends ColumnMask {

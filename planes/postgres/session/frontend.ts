@@ -128,7 +128,8 @@ export class Frontend {
     const prepared = await this.#lookUp(this.#wire.statements, incoming.statement)
     if (prepared === undefined) return this.#denyHere(unknown('prepared statement', incoming.statement))
     const { parameters, formats: parameterFormats, resultFormats } = incoming
-    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats }
+    const spent = { rows: 0, bytes: 0 }
+    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats, spent }
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
   }
@@ -204,7 +205,7 @@ export class Frontend {
     for (const { prepared, reply } of this.#pending) {
       if (prepared === null || prepared.allowed || reply.kind !== 'parse') continue
       const invocation = await this.#invocation(
-        { prepared, parameters: [], parameterFormats: [], resultFormats: [] },
+        { prepared, parameters: [], parameterFormats: [], resultFormats: [], spent: { rows: 0, bytes: 0 } },
         true,
       )
       const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
@@ -227,7 +228,7 @@ export class Frontend {
 
   /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
   async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
-    const { prepared, resultFormats } = portal
+    const { prepared, resultFormats, spent } = portal
     const named = await this.#invocations.name(prepared.sql)
     if (named instanceof NormalizeError) return named
     const statement = named.statements[0]
@@ -239,6 +240,7 @@ export class Frontend {
       ),
       bound: boundText(prepared.sql, portal),
       resultFormats,
+      spent,
       prepareOnly,
     }
   }

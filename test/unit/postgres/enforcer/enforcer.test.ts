@@ -101,6 +101,11 @@ describe('what an approval binds', () => {
   })
 })
 
+function copyOf(form: CopyForm | null): NormalizedStatement {
+  const columns = statement('read secret #1').outputs ?? []
+  return statement('read secret #1', { kind: 'copy_to', outputs: null, copy: { columns, form } })
+}
+
 describe('masks', () => {
   const ssn = { field: 'public.customers.ssn', method: 'redact' } as const
 
@@ -123,10 +128,6 @@ describe('masks', () => {
     expect(await judge(engine, invocation(statement('read secret #1', { outputs })))).toMatchObject({ kind: 'denied' })
   })
 
-  const copyOf = (form: CopyForm | null): NormalizedStatement => {
-    const columns = statement('read secret #1').outputs ?? []
-    return statement('read secret #1', { kind: 'copy_to', outputs: null, copy: { columns, form } })
-  }
   const text: CopyForm = { kind: 'text', delimiter: 9, nullText: '', header: false }
 
   test('a COPY whose options nobody understands is refused where something in it is to be masked', async () => {
