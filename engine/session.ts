@@ -265,8 +265,7 @@ export class GatewaySession implements Session {
     if (unusable !== null) return this.#rejectHeld(decision, judgement, approval, unusable.rule, unusable.message)
     const fields = verdict.kind === 'forward' ? [] : verdict.fields
     const limited = withLimits(limitsOf(verdict))
-    const released: Verdict =
-      fields.length > 0 ? { kind: 'mask', fields, ...limited } : { kind: 'forward', ...limited }
+    const released: Verdict = fields.length > 0 ? { kind: 'mask', fields, ...limited } : { kind: 'forward', ...limited }
     const used = ref(approval, 'used')
     await this.#recordIntent(decision, judgement, released, used).durable
     return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)

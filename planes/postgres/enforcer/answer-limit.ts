@@ -33,7 +33,7 @@ export class AnswerLimit {
 
   /** Takes one row of so many bytes. False: this one and all behind it are not handed out. */
   admits(bytes: number): boolean {
-    if (this.#overrun !== null) return false
+    if (this.#overrun !== null) return this.#overrun.kind === 'time' // what comes before the server gives up is not lost
     const spent = this.#spent
     if (spent.rows + 1 > this.#rows) this.#overrun = { kind: 'rows', allowed: this.#rows }
     else if (spent.bytes + bytes > this.#bytes) this.#overrun = { kind: 'bytes', allowed: this.#bytes }

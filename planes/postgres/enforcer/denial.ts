@@ -39,6 +39,7 @@ export const SQLSTATE = {
   undefinedCursor: '34000',
   duplicatePreparedStatement: '42P05',
   failedTransaction: '25P02',
+  idleTransaction: '25P03',
   protocolViolation: '08P01',
   connectionFailure: '08006',
   ioError: '58030',
@@ -96,6 +97,9 @@ export function fatalOf(error: unknown): Denial {
       hint: error.code,
     }
   }
+  if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_LIMIT') {
+    return { severity, code: SQLSTATE.programLimitExceeded, message: error.message, hint: error.code }
+  }
   if (error instanceof IdentityError)
     return { severity, code: sqlstateOf(error), message: error.message, hint: error.code }
   if (error instanceof ProtocolError || error instanceof UpstreamError) {
@@ -125,8 +129,10 @@ function sqlstateOf(error: CountersignError): string {
   if (error instanceof ObligationError) return SQLSTATE.insufficientPrivilege
   if (error instanceof IdentityError) return SQLSTATE.invalidPassword
   if (error instanceof EvidenceError) return SQLSTATE.ioError
-  if (error instanceof ProtocolError)
+  if (error instanceof ProtocolError) {
+    if (error.code === 'ERR_PROTOCOL_IDLE') return SQLSTATE.idleTransaction
     return error.code === 'ERR_PROTOCOL_TLS' ? SQLSTATE.invalidAuthorization : SQLSTATE.protocolViolation
+  }
   if (error instanceof UpstreamError)
     return error.code === 'ERR_UPSTREAM_CLOSED' ? SQLSTATE.adminShutdown : SQLSTATE.connectionFailure
   return SQLSTATE.internalError

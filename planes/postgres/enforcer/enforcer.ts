@@ -69,8 +69,8 @@ export type Judged =
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
-/** What the session can't carry, whatever policy says of it: rows of the client's, messages outside any statement. */
-const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_from', 'listen', 'unlisten', 'notify'])
+/** What the session can't carry, whatever policy says of it: messages outside any statement. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['listen', 'unlisten', 'notify'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -133,7 +133,9 @@ export class Enforcer {
     const { statement, catalog, resultFormats, prepareOnly } = invocation
     const sensitive = isSensitive(statement, labels)
     const limits = prepareOnly ? undefined : verdict.limits
-    const plan = uncuttable(statement, limits) ?? planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
+    const plan =
+      uncuttable(statement, limits) ??
+      planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
     if (plan instanceof CountersignError) {
       // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
@@ -146,6 +148,7 @@ export class Enforcer {
       decision,
       columns: outputs?.length ?? null,
       copy: prepareOnly || statement.copy === null ? null : this.#copying(statement.copy, plan),
+      takesCopy: statement.kind === 'copy_from' && !prepareOnly,
       answerColumns: outputs === null ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
       masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),

@@ -46,6 +46,7 @@ function invocation(of: NormalizedStatement, changes: Partial<Invocation> = {}):
     bound: of.text,
     resultFormats: [],
     transaction: 'none',
+    spent: { rows: 0, bytes: 0 },
     prepareOnly: false,
     again: () => Promise.resolve({ statement: of, catalog }),
     ...changes,
