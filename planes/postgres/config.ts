@@ -24,6 +24,8 @@ export interface PostgresConfig {
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   /** Of the mask methods that need one; null: these are refused. */
   readonly maskingKey: MaskingKey | null
+  /** Policy is told what the server expects of each statement. */
+  readonly estimates: boolean
   readonly limits: {
     readonly connections: number
     readonly authenticationMs: number
@@ -58,6 +60,7 @@ interface PostgresText {
   }
   readonly databases: readonly string[] | 'any'
   readonly hold: { readonly patience: string; readonly heartbeat: string }
+  readonly estimates: boolean
   readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
@@ -144,6 +147,11 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
     },
+    estimates: {
+      enum: [true, false],
+      description: 'true to ask the server what it expects of each statement, for policies that read postgres.estimate',
+      default: false,
+    },
     masking: mapping(
       'a mapping of key and key_id',
       {
@@ -190,7 +198,7 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, hold, masking, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, hold, estimates, masking, limits } = readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -208,6 +216,7 @@ export function configure(raw: unknown): PostgresConfig {
     },
     databases,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
+    estimates,
     maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,

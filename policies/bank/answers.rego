@@ -14,6 +14,16 @@ limit contains lib.tagged(rego.metadata.rule(), {"max_rows": most}) if {
 }
 
 # METADATA
+# title: Statements of agents that take too long are given up
+# custom:
+#   id: answer-time
+#   controls: [AIO.III.A.2(a), IS.II.C.18]
+limit contains lib.tagged(rego.metadata.rule(), {"timeout_ms": most}) if {
+	known_agent
+	most := data.answers.timeout_ms[input.postgres.kind]
+}
+
+# METADATA
 # title: Agents ask for less than the server expects to find
 # custom:
 #   id: answer-too-large

@@ -12,6 +12,12 @@ test_a_copy_is_cut_off_and_a_select_only_where_the_bank_says_so if {
 	r.rules(limited) == {"answer-limit", "read-public"}
 }
 
+test_a_statement_has_the_time_that_the_bank_says if {
+	timed := verdict(r.select([r.table("public.transfers", [])])) with data.answers as {"timeout_ms": {"select": 500}, "refuse_above": 10}
+	timed.limits == {"max_rows": null, "max_bytes": null, "timeout_ms": 500}
+	r.rules(timed) == {"answer-time", "read-public"}
+}
+
 test_what_is_expected_to_find_too_much_is_refused if {
 	answer := verdict(estimated(1000001))
 	answer.verdict == "reject"

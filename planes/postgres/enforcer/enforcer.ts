@@ -16,6 +16,7 @@ import type {
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
+import type { Estimate } from '../estimates.ts'
 import { accessParts } from '../normalizer/index.ts'
 import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
@@ -61,6 +62,8 @@ export interface EnforcerOptions {
   readonly key: MaskingKey | null
   /** The largest row of a COPY, in bytes, that is held to be masked. */
   readonly maxRowBytes: number
+  /** Asks the server what it expects of a statement; null where policy isn't to be told. */
+  readonly estimate: ((text: string) => Promise<Estimate | null>) | null
 }
 
 export type Judged =
@@ -87,17 +90,18 @@ export class Enforcer {
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
+    const observed = await this.#observed(invocation)
     const effectFree = invocation.prepareOnly || invocation.statement.effectFree
     let current = invocation
     for (let attempt = 1; ; attempt += 1) {
       const labels = this.#host.labels()
       try {
-        const decision = await this.#client.session.decide(this.#request(current, labels), {
+        const decision = await this.#client.session.decide(this.#request(current, labels, observed), {
           ...options,
           effectFree,
           again: async () => {
             current = { ...invocation, ...(await invocation.again()) }
-            return this.#request(current, this.#host.labels())
+            return this.#request(current, this.#host.labels(), observed)
           },
         })
         return await this.#carryOut(decision, current, labels)
@@ -167,7 +171,16 @@ export class Enforcer {
     return { columns: columns.length, binary: form === null ? null : form.kind === 'binary', masker }
   }
 
-  #request(invocation: Invocation, labels: Labels): AccessRequest {
+  /** What the server expects of it, where that is asked for. Functions that aren't the server's own might run as it plans. */
+  async #observed({ statement, prepareOnly }: Invocation): Promise<AccessRequest['observed']> {
+    const { estimate } = this.#options
+    if (estimate === null) return undefined
+    const { planned, functions } = statement
+    const safe = !prepareOnly && planned !== null && functions.every((name) => name.startsWith('pg_catalog.'))
+    return { estimate: safe ? await estimate(planned) : null }
+  }
+
+  #request(invocation: Invocation, labels: Labels, observed: AccessRequest['observed']): AccessRequest {
     const { principal, session, source } = this.#client
     const { statement, transaction, prepareOnly } = invocation
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
@@ -186,6 +199,7 @@ export class Enforcer {
         approvals: [],
       },
       block,
+      ...(observed === undefined ? {} : { observed }),
       recorded: recordedView(invocation, labels, resources, block, known),
       bound: invocation.bound,
       labels_revision: labels.revision,

@@ -31,6 +31,7 @@ describe('the plane’s section', () => {
       databases: ['bank'],
       hold: { patienceMs: 900_000, heartbeatMs: 15_000 },
       maskingKey: null,
+      estimates: false,
       limits: {
         connections: 500,
         authenticationMs: 20_000,

@@ -55,7 +55,12 @@ function invocation(of: NormalizedStatement, changes: Partial<Invocation> = {}):
 
 function judge(engine: ScriptedEngine, asked: Invocation): Promise<Judged> {
   const client: Client = { principal: AGENT, session: engine, database: 'bank', user: 'reconciler', source: null }
-  const enforcer = new Enforcer(client, engine.host(), { now: () => 0, key: null, maxRowBytes: 1 << 20 })
+  const enforcer = new Enforcer(client, engine.host(), {
+    now: () => 0,
+    key: null,
+    maxRowBytes: 1 << 20,
+    estimate: null,
+  })
   return enforcer.judge(asked, { signal: new AbortController().signal, patienceMs: 0 })
 }
 
@@ -146,7 +151,7 @@ describe('masks', () => {
     copying.copyOut({ format: 0, columnFormats: [0, 0] })
     const frame = Buffer.from('d\0\0\0\x121\t123-45-6789\n', 'latin1')
     const out = new Writer()
-    expect(copying.copyData(frame, 0, 5, frame.length, out, () => undefined)).toBe(true)
+    expect(copying.copyData(frame, 0, 5, frame.length, out, () => undefined)).toBe('rebuilt')
     copying.copyDone()
     await copying.complete('COPY 1')
     expect(out.take().toString('latin1', 5)).toBe('1\t[redacted]\n')
@@ -257,10 +262,12 @@ test('a statement that can’t be named is refused without the client’s litera
   })
   const client: Client = { principal: AGENT, session, database: 'bank', user: 'reconciler', source: null }
   const error = new NormalizeError('ERR_NORMALIZE_SYNTAX', 'syntax error at "123-45-6789"', { position: 8 })
-  const denial = await new Enforcer(client, engine.host(), { now: () => 0, key: null, maxRowBytes: 1 << 20 }).refuse(
-    error,
-    'query',
-  )
+  const denial = await new Enforcer(client, engine.host(), {
+    now: () => 0,
+    key: null,
+    maxRowBytes: 1 << 20,
+    estimate: null,
+  }).refuse(error, 'query')
   expect(denial).toMatchObject({ code: '42601', position: 8, message: 'syntax error at "123-45-6789"' })
   expect(JSON.stringify(seen)).not.toContain('123-45-6789')
 })
