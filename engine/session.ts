@@ -1,6 +1,6 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
-import { constant, sealRequest } from './access-request.ts'
+import { constant, isConstant, sealRequest, seenBlock } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
@@ -350,9 +350,8 @@ function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
 
-/** The very same object where nothing was found out: its canonical form is kept. */
 function recordedBlock({ recorded, observed }: AccessRequest): JsonObject {
-  return observed === undefined ? recorded.block : { ...recorded.block, ...observed }
+  return observed === undefined ? recorded.block : seenBlock({ block: recorded.block, observed })
 }
 
 function limitsOf(verdict: Verdict): Limits | undefined {
@@ -363,8 +362,15 @@ function withLimits(limits: Limits | undefined): { readonly limits?: Limits } {
   return limits === undefined ? {} : { limits }
 }
 
+const CONTROLS = new WeakMap<readonly Reason[], readonly string[]>()
+
+// A verdict that is kept by policy has the same reasons each time.
 function controlsOf(reasons: readonly Reason[]): readonly string[] {
-  return [...new Set(reasons.flatMap((reason) => reason.controls))].toSorted()
+  const known = CONTROLS.get(reasons)
+  if (known !== undefined) return known
+  const controls = constant([...new Set(reasons.flatMap((reason) => reason.controls))].toSorted())
+  if (isConstant(reasons)) CONTROLS.set(reasons, controls)
+  return controls
 }
 
 /** What a statement writes is a value like what it reads: it goes into the payload, which can be erased. */

@@ -82,6 +82,8 @@ export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
   readonly #options: EnforcerOptions
+  #ms = 0
+  #timestamp = ''
 
   constructor(client: Client, host: PlaneHost, options: EnforcerOptions) {
     this.#options = options
@@ -151,8 +153,8 @@ export class Enforcer {
       session: this.#client.session,
       decision,
       columns: outputs?.length ?? null,
-      copy: prepareOnly || statement.copy === null ? null : this.#copying(statement.copy, plan),
       takesCopy: statement.kind === 'copy_from' && !prepareOnly,
+      copy: prepareOnly || statement.copy === null ? null : this.#copying(statement.copy, plan),
       answerColumns: outputs === null ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
       masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
@@ -193,7 +195,7 @@ export class Enforcer {
       context: {
         plane: 'postgres',
         session: session.id,
-        time: new Date(this.#options.now()).toISOString(),
+        time: this.#time(),
         source,
         transaction,
         approvals: [],
@@ -204,6 +206,14 @@ export class Enforcer {
       bound: invocation.bound,
       labels_revision: labels.revision,
     }
+  }
+
+  // Many requests share a millisecond.
+  #time(): string {
+    const ms = this.#options.now()
+    if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
+    this.#ms = ms
+    return this.#timestamp
   }
 
   #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
@@ -230,6 +240,8 @@ interface PlannedMask extends ColumnMask {
   readonly field: string
 }
 
+const NO_MASKS: readonly PlannedMask[] = []
+
 /** What to rewrite in the answer; an error where the session can't carry the statement, or not with these masks. */
 function planOf(
   statement: NormalizedStatement,
@@ -255,6 +267,7 @@ function maskPlan(
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | ObligationError {
+  if (masks.length === 0) return NO_MASKS
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
   for (const [index, output] of columns.entries()) {

@@ -85,13 +85,15 @@ afterAll(async () => {
 /** The starter pack's data with every column of every table labelled, each table's masked by one method. */
 function withTables(data: Record<string, unknown>): object {
   const { labels, masks } = Object(data)
-  const tables = (value: (method: string) => unknown): object =>
-    Object.fromEntries(MASK_METHODS.map((method) => [`public.${tableOf(method)}`, columnsAs(value(method))]))
   return {
     ...data,
-    labels: { postgres: { ...labels.postgres, ...tables(() => ['pii']) } },
-    masks: { postgres: { ...masks.postgres, ...tables((method) => method) } },
+    labels: { postgres: { ...labels.postgres, ...tablesAs(() => ['pii']) } },
+    masks: { postgres: { ...masks.postgres, ...tablesAs((method) => method) } },
   }
+}
+
+function tablesAs(value: (method: string) => unknown): object {
+  return Object.fromEntries(MASK_METHODS.map((method) => [`public.${tableOf(method)}`, columnsAs(value(method))]))
 }
 
 function columnsAs(value: unknown): object {
