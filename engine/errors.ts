@@ -58,7 +58,7 @@ export type PolicyErrorCode =
   | 'ERR_POLICY_RESULT'
   | 'ERR_POLICY_NONE'
 
-export type ObligationErrorCode = 'ERR_OBLIGATION_UNENFORCEABLE' | 'ERR_OBLIGATION_STALE'
+export type ObligationErrorCode = 'ERR_OBLIGATION_UNENFORCEABLE' | 'ERR_OBLIGATION_STALE' | 'ERR_OBLIGATION_LIMIT'
 
 export type ApprovalErrorCode =
   | 'ERR_APPROVAL_UNKNOWN'

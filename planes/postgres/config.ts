@@ -29,6 +29,8 @@ export interface PostgresConfig {
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   /** Of the mask methods that need one; null: these are refused. */
   readonly maskingKey: MaskingKey | null
+  /** Policy is told what the server expects of each statement. */
+  readonly estimates: boolean
   readonly limits: {
     readonly connections: number
     readonly authenticationMs: number
@@ -65,6 +67,7 @@ interface PostgresText {
   readonly oauth?: { readonly issuer: string; readonly scope: string; readonly users: readonly string[] }
   readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
+  readonly estimates: boolean
   readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
@@ -174,6 +177,11 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
     },
+    estimates: {
+      enum: [true, false],
+      description: 'true to ask the server what it expects of each statement, for policies that read postgres.estimate',
+      default: false,
+    },
     masking: mapping(
       'a mapping of key and key_id',
       {
@@ -220,7 +228,8 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, masking, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, estimates, masking, limits } =
+    readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -240,6 +249,7 @@ export function configure(raw: unknown): PostgresConfig {
     oauth: oauth ?? null,
     trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
+    estimates,
     maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,

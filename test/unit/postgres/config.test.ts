@@ -33,6 +33,7 @@ describe('the plane’s section', () => {
       trace: null,
       hold: { patienceMs: 900_000, heartbeatMs: 15_000 },
       maskingKey: null,
+      estimates: false,
       limits: {
         connections: 500,
         authenticationMs: 20_000,
