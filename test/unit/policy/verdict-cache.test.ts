@@ -137,17 +137,24 @@ describe('what a policy reads', () => {
   })
 })
 
+/** A machine that runs tests runs much else: how slow a bundle is is not asked here. */
+const PATIENT = { slowestMs: 10_000 }
+
 /** The starter pack, telling that it reads something else. */
 async function opened(reads: unknown): Promise<ActivePolicy> {
   const files = await filesOf('policies/dist/starter.tar.gz')
   const manifest = JSON.parse(contentOf(files, '.manifest').toString())
   const told = { ...manifest, metadata: { ...manifest.metadata, reads } }
-  return openBundle(await onDisk(pack(withFile(files, '.manifest', JSON.stringify(told)))), { kind: 'unsigned' })
+  return openBundle(
+    await onDisk(pack(withFile(files, '.manifest', JSON.stringify(told)))),
+    { kind: 'unsigned' },
+    PATIENT,
+  )
 }
 
 describe('a bundle that tells what it reads', () => {
   test('is refused when its own vectors show that it reads more', async () => {
-    const { metadata } = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' })
+    const { metadata } = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, PATIENT)
     const reads = readSetOf(metadata) ?? []
     expect(reads).toContainEqual(['resources'])
     await expect(opened(reads.filter(([root]) => root !== 'resources'))).rejects.toThrow(/reads more of the request/)
@@ -164,7 +171,7 @@ describe('a bundle that tells what it reads', () => {
   })
 
   test('is asked each time where it tells nothing, or asks for the time', async () => {
-    const toy = await openBundle(fixture('toy'), { kind: 'unsigned' })
+    const toy = await openBundle(fixture('toy'), { kind: 'unsigned' }, PATIENT)
     const request = requestOf({ class: 'read' })
     expect(toy.evaluate('toy', request, 0)).not.toBe(toy.evaluate('toy', request, 0))
   })
