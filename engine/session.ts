@@ -5,6 +5,7 @@ import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
+import { recordedInput } from './recorded-input.ts'
 import type { Decision, FieldMask, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
@@ -314,7 +315,11 @@ export class GatewaySession implements Session {
       controls: controlsOf(reasons),
       policy: judgement.policy,
       request: { digest },
-      payload: { block: request.recorded.block, values: writtenValues(request.recorded.resources) },
+      payload: {
+        block: request.recorded.block,
+        values: writtenValues(request.recorded.resources),
+        ...recordedInput(request),
+      },
       ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
       ...(approval === null ? {} : { approval: { ...approval } }),
       ...(nondeterministic === null ? {} : { nondeterministic }),
