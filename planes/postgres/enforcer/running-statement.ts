@@ -233,8 +233,8 @@ export class RunningStatement {
     return this.#settled
   }
 
-  /** Last frame and outcome are queued together and share one write to the disk. */
-  async #settle(
+  /** Last frame and outcome are queued together and share one write to the disk, and then one promise. */
+  #settle(
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
   ): Promise<void> {
@@ -248,7 +248,8 @@ export class RunningStatement {
       bytes: this.#recorded.bytes + (sent?.bytes ?? 0),
       masks: masks.map((mask, index) => ({ ...mask, count: counts[index] ?? 0 })),
     }
-    await Promise.all([frame, session.settle(decision, outcome)])
+    const settled = session.settle(decision, outcome)
+    return settled === frame ? settled : Promise.all([frame, settled]).then(() => undefined)
   }
 
   /** The count in the server's tag (`INSERT 0 1`, `SELECT 5`), else the rows that came. */
