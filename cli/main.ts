@@ -28,6 +28,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./approvals.ts')).approvalsCommand,
   },
   {
+    name: 'policy',
+    summary: 'propose, review, activate and roll back policies; a candidate beside the live one',
+    load: async () => (await import('./policy.ts')).policyCommand,
+  },
+  {
     name: 'postgres',
     summary: "hold the server's own log against evidence; evidence as a log of pgAudit's",
     load: async () => (await import('./postgres.ts')).postgresCommand,

@@ -1,9 +1,12 @@
 import Fastify from 'fastify'
 import type { ApprovalLedger } from '../engine/approvals/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
+import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import { ConfigError, CountersignError, IdentityError, type JsonObject, type Principal } from '../engine/index.ts'
+import type { Shadow } from '../engine/shadow/index.ts'
 import type { App, Request } from './app.ts'
 import { approvalRoutes, type Auditors } from './approval-routes.ts'
+import { policyRoutes } from './policy-routes.ts'
 import { problem, problemOf, refuse } from './problem.ts'
 
 export interface ApiOptions {
@@ -14,6 +17,8 @@ export interface ApiOptions {
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
+  readonly policies: PolicyLife
+  readonly shadow: Shadow
   readonly auditors: Auditors
   /** Resolves when the gateway can take work; rejects with what it lacks. */
   ready(): Promise<unknown>
@@ -46,7 +51,9 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
   })
   answerProblems(app, options)
   probes(app, options)
-  approvalRoutes(app, { ...options, principalOf: signIn(app, options.verifier) })
+  const principalOf = signIn(app, options.verifier)
+  approvalRoutes(app, { ...options, principalOf })
+  policyRoutes(app, { ...options, principalOf })
   const url = await app.listen({ host, port })
   return { url, close: () => app.close() }
 }
@@ -70,7 +77,14 @@ function answerProblems(app: App, options: ApiOptions): void {
     return refuse(reply, body)
   })
   app.setNotFoundHandler((request, reply) =>
-    refuse(reply, problem(404, 'ERR_NOT_FOUND', `there is no ${request.method} here; the API is under /v1/approvals`)),
+    refuse(
+      reply,
+      problem(
+        404,
+        'ERR_NOT_FOUND',
+        `there is no ${request.method} here; the API is under /v1/approvals and /v1/policy`,
+      ),
+    ),
   )
   app.addHook('onSend', async (_request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })

@@ -90,7 +90,7 @@ export interface AccessRequest {
    * can't be read): an approval of one is none of another. Never recorded; only its part in the digest is.
    */
   readonly bound?: string
-  /** Revision of the labels this request was normalized under; another one in force means: normalize again. */
+  /** `Labels.revision` that this request was normalized under; another one in force means: normalize again. */
   readonly labels_revision: string
 }
 
@@ -134,10 +134,10 @@ export function sealRequest(request: AccessRequest, bindingKey: Uint8Array): Sea
   return sealed
 }
 
-const SEALED = new WeakSet<SealedRequest>()
+const SEALED = new WeakSet<object>()
 
 /** Whether sealRequest made it: then nobody has touched its text since. */
-export function isSealed(request: SealedRequest): boolean {
+export function isSealed(request: object): boolean {
   return SEALED.has(request)
 }
 

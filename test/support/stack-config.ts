@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -69,6 +69,8 @@ function configuration(options: StackConfigOptions): object {
       bundle: './bundle.tar.gz',
       verify: { key: { file: './key.pem' }, algorithm: 'EdDSA', key_id: 'stack' },
       slowest_decision: '5s', // A machine that runs tests runs much else.
+      operators: { groups: ['policy-operators'] },
+      reviewers: { groups: ['policy-reviewers'] },
     },
     identity: {
       issuers: [
@@ -113,7 +115,14 @@ async function writeBundle(policy: string, directory: string): Promise<void> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const signed = await signBundle(await readFile(source), privateKey, 'EdDSA', 'stack')
   await writeFile(join(directory, 'bundle.tar.gz'), signed)
+  await writeFile(join(directory, 'bundle.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
   await writeFile(join(directory, 'key.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
+}
+
+/** Another bundle, signed as the stack's own: what its gateway takes over the API. */
+export async function signForStack(directory: string, bundle: string): Promise<Uint8Array<ArrayBuffer>> {
+  const key = createPrivateKey(await readFile(join(directory, 'bundle.key')))
+  return new Uint8Array(await signBundle(await readFile(bundle), key, 'EdDSA', 'stack'))
 }
 
 export function newLogKey(): NoteSigner {
