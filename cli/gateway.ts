@@ -232,8 +232,8 @@ async function openConsole(
   { policies, shadow }: { readonly policies: PolicyLife; readonly shadow: Shadow },
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
-  const { host, port, tls, auditors } = loaded.config.api
-  const { ledger } = rooms
+  const { host, port, tls, auditors, signIn } = loaded.config.api
+  const { ledger, bindingKey: secret } = rooms
   const verifier = recordingVerifier('api', rooms)
   const ready = async (): Promise<void> => {
     policies.checkReady()
@@ -249,6 +249,10 @@ async function openConsole(
       policies,
       shadow,
       auditors,
+      instance: loaded.config.instance,
+      signIn,
+      secret,
+      now: () => rooms.now(),
       ready,
       log: log.error,
     })

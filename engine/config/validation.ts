@@ -32,6 +32,7 @@ export interface ConfigText {
     readonly port: number
     readonly tls?: { readonly cert: OutsideText; readonly key: OutsideText }
     readonly auditors: MembersText
+    readonly sign_in?: SignInText
   }
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
@@ -40,6 +41,15 @@ export interface ConfigText {
 interface MembersText {
   readonly groups: readonly string[]
   readonly roles: readonly string[]
+}
+
+export interface SignInText {
+  readonly issuer: string
+  readonly client_id: string
+  readonly client_secret?: OutsideText
+  readonly scope: string
+  readonly resource?: string
+  readonly public_url?: string
 }
 
 export interface EvidenceLogText {

@@ -21,6 +21,11 @@ export interface PostgresConfig {
     readonly queryBytes: number
     readonly rowBytes: number
     readonly outboxBytes: number
+    /** How many prepared statements, and how many portals, one session may keep, and how many bytes of each. */
+    readonly statements: number
+    readonly statementBytes: number
+    /** How long a client may say nothing within a transaction. */
+    readonly idleTransactionMs: number
     /** How old the catalogue may get before it is looked at again. */
     readonly catalogueMs: number
   }
@@ -49,6 +54,9 @@ interface PostgresText {
     readonly query: string
     readonly row: string
     readonly outbox: string
+    readonly statements: number
+    readonly statement_texts: string
+    readonly idle_transaction: string
     readonly catalogue: string
   }
 }
@@ -140,6 +148,15 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
           query: size('1MiB'),
           row: size('64MiB'),
           outbox: size('1MiB'),
+          statements: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 1_000_000,
+            description: 'how many prepared statements, and how many portals, one session may keep',
+            default: 10_000,
+          },
+          statement_texts: size('32MiB'),
+          idle_transaction: duration('1h'),
           catalogue: duration('10s'),
         },
         [],
@@ -178,6 +195,9 @@ export function configure(raw: unknown): PostgresConfig {
       queryBytes: parseSize(limits.query) ?? 0,
       rowBytes: parseSize(limits.row) ?? 0,
       outboxBytes: parseSize(limits.outbox) ?? 0,
+      statements: limits.statements,
+      statementBytes: parseSize(limits.statement_texts) ?? 0,
+      idleTransactionMs: milliseconds(limits.idle_transaction),
       catalogueMs: milliseconds(limits.catalogue),
     },
   }

@@ -162,6 +162,8 @@ class Listener implements RunningPlane {
         maxQueryBytes: this.#config.limits.queryBytes,
         maxRowBytes: this.#config.limits.rowBytes,
         outboxBytes: this.#config.limits.outboxBytes,
+        kept: { names: this.#config.limits.statements, bytes: this.#config.limits.statementBytes },
+        idleTransactionMs: this.#config.limits.idleTransactionMs,
         hold: this.#config.hold,
         graceMs: GRACE_MS,
       },

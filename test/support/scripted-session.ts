@@ -36,6 +36,8 @@ const OPTIONS: SessionOptions = {
   maxQueryBytes: 1 << 20,
   maxRowBytes: 1 << 20,
   outboxBytes: 1 << 16,
+  kept: { names: 10_000, bytes: 1 << 20 },
+  idleTransactionMs: 60_000,
   hold: { patienceMs: 1000, heartbeatMs: 1000 },
   graceMs: 200,
 }

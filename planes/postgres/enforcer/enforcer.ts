@@ -54,8 +54,8 @@ export type Judged =
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
-/** What the session can't carry, whatever policy says of it: rows of the client's, messages outside any statement. */
-const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_from', 'listen', 'unlisten', 'notify'])
+/** What the session can't carry, whatever policy says of it: messages outside any statement. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['listen', 'unlisten', 'notify'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -133,6 +133,7 @@ export class Enforcer {
       decision,
       columns: outputs?.length ?? null,
       copies: copying,
+      takesCopy: statement.kind === 'copy_from' && !prepareOnly,
       answerColumns: outputs === null || copying ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
       masks: plan.map(({ field, method }) => ({ field, method })),

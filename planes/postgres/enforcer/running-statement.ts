@@ -3,6 +3,7 @@ import { ProtocolError } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { AnswerColumn } from './answer-columns.ts'
+import { IncomingCopy } from './incoming-copy.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
 import type { RowMasker } from './row-masker.ts'
 
@@ -15,6 +16,8 @@ export interface Enforcement {
   readonly answerColumns: readonly AnswerColumn[] | null
   /** A COPY to the client: its rows come as bytes, not as rows of columns. */
   readonly copies: boolean
+  /** A COPY from the client. */
+  readonly takesCopy: boolean
   /** Null where nothing is masked. */
   readonly masker: RowMasker | null
   readonly masks: readonly FieldMask[]
@@ -36,6 +39,8 @@ export interface Enforcement {
 export class RunningStatement {
   readonly #is: Enforcement
   readonly #recorded: RecordedAnswer
+  /** The rows that the client sends; null where the statement takes none. */
+  readonly incoming: IncomingCopy | null
   #begun = false
   #described = false
   #copying: 'before' | 'open' | 'done' = 'before'
@@ -44,6 +49,7 @@ export class RunningStatement {
   constructor(enforcement: Enforcement) {
     this.#is = enforcement
     this.#recorded = new RecordedAnswer(enforcement.resultFormats, enforcement.answerColumns)
+    this.incoming = enforcement.takesCopy ? new IncomingCopy() : null
   }
 
   get sensitive(): boolean {
@@ -116,6 +122,12 @@ export class RunningStatement {
     this.#copying = 'done'
   }
 
+  /** The server asks for the client's rows. False: the client has gone. Throws where the statement takes none. */
+  copyIn(): boolean {
+    if (this.incoming === null) throw unexpectedCopy()
+    return this.incoming.begin()
+  }
+
   /** Sends what was recorded so far on its way to the disk. */
   flush(gate: (durable: Promise<void>) => void): void {
     const body = this.#recorded.take()
@@ -126,6 +138,7 @@ export class RunningStatement {
   /** Its answer ended well. */
   complete(tag: string): Promise<void> {
     if (this.#is.copies && this.#copying !== 'done') throw unexpectedCopy()
+    if (this.incoming?.sent === false) throw unexpectedCopy()
     this.#is.onComplete?.()
     return this.#end({ end: tag }, { status: 'ok', error: null, rows: this.#rowsOf(tag) })
   }
@@ -158,12 +171,13 @@ export class RunningStatement {
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
   ): Promise<void> {
     const { session, decision, masker, masks } = this.#is
-    const body = this.#recorded.finish(end)
+    const sent = this.incoming?.end()
+    const body = { ...this.#recorded.finish(end), ...(sent === undefined ? {} : { sent: { ...sent } }) }
     const frame = session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body })
     const counts = masker?.counts ?? []
     const outcome: Outcome = {
       ...how,
-      bytes: this.#recorded.bytes,
+      bytes: this.#recorded.bytes + (sent?.bytes ?? 0),
       masks: masks.map((mask, index) => ({ ...mask, count: counts[index] ?? 0 })),
     }
     await Promise.all([frame, session.settle(decision, outcome)])

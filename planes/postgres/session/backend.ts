@@ -4,6 +4,7 @@ import type { FrameReader } from '../codec/frame.ts'
 import { BACKEND, typeLabel } from '../codec/message-types.ts'
 import { Writer } from '../codec/writer.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
+import { COPY_FAIL } from './copy-in.ts'
 import type { ExpectedReply } from './expected-replies.ts'
 import { withheld } from './server-messages.ts'
 import type { Wire } from './wire.ts'
@@ -166,16 +167,19 @@ export class Backend {
       case 'copyOutResponse':
         statement.copyOut()
         return 'pass'
+      case 'copyInResponse':
+        if (!statement.copyIn()) this.#wire.sendUpstream(COPY_FAIL)
+        return 'pass'
       case 'copyDone':
         statement.copyDone()
         return 'pass'
       case 'commandComplete':
+        this.#gate(statement.complete(message.tag)) // throws before it is out of the line: then its outcome is in doubt
         finished()
-        this.#gate(statement.complete(message.tag))
         return 'pass'
       case 'portalSuspended':
-        finished()
         this.#gate(statement.complete('SUSPENDED'))
+        finished()
         return 'pass'
       default:
         throw notOwed(type)

@@ -291,6 +291,10 @@ describe('the server', () => {
         policies: gateway.policies.life,
         shadow: gateway.policies.shadow,
         auditors: { groups: [], roles: [] },
+        instance: 'gw-1',
+        signIn: null,
+        secret: new Uint8Array(32),
+        now: Date.now,
         ready: () => Promise.resolve(),
         log: () => undefined,
       })

@@ -35,6 +35,9 @@ describe('the plane’s section', () => {
         queryBytes: 1 << 20,
         rowBytes: 1 << 26,
         outboxBytes: 1 << 20,
+        statements: 10_000,
+        statementBytes: 1 << 25,
+        idleTransactionMs: 3_600_000,
         catalogueMs: 10_000,
       },
     })

@@ -18,6 +18,7 @@ async function start(changes: Partial<Enforcement> = {}) {
     decision,
     columns: 1,
     copies: false,
+    takesCopy: false,
     answerColumns: null,
     masker: null,
     masks: [],

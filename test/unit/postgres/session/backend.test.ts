@@ -25,6 +25,7 @@ function statement(how: { columns: number | null; copies: boolean } = { columns:
     session: engine,
     decision,
     ...how,
+    takesCopy: false,
     answerColumns: null,
     masker: null,
     masks: [],
@@ -105,7 +106,7 @@ function setting(...heads: readonly (ExpectedReply | null)[]) {
   const sent: Buffer[] = []
   const sink = { write: (bytes: Uint8Array) => sent.push(Buffer.from(bytes)) > 0, cork() {}, uncork() {}, once() {} }
   const outbox = new Outbox(sink, { highWaterMark: 1e6, onFailure: () => undefined, onRoom: () => undefined })
-  const wire = new Wire(outbox, () => undefined)
+  const wire = new Wire(outbox, () => undefined, { names: 10, bytes: 1000 })
   for (const head of heads) if (head !== null) wire.expected.push(head)
   const backend = new Backend(wire, { catalogueChanged: () => undefined, parameters: new Map() })
   const reader = new FrameReader({ maxFrameBytes: 1000, limits: backendLimits(1000) })
