@@ -54,6 +54,26 @@ describe('the plane’s section', () => {
     ['no connection at all', { ...LEAST, limits: { connections: 0 } }, /limits\.connections/],
     ['a port that isn’t one', { ...LEAST, listen: { host: 'x', port: 70_000 } }, /listen\.port/],
     ['nothing', undefined, /./],
+    [
+      'an RDS token for a server that proves nothing',
+      { ...LEAST, upstream: { ...LEAST.upstream, tls: 'off', password: { rds_iam: { region: 'eu-central-1' } } } },
+      /upstream\.tls: expected verify-full/,
+    ],
+    [
+      'an RDS token of no region',
+      { ...LEAST, upstream: { ...LEAST.upstream, password: { rds_iam: {} } } },
+      /upstream\.password\.rds_iam/,
+    ],
+    [
+      'a password in the file, and one beside an RDS token',
+      { ...LEAST, upstream: { ...LEAST.upstream, password: { rds_iam: { region: 'x' }, file: 'y' } } },
+      /upstream\.password/,
+    ],
+    [
+      'a password that is text',
+      { ...LEAST, upstream: { ...LEAST.upstream, password: 'hunter2' } },
+      /upstream\.password/,
+    ],
   ])('refuses %s, by its path', (_, raw, message) => {
     expect(complaint(raw)).toMatch(message)
   })
