@@ -23,6 +23,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./check.ts')).checkCommand,
   },
   {
+    name: 'doctor',
+    summary: 'whether agents can get around the gateway, and what to set so that they can not',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
     name: 'approvals',
     summary: 'list what waits for an answer, and answer it',
     load: async () => (await import('./approvals.ts')).approvalsCommand,

@@ -1,5 +1,5 @@
 import type { LoadedConfig } from '../engine/config/index.ts'
-import { checkLabels, PolicyError } from '../engine/index.ts'
+import { PolicyError, readLabels } from '../engine/index.ts'
 import { openArchive, readArchive, type ActivePolicy } from '../engine/policy/index.ts'
 import { controlPack } from './control-pack.ts'
 
@@ -12,7 +12,7 @@ export function policyAdmission(loaded: LoadedConfig, planes: readonly { readonl
   return async (archive) => {
     const policy = await openArchive(archive, trust, limits)
     requireEntrypoints(policy, planes)
-    checkLabels(policy)
+    readLabels(policy.data)
     await controlPack(loaded, policy)
     return policy
   }

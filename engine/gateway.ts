@@ -36,11 +36,6 @@ export function hostFor(plane: Pick<Plane, 'id' | 'enforces'>, rooms: GatewayRoo
   }
 }
 
-/** Throws PolicyError ERR_POLICY_DATA for a policy whose labels can't be read whole: it must not come into force. */
-export function checkLabels({ data }: Pick<ActivePolicy, 'data'>): void {
-  readLabels(data)
-}
-
 /** The ledger's journal: what people answered is in evidence before it is true. */
 export function approvalJournal(evidence: EvidenceLog): (event: ApprovalEvent) => Promise<void> {
   return ({ event, approval: { summary, ...approval }, by }) =>
@@ -104,8 +99,11 @@ function labelsFrom(store: PolicyStore, plane: string): () => Labels {
 
 type LabelsByPlane = Readonly<Record<string, Labels['resources']>>
 
-/** plane → resource → part → labels. Strict: a label that is silently lost is a value that is silently shown. */
-function readLabels(data: JsonObject): LabelsByPlane {
+/**
+ * plane → resource → part → labels. Strict: a label that is silently lost is a value that is silently shown. Throws
+ * PolicyError ERR_POLICY_DATA.
+ */
+export function readLabels(data: JsonObject): LabelsByPlane {
   return entries(data['labels'] ?? {}, 'labels', (resources, plane) =>
     entries(resources, plane, (parts, resource) => entries(parts, resource, labelList)),
   )

@@ -12,6 +12,8 @@ export const postgres: Plane<PostgresConfig> = {
   configure,
   open: openListener,
 }
+export { leastGrants } from './grants.ts'
+export { roleAtServer, wayAround, type Finding } from './ways-around.ts'
 export { reachUpstream } from './probe.ts'
 export { auditLog } from './audit/audit-log.ts'
 export type { AuditRecord } from './audit/audit-record.ts'
