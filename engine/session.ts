@@ -1,12 +1,12 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
-import { constant, sealRequest } from './access-request.ts'
+import { constant, isConstant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
-import type { DecideOptions, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
+import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import type { Observer } from './shadow/index.ts'
-import type { Decision, FieldMask, MaskMethod, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
+import type { Decision, FieldMask, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms {
@@ -22,12 +22,6 @@ export interface SessionRooms {
   /** Nanoseconds of a clock that never goes back. */
   monotonic(): bigint
   newId(): string
-}
-
-/** What a plane can carry out; see Plane.enforces. */
-export interface Enforceable {
-  readonly maskMethods: readonly MaskMethod[]
-  readonly hold: boolean
 }
 
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
@@ -143,7 +137,7 @@ export class GatewaySession implements Session {
     const nowMs = this.#rooms.now()
     const live = verdictOf(policy, request, sealed, nowMs)
     const { plane } = request.context
-    this.#rooms.shadow?.offer({ decision, plane, action: request.action.name, json: sealed.json, nowMs, live })
+    this.#rooms.shadow?.offer({ decision, plane, action: request.action.name, sealed, nowMs, live })
     return live
   }
 
@@ -372,8 +366,15 @@ function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
 
+const CONTROLS = new WeakMap<readonly Reason[], readonly string[]>()
+
+// A verdict that is kept by policy has the same reasons each time.
 function controlsOf(reasons: readonly Reason[]): readonly string[] {
-  return [...new Set(reasons.flatMap((reason) => reason.controls))].toSorted()
+  const known = CONTROLS.get(reasons)
+  if (known !== undefined) return known
+  const controls = constant([...new Set(reasons.flatMap((reason) => reason.controls))].toSorted())
+  if (isConstant(reasons)) CONTROLS.set(reasons, controls)
+  return controls
 }
 
 /** What a statement writes is a value like what it reads: it goes into the payload, which can be erased. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JsonObject, Principal } from '../access-request.ts'
+import type { JsonObject, Principal, SealedRequest } from '../access-request.ts'
 import { CountersignError } from '../errors.ts'
 import type { LifecycleStore, PolicyLife } from '../lifecycle/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
@@ -12,8 +12,8 @@ export interface Observation {
   readonly decision: string
   readonly plane: string
   readonly action: string
-  /** The input as policy saw it. */
-  readonly json: string
+  /** As policy saw it; its text is asked for only where a candidate runs. */
+  readonly sealed: Pick<SealedRequest, 'json'>
   readonly nowMs: number
   readonly live: Evaluation
 }
@@ -70,12 +70,12 @@ export class Shadow implements Observer {
     this.#following = this.#follow()
   }
 
-  offer({ decision, plane, action, json, nowMs, live }: Observation): void {
+  offer({ decision, plane, action, sealed, nowMs, live }: Observation): void {
     const running = this.#running
     if (running === null) return
     running.changed = true
     const { tally } = running
-    const asked = running.thread.ask({ plane, json, nowMs }, (answer) => {
+    const asked = running.thread.ask({ plane, json: sealed.json, nowMs }, (answer) => {
       running.changed = true
       if (answer === undefined) tally.drop(1)
       else if (answer === null) tally.fail()

@@ -1,5 +1,6 @@
 import { ConfigError, type ConfigSchema, parseDuration, parseSize, Secret, sectionReader } from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
+import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
 import { rdsTokens } from './rds-token.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
@@ -15,6 +16,8 @@ export interface PostgresConfig {
   /** Which databases a client may name; `any`: whichever the upstream has. */
   readonly databases: readonly string[] | 'any'
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
+  /** Of the mask methods that need one; null: these are refused. */
+  readonly maskingKey: MaskingKey | null
   readonly limits: {
     readonly connections: number
     readonly authenticationMs: number
@@ -49,6 +52,7 @@ interface PostgresText {
   }
   readonly databases: readonly string[] | 'any'
   readonly hold: { readonly patience: string; readonly heartbeat: string }
+  readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
     readonly authentication: string
@@ -161,6 +165,14 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
     },
+    masking: mapping(
+      'a mapping of key and key_id',
+      {
+        key: outside('64 hex digits, as countersign postgres masking-key makes them'),
+        key_id: text('what records call the key; another name for another key'),
+      },
+      ['key', 'key_id'],
+    ),
     limits: {
       ...mapping(
         'a mapping of limits',
@@ -199,7 +211,7 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, hold, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, hold, masking, limits } = readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -217,6 +229,7 @@ export function configure(raw: unknown): PostgresConfig {
     },
     databases,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
+    maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,
       authenticationMs: milliseconds(limits.authentication),
@@ -243,6 +256,16 @@ function passwordOf(upstream: PostgresText['upstream']): Pick<UpstreamConfig, 'p
   const { rds_iam: rds } = password
   const server = { region: rds.region, hostname: rds.host ?? host, port: rds.port ?? port, username: user }
   return { password: null, makePassword: rdsTokens(server) }
+}
+
+/** The secret stays out of the message. */
+function maskingKey(id: string, secret: Secret): MaskingKey {
+  const digits = secret.reveal().trim()
+  const digitsExpected = MASKING_KEY_BYTES * 2
+  if (digits.length === digitsExpected && /^[0-9a-f]+$/i.test(digits))
+    return new MaskingKey(id, Buffer.from(digits, 'hex'))
+  const message = `masking.key: expected ${digitsExpected} hex digits in ${secret.source}; found ${digits.length} characters that are not that`
+  throw new ConfigError('ERR_CONFIG_PLANE', message)
 }
 
 /** The schema has let only durations through. */
