@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzipSync } from 'node:zlib'
+import { isSealed } from '../access-request.ts'
 import type { JsonObject, SealedRequest } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 import type { PolicyReference } from '../verdict.ts'
@@ -9,12 +10,14 @@ import { BUILTINS } from './builtins.ts'
 import { Evaluator } from './evaluator.ts'
 import type { PolicyAnswer } from './evaluator.ts'
 import { isObject, parseDocument } from './json-document.ts'
+import { readSetOf } from './read-set.ts'
 import { runSelfTest } from './self-test.ts'
 import type { SelfTestLimits } from './self-test.ts'
 import { SIGNATURES_FILE, fileHash, signFiles, verifySignature } from './signature.ts'
 import type { SignatureTrust, SigningKey } from './signature.ts'
 import { readTar, writeTar } from './tar.ts'
 import type { ArchiveFile } from './tar.ts'
+import { VerdictCache } from './verdict-cache.ts'
 import { WasmModule } from './wasm-module.ts'
 
 /** `unsigned` only by explicit configuration: what a bundle says of itself is no reason to believe it. */
@@ -27,14 +30,19 @@ export interface ActivePolicy {
   readonly data: JsonObject
   /** The manifest's `metadata`, deep-frozen. */
   readonly metadata: JsonObject
+  /** `countersign/<plane>/verdict`, one a plane. */
+  readonly entrypoints: readonly string[]
   /**
    * Evaluates `countersign/<plane>/verdict`. `nowMs` (since 1970) is all the time this decision sees. Throws PolicyError
    * for every answer that isn't exactly one verdict of our shape.
    */
   evaluate(plane: string, request: SealedRequest, nowMs: number): PolicyAnswer
+  /** The same for an input out of a record, or beside a live decision, with what is told of time and chance; never for one in force. */
+  evaluateAgain(plane: string, input: string, nowMs: number, recorded: JsonObject | null): PolicyAnswer
 }
 
-const MAX_ARCHIVE_BYTES = 16 * 1024 * 1024
+/** Of a bundle's file. */
+export const MAX_ARCHIVE_BYTES: number = 16 * 1024 * 1024
 const MAX_UNPACKED_BYTES = 32 * 1024 * 1024
 const MAX_DATA_BYTES = 2 * 1024 * 1024
 const MODULE_FILE = 'policy.wasm'
@@ -48,7 +56,17 @@ const MANIFEST_FILE = '.manifest'
  * @param path a `.tar.gz` of OPA's format.
  */
 export async function openBundle(path: string, trust: BundleTrust, limits?: SelfTestLimits): Promise<ActivePolicy> {
-  const files = await unpack(await read(path))
+  return openArchive(await readArchive(path), trust, limits)
+}
+
+/** The same for a bundle's file that is already at hand. */
+export async function openArchive(
+  archive: Uint8Array,
+  trust: BundleTrust,
+  limits?: SelfTestLimits,
+): Promise<ActivePolicy> {
+  if (archive.length > MAX_ARCHIVE_BYTES) throw refused(`is larger than ${MAX_ARCHIVE_BYTES} bytes`)
+  const files = await unpack(archive)
   await establishTrust(files, trust)
   const data = parseDocument(DATA_FILE, required(files, DATA_FILE, MAX_DATA_BYTES)).value
   const manifest = parseDocument(MANIFEST_FILE, required(files, MANIFEST_FILE)).value
@@ -59,18 +77,27 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
   const metadata = isObject(manifest.metadata) ? manifest.metadata : {}
   const entrypoints = [...module.entrypoints.keys()]
   const blank = new Evaluator(module, '{}')
-  runSelfTest({ evaluator, blank, data, entrypoints, vectors: metadata.self_test }, limits)
+  const reads = readSetOf(metadata)
+  runSelfTest({ evaluator, blank, data, entrypoints, vectors: metadata.self_test, reads }, limits)
+  const cache = reads === null || !isDeterministic(module) ? null : new VerdictCache(reads)
+  const evaluate = (plane: string, request: Pick<SealedRequest, 'json'>, nowMs: number): PolicyAnswer =>
+    cache === null || !isSealed(request)
+      ? evaluator.evaluate(plane, request, nowMs)
+      : cache.answer(request, () => evaluator.evaluate(plane, request, nowMs))
   return Object.freeze({
     reference: Object.freeze({ revision: revisionOf(manifest), digest: digestOf(files) }),
     data,
     metadata,
-    evaluate: (plane: string, request: SealedRequest, nowMs: number) => evaluator.evaluate(plane, request, nowMs),
+    entrypoints,
+    evaluate,
+    evaluateAgain: (plane: string, input: string, nowMs: number, recorded: JsonObject | null) =>
+      evaluator.evaluateDocument(`countersign/${plane}/verdict`, input, nowMs, recorded),
   })
 }
 
 /** What records call a bundle by: the digest over its files, of a file that is only named, not put in force. */
 export async function bundleDigest(path: string): Promise<string> {
-  return digestOf(await unpack(await read(path)))
+  return digestOf(await unpack(await readArchive(path)))
 }
 
 /** The same bundle with a signature over all its files (an older one is replaced); equal input gives equal files. */
@@ -84,7 +111,8 @@ export async function signBundle(
   return gzipSync(writeTar([await signFiles(files, key, algorithm, keyId), ...files]))
 }
 
-async function read(path: string): Promise<Buffer> {
+/** A bundle's file, unread. Throws PolicyError ERR_POLICY_BUNDLE. */
+export async function readArchive(path: string): Promise<Buffer> {
   try {
     const { size } = await stat(path)
     if (size > MAX_ARCHIVE_BYTES) throw refused(`is larger than ${MAX_ARCHIVE_BYTES} bytes`)
@@ -159,6 +187,11 @@ function checkBuiltins(module: WasmModule): void {
       `the policy uses ${missing.toSorted().join(', ')}, which the gateway does not provide; \`countersign policy check\` shows where`,
     )
   }
+}
+
+/** Of its request alone: a policy that can ask for the time, or for anything else that varies, is evaluated each time. */
+function isDeterministic(module: WasmModule): boolean {
+  return [...module.builtins.values()].every((name) => BUILTINS.get(name)?.nondeterministic === false)
 }
 
 function revisionOf(manifest: JsonObject): string {
