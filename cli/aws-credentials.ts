@@ -31,7 +31,9 @@ export async function awsCredentialsCommand(argv: readonly string[], io: Command
   }
   const { AccessKeyId, SecretAccessKey, Token, Expiration, message } = answer
   if (AccessKeyId === undefined) {
-    io.stderr.write(`countersign aws-credentials: ${String(message ?? 'the gateway gave no credentials')}\n`)
+    io.stderr.write(
+      `countersign aws-credentials: ${typeof message === 'string' ? message : 'the gateway gave no credentials'}\n`,
+    )
     return EXIT.failed
   }
   const printed = { Version: 1, AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration }
