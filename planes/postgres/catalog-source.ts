@@ -1,5 +1,5 @@
-import { NormalizeError } from '../../engine/index.ts'
-import { Catalog, normalizeStatement, type SqlParser } from './normalizer/index.ts'
+import { nameAlike, nameInSession, type SessionTexts, usesSessionNames } from './naming.ts'
+import { Catalog, type NormalizedStatement, type SqlParser } from './normalizer/index.ts'
 import type { Named } from './session/invocations.ts'
 import { type BackendPlace, QueryConnection, type UpstreamConfig } from './upstream.ts'
 
@@ -47,17 +47,13 @@ export class CatalogSource {
   }
 
   /** Throws NormalizeError; UpstreamError when the catalogue can't be loaded at all. */
-  async normalize(sql: string): Promise<Named> {
+  async normalize(sql: string, session: SessionTexts): Promise<Named> {
     const catalog = await this.#current()
     const known = this.#named.get(sql)
     if (known !== undefined && known.catalog === catalog) return known
-    try {
-      return await this.#name(sql, catalog)
-    } catch (error) {
-      if (!(error instanceof NormalizeError) || error.code !== 'ERR_NORMALIZE_UNRESOLVED') throw error
-      if (this.#age() < RELOAD_AT_MOST_MS) throw error
-      return this.#name(sql, await this.#load())
-    }
+    const named = await this.#name(sql, catalog, session)
+    if (this.#age() < RELOAD_AT_MOST_MS || !named.statements.some(unresolved)) return named
+    return this.#name(sql, await this.#load(), session)
   }
 
   /** `done`: a statement has changed it. `suspected`: an answer looks as if somebody else had. */
@@ -71,10 +67,13 @@ export class CatalogSource {
     this.#connection?.close()
   }
 
-  async #name(sql: string, catalog: Catalog): Promise<Named> {
-    const names = { database: this.#config.database ?? '', user: this.#config.user, prepared: () => undefined }
+  async #name(sql: string, catalog: Catalog, session: SessionTexts): Promise<Named> {
+    const ground = { catalog, database: this.#config.database ?? '', user: this.#config.user }
     const parsed = await this.#parser.parse(sql)
-    const named = { statements: parsed.map((statement) => normalizeStatement(statement, catalog, names)), catalog }
+    if (usesSessionNames(parsed)) {
+      return { statements: await nameInSession(parsed, ground, session, this.#parser), catalog }
+    }
+    const named = { statements: nameAlike(parsed, ground), catalog }
     if (sql.length <= KEPT_TEXT_LENGTH) this.#keep(sql, named)
     return named
   }
@@ -127,4 +126,8 @@ export class CatalogSource {
     this.#named = new Map()
     return loaded
   }
+}
+
+function unresolved({ opaque }: NormalizedStatement): boolean {
+  return opaque.some(({ error }) => error.code === 'ERR_NORMALIZE_UNRESOLVED')
 }

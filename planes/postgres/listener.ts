@@ -165,7 +165,7 @@ class Listener implements RunningPlane {
         hold: this.#config.hold,
         graceMs: GRACE_MS,
       },
-      normalize: (sql) => catalog.normalize(sql),
+      normalize: (sql, session) => catalog.normalize(sql, session),
       catalogueChanged: (how) => catalog.changed(how),
       cancelUpstream: () => sendCancel(config, upstream.cancelKey),
       log: (event, fields) => this.#host.log(event, fields),

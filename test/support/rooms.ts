@@ -132,6 +132,7 @@ export function request(
     database: 'bank',
     user: 'reconciler',
     functions: [],
+    opaque: [],
     parameters,
     setting: null,
   }

@@ -10,8 +10,9 @@ import type { RowMasker } from './row-masker.ts'
 export interface Enforcement {
   readonly session: Session
   readonly decision: Decision
-  /** How many result columns by lineage, and how the recording names them; null where the statement returns none. */
-  readonly columns: number | null
+  /** How many result columns by lineage; null where the statement returns none, `any` where nobody can tell beforehand. */
+  readonly columns: number | 'any' | null
+  /** How the recording names them; null where they have no names. */
   readonly answerColumns: readonly AnswerColumn[] | null
   /** A COPY to the client: its rows come as bytes, not as rows of columns. */
   readonly copies: boolean
@@ -27,6 +28,8 @@ export interface Enforcement {
   checkFields(fields: readonly FieldDescription[] | null): void
   /** The server confirmed it: what it does to the session (names, transaction). */
   onComplete?(): void
+  /** The server refused it, or skipped it. */
+  onFail?(): void
 }
 
 /**
@@ -84,7 +87,7 @@ export class RunningStatement {
     gate: (durable: Promise<void>) => void,
   ): boolean {
     const { masker, columns } = this.#is
-    if (columns === null || end < bodyStart + 2 || buffer.readUInt16BE(bodyStart) !== columns)
+    if (columns === null || end < bodyStart + 2 || (columns !== 'any' && buffer.readUInt16BE(bodyStart) !== columns))
       throw unexpectedColumns(columns)
     const before = out.length
     const rebuilt = masker !== null && masker.mask(buffer, start, bodyStart, end, out) === 'rebuilt'
@@ -132,6 +135,7 @@ export class RunningStatement {
 
   /** The server refused it, or skipped it after an earlier failure. */
   fail(sqlstate: string): Promise<void> {
+    if (this.#settled === null) this.#is.onFail?.()
     return this.#end({ error: sqlstate }, { status: 'failed', error: sqlstate, rows: 0 })
   }
 
@@ -180,7 +184,7 @@ function unexpectedCopy(): ProtocolError {
   return new ProtocolError('ERR_PROTOCOL_STATE', 'the server copies what the statement was not judged to copy')
 }
 
-function unexpectedColumns(expected: number | null): ProtocolError {
+function unexpectedColumns(expected: number | 'any' | null): ProtocolError {
   return new ProtocolError(
     'ERR_PROTOCOL_MESSAGE',
     expected === null

@@ -5,7 +5,7 @@ import { BACKEND, typeLabel } from '../codec/message-types.ts'
 import { Writer } from '../codec/writer.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
 import type { ExpectedReply } from './expected-replies.ts'
-import { withheld } from './server-messages.ts'
+import { encoded, withheld } from './server-messages.ts'
 import type { Wire } from './wire.ts'
 
 /** Settings that decisions rely on: a server that reports another value than at first has been led astray. */
@@ -23,6 +23,10 @@ const STALE_CATALOGUE: ReadonlySet<string> = new Set(['42P01', '42703', '42883',
 export interface BackendHost {
   /** The server has forgotten or changed what the normalizer knew. */
   catalogueChanged(how: 'suspected'): void
+  /** No transaction is open any more. */
+  idle(): void
+  /** Anything at all is labelled. */
+  protects(): boolean
   /** As the server reported them when the session began. */
   readonly parameters: ReadonlyMap<string, string>
 }
@@ -80,6 +84,8 @@ export class Backend {
         return this.#text('noticeResponse', message.fields)
       case 'parameterStatus':
         return this.#parameter(message)
+      case 'notificationResponse':
+        return this.#notification(message)
       case 'errorResponse':
         return this.#error(message.fields)
       case 'readyForQuery':
@@ -241,8 +247,17 @@ export class Backend {
     return this.#current() ?? this.#wire.expected.nextStatement()
   }
 
+  /** Text of another session's, which knows nothing of this one's masks: where anything is masked, it is withheld. */
+  #notification(message: Extract<BackendMessage, { kind: 'notificationResponse' }>): Fate {
+    if (!this.#wire.state.listensTo(message.channel)) throw notOwed(BACKEND.notificationResponse)
+    if (!this.#host.protects()) return 'pass'
+    this.#endRun()
+    this.#wire.outbox.push(encoded({ ...message, payload: '' }))
+    return 'drop'
+  }
+
   #parameter({ name, value }: { readonly name: string; readonly value: string }): Fate {
-    if (PINNED.has(name) && this.#host.parameters.get(name) !== value) {
+    if (PINNED.has(name) && !this.#wire.state.clouded && this.#host.parameters.get(name) !== value) {
       throw new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `the server changed ${name}, on which decisions rely`)
     }
     return 'pass'
@@ -255,7 +270,8 @@ export class Backend {
     this.#erred = false
     this.#touchedSensitive = false
     if (status === 'I') {
-      this.#wire.portals.clear()
+      this.#wire.idle()
+      this.#host.idle()
       this.#wroteSensitive = false
     }
     return this.#shift('pass')

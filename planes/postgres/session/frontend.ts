@@ -113,7 +113,7 @@ export class Frontend {
     { name, sql, parameterTypes }: Extract<FrontendMessage, { kind: 'parse' }>,
     bytes: Buffer,
   ): Promise<void> {
-    const named = await this.#invocations.name(sql)
+    const named = await this.#invocations.name(sql, this.#batch)
     if (named instanceof NormalizeError) return this.#refuse(named, 'parse')
     if (named.statements.length > 1) {
       const text = 'cannot insert multiple commands into a prepared statement'
@@ -128,7 +128,7 @@ export class Frontend {
     const prepared = await this.#lookUp(this.#wire.statements, incoming.statement)
     if (prepared === undefined) return this.#denyHere(unknown('prepared statement', incoming.statement))
     const { parameters, formats: parameterFormats, resultFormats } = incoming
-    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats }
+    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats, cursor: null }
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
   }
@@ -204,7 +204,7 @@ export class Frontend {
     for (const { prepared, reply } of this.#pending) {
       if (prepared === null || prepared.allowed || reply.kind !== 'parse') continue
       const invocation = await this.#invocation(
-        { prepared, parameters: [], parameterFormats: [], resultFormats: [] },
+        { prepared, parameters: [], parameterFormats: [], resultFormats: [], cursor: null },
         true,
       )
       const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
@@ -228,15 +228,17 @@ export class Frontend {
   /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
   async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
     const { prepared, resultFormats } = portal
-    const named = await this.#invocations.name(prepared.sql)
+    const named = await this.#invocations.name(prepared.sql, this.#batch)
     if (named instanceof NormalizeError) return named
     const statement = named.statements[0]
     if (statement === undefined) return null
     return {
-      ...this.#invocations.of(prepared.sql, named, 0),
-      parameters: portal.parameters.map((value, index) =>
-        parameterText(value, formatAt(portal.parameterFormats, index), prepared.parameterOids[index] ?? 0),
-      ),
+      ...this.#invocations.of(prepared.sql, named, 0, this.#batch),
+      parameters:
+        statement.values ??
+        portal.parameters.map((value, index) =>
+          parameterText(value, formatAt(portal.parameterFormats, index), prepared.parameterOids[index] ?? 0),
+        ),
       bound: boundText(prepared.sql, portal),
       resultFormats,
       prepareOnly,
@@ -245,7 +247,7 @@ export class Frontend {
 
   /** Takes the server's description of a prepared statement: parameter types, and the check against lineage. */
   async #describedBy(prepared: PreparedStatement): Promise<(reply: DescribeReply) => void> {
-    const named = await this.#invocations.name(prepared.sql)
+    const named = await this.#invocations.name(prepared.sql, this.#batch)
     return (reply) => {
       if (reply.parameterOids !== undefined) prepared.parameterOids = reply.parameterOids
       if (reply.fields === undefined || named instanceof NormalizeError) return
@@ -283,12 +285,8 @@ export class Frontend {
     this.#pending = []
   }
 
-  async #lookUp<T>(table: NameTable<T>, name: string): Promise<T | undefined> {
-    const found = table.lookUp(name, this.#batch)
-    if (found !== 'unsettled') return found
-    await this.#wire.expected.settled()
-    const settled = table.lookUp(name, this.#batch)
-    return settled === 'unsettled' ? undefined : settled
+  #lookUp<T>(table: NameTable<T>, name: string): Promise<T | undefined> {
+    return this.#wire.lookUp(table, name, this.#batch)
   }
 
   /** A simple message stands between batches, never within one; then everything before it is answered first. */

@@ -8,6 +8,7 @@ import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.
 import type { UpstreamConnection } from '../upstream.ts'
 import { Backend } from './backend.ts'
 import { Frontend } from './frontend.ts'
+import type { SessionTexts } from '../naming.ts'
 import type { Named } from './invocations.ts'
 import { Outbox, writeTogether } from './outbox.ts'
 import { errorResponse, noticeResponse } from './server-messages.ts'
@@ -29,7 +30,7 @@ export interface SessionParts {
   readonly upstream: UpstreamConnection
   readonly enforcer: Enforcer
   readonly options: SessionOptions
-  normalize(sql: string): Promise<Named>
+  normalize(sql: string, session: SessionTexts): Promise<Named>
   catalogueChanged(how: 'done' | 'suspected'): void
   /** Cancels what runs upstream. */
   cancelUpstream(): Promise<void>
@@ -72,7 +73,7 @@ export class PostgresSession {
     })
     this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes))
     this.#frontend = new Frontend(this.#wire, {
-      normalize: (sql) => parts.normalize(sql),
+      normalize: (sql, session) => parts.normalize(sql, session),
       judge: (invocation) => this.#judge(invocation),
       refuse: (error, kind) => this.#refuse(error, kind),
       enforcer: parts.enforcer,
@@ -80,6 +81,10 @@ export class PostgresSession {
     })
     this.#backend = new Backend(this.#wire, {
       catalogueChanged: (how) => parts.catalogueChanged(how),
+      idle: () => {
+        if (this.#wire.state.idle()) parts.catalogueChanged('done')
+      },
+      protects: () => parts.enforcer.protects,
       parameters: upstream.parameters,
     })
     const { maxQueryBytes, maxRowBytes } = options

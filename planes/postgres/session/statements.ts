@@ -19,6 +19,15 @@ export interface Portal {
   readonly parameters: readonly (Buffer | null)[]
   readonly parameterFormats: readonly Format[]
   readonly resultFormats: readonly Format[]
+  /** Made by DECLARE; null for a portal that a Bind made. */
+  readonly cursor: Cursor | null
+}
+
+/** `hold`: it outlives its transaction, once that is committed. `binary`: a FETCH by simple query gives binary values. */
+export interface Cursor {
+  readonly hold: boolean
+  readonly binary: boolean
+  committed: boolean
 }
 
 interface Entry<T> {
@@ -67,6 +76,16 @@ export class NameTable<T> {
   /** The server has dropped these itself: DISCARD ALL, DEALLOCATE ALL, end of transaction (portals). */
   clear(): void {
     this.#confirmed.clear()
+  }
+
+  /** What the server has confirmed. */
+  confirmed(): Iterable<T> {
+    return this.#confirmed.values()
+  }
+
+  /** The server has dropped all but these. */
+  keep(these: (value: T) => boolean): void {
+    for (const [name, value] of this.#confirmed) if (!these(value)) this.#confirmed.delete(name)
   }
 
   delete(name: string): void {

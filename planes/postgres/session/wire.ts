@@ -2,6 +2,7 @@ import type { TransactionStatus } from '../codec/backend-messages.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
 import { type ExpectedReply, ExpectedReplies } from './expected-replies.ts'
 import type { Outbox } from './outbox.ts'
+import { SessionState } from './session-state.ts'
 import { NameTable, type Portal, type PreparedStatement } from './statements.ts'
 
 /** What the two directions of one client connection share: what the server owes, which names stand, whose turn it is. */
@@ -10,6 +11,7 @@ export class Wire {
   readonly statements: NameTable<PreparedStatement> = new NameTable()
   readonly portals: NameTable<Portal> = new NameTable()
   readonly outbox: Outbox
+  readonly state: SessionState = new SessionState()
   /** As the server's last ReadyForQuery told. */
   transaction: TransactionStatus = 'I'
   /** After an error within a batch: its SQLSTATE, until the Sync up to which the server discards everything. */
@@ -31,6 +33,21 @@ export class Wire {
     if (this.discarding !== null) return this.abandon(reply, this.discarding)
     this.expected.push(reply)
     this.#upstream(bytes)
+  }
+
+  /** What a name stands for; waits where the server has still to say. `batch`: whose unconfirmed names may be used. */
+  async lookUp<T>(table: NameTable<T>, name: string, batch: number): Promise<T | undefined> {
+    const found = table.lookUp(name, batch)
+    if (found !== 'unsettled') return found
+    await this.expected.settled()
+    const settled = table.lookUp(name, batch)
+    return settled === 'unsettled' ? undefined : settled
+  }
+
+  /** No transaction is open any more: cursors are gone, but for those that outlive one. */
+  idle(): void {
+    this.portals.keep(({ cursor }) => cursor?.hold === true)
+    for (const { cursor } of this.portals.confirmed()) if (cursor !== null) cursor.committed = true
   }
 
   /** This will not be done any more: names go back to what they were, statements have failed. */

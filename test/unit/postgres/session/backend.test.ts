@@ -107,7 +107,12 @@ function setting(...heads: readonly (ExpectedReply | null)[]) {
   const outbox = new Outbox(sink, { highWaterMark: 1e6, onFailure: () => undefined, onRoom: () => undefined })
   const wire = new Wire(outbox, () => undefined)
   for (const head of heads) if (head !== null) wire.expected.push(head)
-  const backend = new Backend(wire, { catalogueChanged: () => undefined, parameters: new Map() })
+  const backend = new Backend(wire, {
+    catalogueChanged: () => undefined,
+    idle: () => undefined,
+    protects: () => true,
+    parameters: new Map(),
+  })
   const reader = new FrameReader({ maxFrameBytes: 1000, limits: backendLimits(1000) })
   const take = (...messages: readonly BackendMessage[]): void => {
     const writer = new Writer()
