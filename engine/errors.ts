@@ -14,6 +14,7 @@ export type ConfigErrorCode =
 export type ProtocolErrorCode =
   | 'ERR_PROTOCOL_FRAME_LENGTH'
   | 'ERR_PROTOCOL_FRAME_TYPE'
+  | 'ERR_PROTOCOL_IDLE'
   | 'ERR_PROTOCOL_MESSAGE'
   | 'ERR_PROTOCOL_STATE'
   | 'ERR_PROTOCOL_STARTUP'

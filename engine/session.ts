@@ -3,9 +3,9 @@ import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } fr
 import { constant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
-import type { DecideOptions, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
+import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
-import type { Decision, FieldMask, MaskMethod, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
+import type { Decision, FieldMask, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms {
@@ -19,12 +19,6 @@ export interface SessionRooms {
   /** Nanoseconds of a clock that never goes back. */
   monotonic(): bigint
   newId(): string
-}
-
-/** What a plane can carry out; see Plane.enforces. */
-export interface Enforceable {
-  readonly maskMethods: readonly MaskMethod[]
-  readonly hold: boolean
 }
 
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()

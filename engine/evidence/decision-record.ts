@@ -83,6 +83,8 @@ export interface MaskCount {
   /** Absent in an intent: nothing has been masked yet. */
   readonly count?: number
   readonly class?: string
+  /** In an outcome: the id of the key that a keyed method used. */
+  readonly key?: string
 }
 
 /**

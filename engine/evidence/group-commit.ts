@@ -5,6 +5,8 @@ import type { LineWriter } from './store.ts'
 
 /** How long a store may take over one batch before it counts as gone: the gateway must not wait for ever to say no. */
 const PATIENCE_MS = 10_000
+/** How often within it is looked. */
+const LOOKS = 10
 /** How long an entry that nobody waits for yet may ride until another takes it along. */
 const UNHURRIED_MS = 2
 
@@ -125,17 +127,22 @@ export class GroupCommit {
   }
 
   // A disk that hangs and a server that is cut off answer nothing: what they have of it is for recovery to find out.
+  // Counted in looks, not by the clock: while this process itself stands still (a statement that takes seconds to judge, a
+  // machine that sleeps), an answer can't be heard, and all that time is one look. Else one client's statement ends us.
   async #written(write: Promise<void>): Promise<void> {
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => {
+    let looks = 0
+    const timer = setInterval(() => {
+      if ((looks += 1) < LOOKS) return
+      clearInterval(timer)
       write.catch(() => {})
       const message = `evidence can't be written: no answer for ${this.#patienceMs} ms; everything is refused until the gateway is started again on a store that answers`
       late.reject(new EvidenceError('ERR_EVIDENCE_WRITE', message, { fatal: true }))
-    }, this.#patienceMs)
+    }, this.#patienceMs / LOOKS)
     try {
       await Promise.race([write, late.promise])
     } finally {
-      clearTimeout(timer)
+      clearInterval(timer)
     }
   }
 

@@ -157,11 +157,17 @@ class Listener implements RunningPlane {
       client,
       socket,
       upstream,
-      enforcer: new Enforcer(client, this.#host, Date.now),
+      enforcer: new Enforcer(client, this.#host, {
+        now: Date.now,
+        key: this.#config.maskingKey,
+        maxRowBytes: this.#config.limits.rowBytes,
+      }),
       options: {
         maxQueryBytes: this.#config.limits.queryBytes,
         maxRowBytes: this.#config.limits.rowBytes,
         outboxBytes: this.#config.limits.outboxBytes,
+        kept: { names: this.#config.limits.statements, bytes: this.#config.limits.statementBytes },
+        idleTransactionMs: this.#config.limits.idleTransactionMs,
         hold: this.#config.hold,
         graceMs: GRACE_MS,
       },

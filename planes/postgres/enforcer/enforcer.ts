@@ -14,12 +14,14 @@ import type {
 } from '../../../engine/index.ts'
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
-import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
 import { accessParts } from '../normalizer/index.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
-import { type ColumnMask, RowMasker } from './row-masker.ts'
-import { RunningStatement } from './running-statement.ts'
+import { CopyMasker } from './copy-masker.ts'
+import type { MaskingKey } from './masking-key.ts'
+import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
+import { type Copying, RunningStatement } from './running-statement.ts'
 
 /** Whose statement it is, and over which connection. */
 export interface Client {
@@ -52,14 +54,21 @@ export interface Invocation {
   onFail?(): void
 }
 
+export interface EnforcerOptions {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Of the mask methods that need one; null where none is configured. */
+  readonly key: MaskingKey | null
+  /** The largest row of a COPY, in bytes, that is held to be masked. */
+  readonly maxRowBytes: number
+}
+
 export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
-/** What the session can't carry, whatever policy says of it: rows of the client's. */
-const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_from'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -67,12 +76,12 @@ const ATTEMPTS = 3
 export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
-  readonly #now: () => number
+  readonly #options: EnforcerOptions
 
-  constructor(client: Client, host: PlaneHost, now: () => number) {
+  constructor(client: Client, host: PlaneHost, options: EnforcerOptions) {
+    this.#options = options
     this.#client = client
     this.#host = host
-    this.#now = now
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
@@ -132,25 +141,23 @@ export class Enforcer {
       return { kind: 'denied', denial }
     }
     const sensitive = isSensitive(statement, labels)
-    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], {
-      resultFormats,
-      sensitive,
-    })
+    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
     if (plan instanceof CountersignError) {
       // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
       return { kind: 'denied', denial: denialOfRefusal(plan, decision) }
     }
     const outputs = prepareOnly ? null : statement.outputs
-    const copying = copies(statement) && !prepareOnly
+    const { key } = this.#options
     const running = new RunningStatement({
       session: this.#client.session,
       decision,
       columns: statement.answerUnknown && !prepareOnly ? 'any' : (outputs?.length ?? null),
-      copies: copying,
-      answerColumns: outputs === null || copying ? null : answerColumns(outputs, plan),
-      masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
-      masks: plan.map(({ field, method }) => ({ field, method })),
+      takesCopy: statement.kind === 'copy_from' && !prepareOnly,
+      copy: prepareOnly ? null : this.#copyingOf(statement, plan),
+      answerColumns: outputs === null ? null : answerColumns(outputs, plan),
+      masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
+      masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
       sensitive,
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,
@@ -159,6 +166,16 @@ export class Enforcer {
     })
     if (!prepareOnly) invocation.onAllowed?.()
     return { kind: 'run', running }
+  }
+
+  #copyingOf({ kind, copy, answerUnknown }: NormalizedStatement, plan: readonly ColumnMask[]): Copying | null {
+    if (answerUnknown && kind === 'copy_to') return { columns: 'any', binary: null, masker: null }
+    return copy === null ? null : this.#copying(copy, plan)
+  }
+
+  #copying({ columns, form }: CopyOut, plan: readonly ColumnMask[]): Copying {
+    const masker = plan.length === 0 || form === null ? null : new CopyMasker(plan, columns.length, form, this.#options)
+    return { columns: columns.length, binary: form === null ? null : form.kind === 'binary', masker }
   }
 
   #request(invocation: Invocation, labels: Labels): AccessRequest {
@@ -178,7 +195,7 @@ export class Enforcer {
       context: {
         plane: 'postgres',
         session: session.id,
-        time: new Date(this.#now()).toISOString(),
+        time: new Date(this.#options.now()).toISOString(),
         source,
         transaction,
         approvals: [],
@@ -212,12 +229,8 @@ interface PlannedMask extends ColumnMask {
 function planOf(
   statement: NormalizedStatement,
   masks: readonly FieldMask[],
-  how: { readonly resultFormats: readonly number[]; readonly sensitive: boolean },
+  resultFormats: readonly number[],
 ): readonly PlannedMask[] | CountersignError {
-  if (NOT_CARRIED.has(statement.kind)) {
-    const message = `${statement.kind} is allowed, but not carried by this gateway yet`
-    return new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', message)
-  }
   const [blind] = statement.opaque
   if (blind !== undefined && masks.length > 0) {
     const message = `${masks[0]?.field ?? 'a column'} must be masked, which can't be done where not all is seen: ${blind.error.message}`
@@ -228,11 +241,12 @@ function planOf(
     const message = `${landing.field} must be masked, but it is written to where its mask doesn't reach`
     return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
   }
-  const plan = maskPlan(statement, masks, how.resultFormats)
-  // Its bytes carry no columns: none could be masked, and none could be held against lineage as they come.
-  if (plan instanceof ObligationError || !copies(statement) || (!how.sensitive && masks.length === 0)) return plan
+  const { copy } = statement
+  if (copy === null) return maskPlan(statement.outputs ?? [], masks, resultFormats)
+  const plan = maskPlan(copy.columns, masks, copy.form?.kind === 'binary' ? [1] : [])
+  if (plan instanceof ObligationError || plan.length === 0 || copy.form !== null) return plan
   const message =
-    'COPY hands out a labelled table as bytes without columns, which can not be masked: SELECT from it instead'
+    'rows that COPY writes with these options can not be masked: use text, csv or binary, in UTF-8, with single-byte separators'
   return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
 }
 
@@ -243,19 +257,15 @@ function landed({ resources }: NormalizedStatement, field: string): boolean {
   )
 }
 
-function copies({ kind }: NormalizedStatement): boolean {
-  return kind === 'copy_to'
-}
-
 /** Which result columns to rewrite; an error where a masked field comes out as anything but itself. */
 function maskPlan(
-  statement: NormalizedStatement,
+  columns: readonly OutputColumn[],
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | ObligationError {
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
-  for (const [index, output] of (statement.outputs ?? []).entries()) {
+  for (const [index, output] of columns.entries()) {
     const masked = output.sources
       .map(({ resource, part }) => `${resource}.${part}`)
       .flatMap((field) => ({ field, method: methods.get(field) }))

@@ -2,17 +2,19 @@ import type { CopyStmt, CreateTableAsStmt, Node } from 'libpg-query'
 import { bodyOf, names } from './ast.ts'
 import { created, isTemporary } from './definition-statement.ts'
 import { condition } from './assignments.ts'
+import type { Relation } from './catalog.ts'
+import { copyForm } from './copy-form.ts'
 import { relationItem } from './from.ts'
 import { executeStatement, type SessionNames } from './named-statement.ts'
 import type { NormalizedPart, Outcome } from './normalized.ts'
 import { unsupported } from './refusal.ts'
-import { consumedQuery, outcomeOf } from './row-statement.ts'
+import { consumedQuery, outcomeOf, rowStatement } from './row-statement.ts'
 import { EMPTY_SCOPE } from './scope.ts'
 import { checkShape } from './shape.ts'
 import { relationOf } from './relations.ts'
 import type { Walk } from './walk.ts'
 
-/** COPY to or from the client. Its rows come as bytes that carry no columns, so none of them can be masked. */
+/** COPY to or from the client. */
 export function copyStatement(walk: Walk, stmt: CopyStmt): Outcome {
   if (stmt.filename !== undefined || stmt.is_program === true) {
     const what = stmt.is_program === true ? 'server program' : 'server file'
@@ -26,23 +28,31 @@ export function copyStatement(walk: Walk, stmt: CopyStmt): Outcome {
 }
 
 /** As `SELECT columns FROM ONLY table` or as the query that stands in it. */
-function copyTo(walk: Walk, { relation, query, attlist }: CopyStmt): Outcome {
-  const targetList = names(attlist).map((name): Node => ({
+function copyTo(walk: Walk, stmt: CopyStmt): Outcome {
+  const { relation, query, attlist } = stmt
+  const listed = names(attlist)
+  const columns = listed.length > 0 || relation === undefined ? listed : storedColumns(relationOf(walk, relation))
+  const targetList = columns.map((name): Node => ({
     ResTarget: { val: { ColumnRef: { fields: [{ String: { sval: name } }] } } },
   }))
-  const star: Node = { ResTarget: { val: { ColumnRef: { fields: [{ A_Star: {} }] } } } }
   const select: Node | undefined =
     relation === undefined
       ? query
       : {
           SelectStmt: {
-            targetList: targetList.length === 0 ? [star] : targetList,
+            targetList,
             fromClause: [{ RangeVar: relation }],
             op: 'SETOP_NONE',
           },
         }
   if (select === undefined) throw unsupported('COPY of nothing')
-  return { ...consumedQuery(walk, select), kind: 'copy_to' }
+  const inner = rowStatement(walk, select)
+  return { ...inner, kind: 'copy_to', outputs: null, copy: { columns: inner.outputs ?? [], form: copyForm(stmt) } }
+}
+
+/** Those of a table; a generated one is left out unless it is named. */
+function storedColumns(relation: Relation): readonly string[] {
+  return relation.columns.filter(({ generated }) => generated === null).map(({ name }) => name)
 }
 
 /** As an INSERT of rows that nobody has seen yet. */
@@ -88,10 +98,11 @@ export function createTableAs(
 
 /** What would have been handed out lands in a table instead. */
 function landing(outcome: Outcome): Outcome {
-  const land = (part: NormalizedPart): NormalizedPart =>
-    part.uses.includes('output')
-      ? { ...part, uses: part.uses.map((use) => (use === 'output' ? 'derived' : use)) }
-      : part
-  const resources = (outcome.resources ?? []).map((each) => ({ ...each, parts: each.parts.map(land) }))
+  const resources = (outcome.resources ?? []).map((each) => ({ ...each, parts: each.parts.map(landed) }))
   return { ...outcome, resources }
+}
+
+function landed(part: NormalizedPart): NormalizedPart {
+  const uses = part.uses.map((use) => (use === 'output' ? 'derived' : use))
+  return { ...part, uses: [...new Set(uses)] }
 }

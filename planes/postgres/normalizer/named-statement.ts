@@ -9,7 +9,7 @@ import type {
   PrepareStmt,
 } from 'libpg-query'
 import { all, bodyOf } from './ast.ts'
-import type { NormalizedResource, NormalizedStatement, Outcome } from './normalized.ts'
+import type { NormalizedResource, Outcome } from './normalized.ts'
 import { type Refusal, unresolved, unsupported } from './refusal.ts'
 import { rowStatement } from './row-statement.ts'
 import { EMPTY_SCOPE } from './scope.ts'

@@ -1,5 +1,6 @@
 import type { Action, ActionClass, NormalizeError, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource } from './catalog.ts'
+import type { CopyForm } from './copy-form.ts'
 import type { WrittenValue } from './findings.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -29,6 +30,12 @@ export interface OutputColumn {
   readonly copy: boolean
   /** As RowDescription will tell it; null where not inferred. A plain column always has one. */
   readonly typeOid: number | null
+}
+
+/** What a COPY hands out. `form`: null where its options say more than is understood. */
+export interface CopyOut {
+  readonly columns: readonly OutputColumn[]
+  readonly form: CopyForm | null
 }
 
 /** A column that a parameter is compared with or written to. */
@@ -108,6 +115,8 @@ export interface NormalizedStatement {
    * every other statement: its parameters are what Bind brings.
    */
   readonly values: readonly (string | null | undefined)[] | null
+  /** A COPY to the client: its rows come as bytes. */
+  readonly copy: CopyOut | null
   /** Schema-qualified, sorted. */
   readonly functions: readonly string[]
   /** Triggers that a write sets off: `public.accounts: accounts_audit (bank.audit_trg)`. */
@@ -130,6 +139,7 @@ export interface Outcome {
   readonly answerUnknown?: boolean
   readonly opaque?: readonly Refusal[]
   readonly values?: NormalizedStatement['values']
+  readonly copy?: CopyOut | null
   readonly functions?: readonly string[]
   readonly triggers?: readonly string[]
   readonly setting?: Setting | null
@@ -153,6 +163,7 @@ export function complete(
     answerUnknown: outcome.answerUnknown ?? false,
     opaque,
     values: outcome.values ?? null,
+    copy: outcome.copy ?? null,
     functions: outcome.functions ?? [],
     triggers: outcome.triggers ?? [],
     setting: outcome.setting ?? null,

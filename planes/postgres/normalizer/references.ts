@@ -2,7 +2,7 @@ import type { Node } from 'libpg-query'
 import { bodyOf } from './ast.ts'
 
 /** The names of the session's own that a statement uses: what they stand for must be known before it can be named. */
-export interface References {
+interface References {
   readonly prepared: string | null
   readonly cursor: string | null
 }

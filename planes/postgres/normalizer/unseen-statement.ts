@@ -31,11 +31,13 @@ export function unseenStatement(walk: Walk, node: Node, why: Refusal): Outcome {
   }
 }
 
-/** The direction of a COPY tells what the protocol does next. */
+/** The direction and the other end of a COPY tell what the protocol does next. */
 function kindFor(node: Node): string {
   const copy = bodyOf('CopyStmt', node)
-  if (copy !== undefined) return copy.is_from === true ? 'copy_from' : 'copy_to'
-  return plainKind(kindOf(node))
+  if (copy === undefined) return plainKind(kindOf(node))
+  const direction = copy.is_from === true ? 'copy_from' : 'copy_to'
+  if (copy.is_program === true) return `${direction}_program`
+  return copy.filename === undefined ? direction : `${direction}_file`
 }
 
 function reached(walk: Walk, range: RangeVar): readonly Relation[] {

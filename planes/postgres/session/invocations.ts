@@ -1,8 +1,9 @@
 import { NormalizeError } from '../../../engine/index.ts'
 import type { Invocation } from '../enforcer/enforcer.ts'
-import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import type { Catalog, NormalizedStatement, SessionEffect } from '../normalizer/index.ts'
 import type { SessionTexts } from '../naming.ts'
 import type { Naming } from './expected-replies.ts'
+import type { Portal, PreparedStatement } from './statements.ts'
 import type { Wire } from './wire.ts'
 
 /** The statements of one text, named against the catalogue in force. */
@@ -44,8 +45,18 @@ export class Invocations {
 
   async #named(sql: string, batch: number): Promise<Named> {
     const named = await this.#host.normalize(sql, this.#texts(batch))
+    for (const { effect } of named.statements) this.#admit(effect)
     const statements = this.#wire.state.mark(named.statements)
     return statements === named.statements ? named : { ...named, statements }
+  }
+
+  /** A client's names live in our memory as long as its session. */
+  #admit(effect: SessionEffect): void {
+    const { statements, portals } = this.#wire
+    const full =
+      (effect.kind === 'prepare' && statements.full(preparedBy(effect))) ||
+      (effect.kind === 'declare' && portals.full(declaredBy(effect)))
+    if (full) throw new NormalizeError('ERR_NORMALIZE_TOO_COMPLEX', 'this session has too many names: take some back')
   }
 
   /** One statement of a text as it stands, with nothing bound. */
@@ -105,17 +116,10 @@ export class Invocations {
   #names({ effect }: NormalizedStatement, batch: number): Naming | null {
     const { statements, portals } = this.#wire
     switch (effect.kind) {
-      case 'prepare': {
-        const { name, sql, parameterOids } = effect
-        return statements.define(name, { name, sql, parameterOids, allowed: true, checked: false }, batch)
-      }
-      case 'declare': {
-        const { name, sql, hold, binary } = effect
-        const prepared = { name: '', sql, parameterOids: [], allowed: true, checked: false }
-        const cursor = { hold, binary, committed: false }
-        const portal = { prepared, parameters: [], parameterFormats: [], resultFormats: [], cursor }
-        return portals.define(name, portal, batch)
-      }
+      case 'prepare':
+        return statements.define(effect.name, preparedBy(effect), batch)
+      case 'declare':
+        return portals.define(effect.name, declaredBy(effect), batch)
       case 'deallocate':
         return effect.name === null ? null : statements.define(effect.name, null, batch)
       case 'close':
@@ -141,3 +145,13 @@ export class Invocations {
 }
 
 const BINARY = 1
+
+function preparedBy({ name, sql, parameterOids }: Extract<SessionEffect, { kind: 'prepare' }>): PreparedStatement {
+  return { name, sql, parameterOids, allowed: true, checked: false }
+}
+
+function declaredBy({ sql, hold, binary }: Extract<SessionEffect, { kind: 'declare' }>): Portal {
+  const prepared = { name: '', sql, parameterOids: [], allowed: true, checked: false }
+  const cursor = { hold, binary, committed: false }
+  return { prepared, parameters: [], parameterFormats: [], resultFormats: [], cursor }
+}

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { CountersignError, HoldNotice } from '../../../engine/index.ts'
-import { EvidenceError, ObligationError, UpstreamError } from '../../../engine/index.ts'
+import { EvidenceError, ObligationError, ProtocolError, UpstreamError } from '../../../engine/index.ts'
 import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
 import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
@@ -19,6 +19,10 @@ export interface SessionOptions {
   readonly maxQueryBytes: number
   readonly maxRowBytes: number
   readonly outboxBytes: number
+  /** Prepared statements and portals: how many of each, and how many bytes of each. */
+  readonly kept: { readonly names: number; readonly bytes: number }
+  /** How long nothing may come within a transaction. */
+  readonly idleTransactionMs: number
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   /** How long a statement whose client has gone may take to tell how it ended. */
   readonly graceMs: number
@@ -54,6 +58,7 @@ export class PostgresSession {
   /** Something went wrong while the session was ending. */
   readonly #broken = Promise.withResolvers<'broken'>()
   #judging = false
+  #idling: NodeJS.Timeout | null = null
   /** Why an answer could not be handed out, where that ended the session. */
   #withheld: ObligationError | null = null
   #outgoing: Buffer[] = []
@@ -71,7 +76,7 @@ export class PostgresSession {
       onFailure: (error) => this.#fail(error),
       onRoom: () => upstream.socket.resume(),
     })
-    this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes))
+    this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes), options.kept)
     this.#frontend = new Frontend(this.#wire, {
       normalize: (sql, session) => parts.normalize(sql, session),
       judge: (invocation) => this.#judge(invocation),
@@ -131,6 +136,7 @@ export class PostgresSession {
 
   #clientSent(chunk: Buffer): void {
     if (this.#state !== 'open') return
+    this.#stirred()
     this.#fromClient.push(chunk)
     if (!this.#pumping) this.#pumped = this.#pump()
     else if (this.#fromClient.bufferedBytes > this.#parts.options.outboxBytes) this.#parts.socket.pause()
@@ -142,16 +148,20 @@ export class PostgresSession {
     const reader = this.#fromClient
     try {
       while (this.#state === 'open' && reader.advance()) {
-        const next = await this.#frontend.take(reader.type, reader.buffer, reader.start, reader.bodyStart, reader.end)
-        if (next === 'terminate') return void this.#end('client terminated')
+        const { type, buffer, start, bodyStart, end } = reader
+        if (!this.#wire.copies.data(type, buffer, start, bodyStart, end)) {
+          const next = await this.#frontend.take(type, buffer, start, bodyStart, end)
+          if (next === 'terminate') return void this.#end('client terminated')
+        }
         if (this.#parts.upstream.socket.writableNeedDrain) await this.#upstreamDrained()
-        await this.#wire.outbox.room() // who doesn't read his answers isn't given more
+        if (this.#wire.outbox.full) await this.#wire.outbox.room() // who doesn't read his answers isn't given more
       }
     } catch (error) {
       this.#fail(error)
     } finally {
       this.#pumping = false
       this.#parts.socket.resume()
+      this.#watchIdle()
     }
   }
 
@@ -177,12 +187,29 @@ export class PostgresSession {
       return this.#fail(error)
     }
     if (this.#wire.outbox.full) this.#parts.upstream.socket.pause()
+    this.#watchIdle()
+  }
+
+  /** A transaction holds locks: one that nothing comes for is ended, by the server's rollback when its client is cut off. */
+  #watchIdle(): void {
+    const idle = !this.#pumping && this.#wire.expected.length === 0 && this.#wire.transaction !== 'I'
+    if (!idle || this.#state !== 'open' || this.#idling !== null) return
+    const error = new ProtocolError('ERR_PROTOCOL_IDLE', 'terminating connection due to idle-in-transaction timeout')
+    this.#idling = setTimeout(() => this.#fail(error), this.#parts.options.idleTransactionMs)
+  }
+
+  #stirred(): void {
+    if (this.#idling !== null) clearTimeout(this.#idling)
+    this.#idling = null
   }
 
   /** Everything sent in one turn of the event loop goes up in one write. */
   #sendUpstream(bytes: Buffer): void {
-    if (this.#outgoing.length === 0) process.nextTick(() => this.#flushUpstream())
-    this.#outgoing.push(bytes)
+    const last = this.#outgoing.at(-1)
+    if (last === undefined) process.nextTick(() => this.#flushUpstream())
+    if (last !== undefined && last.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset) {
+      this.#outgoing[this.#outgoing.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + bytes.length)
+    } else this.#outgoing.push(bytes)
     this.#outgoingBytes += bytes.length
   }
 
@@ -276,7 +303,9 @@ export class PostgresSession {
     if (this.#state !== 'open') return
     this.#state = graceful ? 'ending' : 'ended'
     const { socket, upstream, client, options } = this.#parts
+    this.#stirred()
     this.#gone.abort(new Error('nobody waits any more'))
+    this.#wire.copies.giveUp()
     const how = graceful ? await Promise.race([this.#wrapUp(reason), this.#broken.promise]) : 'broken'
     this.#state = 'ended'
     upstream.socket.end(TERMINATE)

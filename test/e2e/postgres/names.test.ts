@@ -209,14 +209,14 @@ const SCRIPTS: readonly string[] = [
    UNLISTEN *`,
 ]
 
-describe('with allow-all, what can be parsed is answered as by the server', () => {
-  async function answers(to: WireClient, script: string): Promise<readonly string[]> {
-    const said: string[] = []
-    for (const sql of script.split('\n')) said.push(...(await to.query(sql)).map(brief))
-    to.end()
-    return said
-  }
+async function answers(to: WireClient, script: string): Promise<readonly string[]> {
+  const said: string[] = []
+  for (const sql of script.split('\n')) said.push(...(await to.query(sql)).map(brief))
+  to.end()
+  return said
+}
 
+describe('with allow-all, what can be parsed is answered as by the server', () => {
   test.each(SCRIPTS)('%s', async (script) => {
     const theirs = await answers(await openDirect(open), script)
     expect(await answers(await agent(open), script)).toEqual(theirs)

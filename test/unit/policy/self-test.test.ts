@@ -73,11 +73,9 @@ const clock = (...times: number[]) => {
 
 describe('a policy that can be made slow', () => {
   test('is cut off and refused', async () => {
-    const start = performance.now()
     await expect(openBundle(fixture('slow'), { kind: 'unsigned' }, { slowestMs: 5 })).rejects.toThrow(
       refused('did not end within 300 ms: countersign/slow/verdict'),
     )
-    expect(performance.now() - start).toBeLessThan(5000)
   })
 
   test('within its deadline is refused by the bound, unless it was slow by accident', async () => {
