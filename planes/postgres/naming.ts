@@ -7,6 +7,12 @@ export interface SessionTexts {
   cursor(name: string): Promise<{ readonly sql: string; readonly binary: boolean } | undefined>
 }
 
+/** No session's: where only a statement's text is asked for. */
+export const NO_TEXTS: SessionTexts = {
+  prepared: () => Promise.resolve(undefined),
+  cursor: () => Promise.resolve(undefined),
+}
+
 /** What a text means under one catalogue. */
 export interface NamingGround {
   readonly catalog: Catalog

@@ -77,6 +77,8 @@ export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
   readonly #options: EnforcerOptions
+  #ms = 0
+  #timestamp = ''
 
   constructor(client: Client, host: PlaneHost, options: EnforcerOptions) {
     this.#options = options
@@ -195,7 +197,7 @@ export class Enforcer {
       context: {
         plane: 'postgres',
         session: session.id,
-        time: new Date(this.#options.now()).toISOString(),
+        time: this.#time(),
         source,
         transaction,
         approvals: [],
@@ -205,6 +207,14 @@ export class Enforcer {
       bound: invocation.bound,
       labels_revision: labels.revision,
     }
+  }
+
+  // Many requests share a millisecond.
+  #time(): string {
+    const ms = this.#options.now()
+    if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
+    this.#ms = ms
+    return this.#timestamp
   }
 
   #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
@@ -224,6 +234,8 @@ export class Enforcer {
 interface PlannedMask extends ColumnMask {
   readonly field: string
 }
+
+const NO_MASKS: readonly PlannedMask[] = []
 
 /** What to rewrite in the answer; an error where the session can't carry the statement, or not with these masks. */
 function planOf(
@@ -263,6 +275,7 @@ function maskPlan(
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | ObligationError {
+  if (masks.length === 0) return NO_MASKS
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
   for (const [index, output] of columns.entries()) {
