@@ -18,6 +18,8 @@ const RELOAD_AT_MOST_MS = 1000
 const SETTINGS: ReadonlyMap<string, string> = new Map([
   ['application_name', 'countersign catalogue'],
   ['client_encoding', 'UTF8'],
+  // Deparsing a view waits for a lock that somebody's open transaction may hold on its tables.
+  ['lock_timeout', '500ms'],
   ['search_path', 'pg_catalog'],
   ['standard_conforming_strings', 'on'],
 ])
@@ -64,7 +66,9 @@ export class CatalogSource {
     if (alike !== undefined && alike.catalog === catalog) return planned(alike, sql)
     const named = await this.#name(sql, catalog, session)
     if (this.#age() < RELOAD_AT_MOST_MS || !named.statements.some(unresolved)) return named
-    return this.#name(sql, await this.#load(), session)
+    // Where it can't be read just now, what was named stands: it is opaque.
+    const fresh = await this.#load().catch(() => null)
+    return fresh === null ? named : this.#name(sql, fresh, session)
   }
 
   /** `done`: a statement has changed it. `suspected`: an answer looks as if somebody else had. */

@@ -7,8 +7,11 @@ export interface SessionTexts {
   cursor(name: string): Promise<{ readonly sql: string; readonly binary: boolean } | undefined>
 }
 
-/** A session that has named nothing. */
-export const NO_NAMES: SessionTexts = { prepared: async () => undefined, cursor: async () => undefined }
+/** No session's: where only a statement's text is asked for. */
+export const NO_NAMES: SessionTexts = {
+  prepared: () => Promise.resolve(undefined),
+  cursor: () => Promise.resolve(undefined),
+}
 
 /** What a text means under one catalogue. */
 export interface NamingGround {

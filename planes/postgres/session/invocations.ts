@@ -147,7 +147,9 @@ export class Invocations {
       portals.clear()
       state.discarded()
     }
-    if (effect.kind === 'catalog' || effect.kind === 'unseen') this.#host.catalogueChanged('done')
+    // Within a transaction nobody else can see it yet: the session tells once that is over.
+    const changed = effect.kind === 'catalog' || effect.kind === 'unseen'
+    if (changed && this.#wire.transaction === 'I') this.#host.catalogueChanged('done')
   }
 }
 

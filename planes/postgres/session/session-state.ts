@@ -71,7 +71,8 @@ export class SessionState {
 function after(doubts: Doubts, { effect, functions }: NormalizedStatement): Doubts {
   const unseen = effect.kind === 'unseen' || functions.includes('pg_catalog.set_config')
   const temporary = effect.kind === 'catalog' && effect.temporary
-  if (unseen || temporary) return { ...doubts, clouded: true }
+  if (unseen) return { clouded: true, drafts: true }
+  if (temporary) return { ...doubts, clouded: true }
   return effect.kind === 'catalog' ? { ...doubts, drafts: true } : doubts
 }
 
