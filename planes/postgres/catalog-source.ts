@@ -1,8 +1,8 @@
-import { NormalizeError } from '../../engine/index.ts'
+import { nameAlike, nameInSession, type SessionTexts, usesSessionNames } from './naming.ts'
 import {
   Catalog,
   integersDecideNothing,
-  normalizeStatement,
+  type NormalizedStatement,
   type SqlParser,
   withoutIntegers,
 } from './normalizer/index.ts'
@@ -18,6 +18,8 @@ const RELOAD_AT_MOST_MS = 1000
 const SETTINGS: ReadonlyMap<string, string> = new Map([
   ['application_name', 'countersign catalogue'],
   ['client_encoding', 'UTF8'],
+  // Deparsing a view waits for a lock that somebody's open transaction may hold on its tables.
+  ['lock_timeout', '500ms'],
   ['search_path', 'pg_catalog'],
   ['standard_conforming_strings', 'on'],
 ])
@@ -55,20 +57,18 @@ export class CatalogSource {
   }
 
   /** Throws NormalizeError; UpstreamError when the catalogue can't be loaded at all. */
-  async normalize(sql: string): Promise<Named> {
+  async normalize(sql: string, session: SessionTexts): Promise<Named> {
     const catalog = await this.#current()
     const known = this.#named.get(sql)
     if (known !== undefined && known.catalog === catalog) return known
     const shape = withoutIntegers(sql)
     const alike = shape === null ? undefined : this.#alike.get(shape)
-    if (alike !== undefined && alike.catalog === catalog) return alike
-    try {
-      return await this.#name(sql, catalog)
-    } catch (error) {
-      if (!(error instanceof NormalizeError) || error.code !== 'ERR_NORMALIZE_UNRESOLVED') throw error
-      if (this.#age() < RELOAD_AT_MOST_MS) throw error
-      return this.#name(sql, await this.#load())
-    }
+    if (alike !== undefined && alike.catalog === catalog) return planned(alike, sql)
+    const named = await this.#name(sql, catalog, session)
+    if (this.#age() < RELOAD_AT_MOST_MS || !named.statements.some(unresolved)) return named
+    // Where it can't be read just now, what was named stands: it is opaque.
+    const fresh = await this.#load().catch(() => null)
+    return fresh === null ? named : this.#name(sql, fresh, session)
   }
 
   /** `done`: a statement has changed it. `suspected`: an answer looks as if somebody else had. */
@@ -82,10 +82,13 @@ export class CatalogSource {
     this.#connection?.close()
   }
 
-  async #name(sql: string, catalog: Catalog): Promise<Named> {
-    const names = { database: this.#config.database ?? '', user: this.#config.user, prepared: () => undefined }
+  async #name(sql: string, catalog: Catalog, session: SessionTexts): Promise<Named> {
+    const ground = { catalog, database: this.#config.database ?? '', user: this.#config.user }
     const parsed = await this.#parser.parse(sql)
-    const named = { statements: parsed.map((statement) => normalizeStatement(statement, catalog, names)), catalog }
+    if (usesSessionNames(parsed)) {
+      return { statements: await nameInSession(parsed, ground, session, this.#parser), catalog }
+    }
+    const named = { statements: nameAlike(parsed, ground), catalog }
     const shape = withoutIntegers(sql)
     const [first, ...others] = parsed
     const [statement] = named.statements
@@ -148,4 +151,13 @@ function keep(kept: Map<string, Named>, text: string, named: Named): void {
   if (kept.size <= KEPT_TEXTS) return
   const oldest = kept.keys().next()
   if (oldest.done !== true) kept.delete(oldest.value)
+}
+
+/** What one of several texts that are alike was named, for another of them: its own integers are what the server plans. */
+function planned({ statements, catalog }: Named, sql: string): Named {
+  return { statements: statements.map((statement) => ({ ...statement, planned: sql })), catalog }
+}
+
+function unresolved({ opaque }: NormalizedStatement): boolean {
+  return opaque.some(({ error }) => error.code === 'ERR_NORMALIZE_UNRESOLVED')
 }

@@ -1,4 +1,5 @@
 import type { AccessRequest, Labels, Principal } from '../../engine/index.ts'
+import { NO_NAMES } from './naming.ts'
 import { NormalizeError } from '../../engine/index.ts'
 import { CatalogSource } from './catalog-source.ts'
 import type { PostgresConfig } from './config.ts'
@@ -116,7 +117,7 @@ async function most(
 /** What can't be named is refused at the gateway, so the role needs nothing for it. */
 async function isAllowed(sql: string, source: CatalogSource, options: GrantOptions): Promise<boolean> {
   try {
-    const { statements } = await source.normalize(sql)
+    const { statements } = await source.normalize(sql, NO_NAMES)
     const [statement] = statements
     if (statement === undefined) return false
     return options.principals.some((principal) => options.allows(requestOf(statement, principal, options)))

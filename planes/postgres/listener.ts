@@ -9,6 +9,7 @@ import type { PostgresConfig } from './config.ts'
 import { type Denial, fatalOf, SQLSTATE } from './enforcer/denial.ts'
 import { type Estimate, Estimates } from './estimates.ts'
 import { Enforcer } from './enforcer/enforcer.ts'
+import { NO_NAMES } from './naming.ts'
 import { type CancelRequest, type ClientStartup, Handshake } from './handshake.ts'
 import { SqlParser } from './normalizer/index.ts'
 import { encoded, errorResponse } from './session/server-messages.ts'
@@ -201,11 +202,11 @@ class Listener implements RunningPlane {
       trace:
         traceFile &&
         new SessionTrace(traceFile, {
-          reword: async (sql) => (await catalog.normalize(sql)).statements.map(({ text }) => text),
+          reword: async (sql) => (await catalog.normalize(sql, NO_NAMES)).statements.map(({ text }) => text),
           now: Date.now,
           maxFrameBytes: this.#config.limits.rowBytes + MASKED_GROWTH,
         }),
-      normalize: (sql) => catalog.normalize(sql),
+      normalize: (sql, session) => catalog.normalize(sql, session),
       catalogueChanged: (how) => catalog.changed(how),
       cancelUpstream: () => sendCancel(config, upstream.cancelKey),
       log: (event, fields) => this.#host.log(event, fields),

@@ -11,7 +11,7 @@ import data.countersign.lib
 forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	known_agent
 	input.action.class in {"read", "discover"}
-	input.postgres.kind in {"select", "explain", "show", "copy_to"}
+	input.postgres.kind in {"select", "explain", "show", "declare_cursor", "fetch", "move", "copy_to"}
 	all_readable
 	count(changed) == 0
 	builtin_functions_only

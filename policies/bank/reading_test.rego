@@ -122,11 +122,11 @@ test_copy_out_is_a_read_and_masked_like_one if {
 }
 
 test_unknown_kinds_have_no_rule if {
-	r.rules(verdict(r.request("fetch", "read", [], {}))) == {"no_rule"}
+	r.rules(verdict(r.request("explain_analyze", "read", [], {}))) == {"no_rule"}
 }
 
-test_select_explain_and_show_are_forwarded if {
-	every kind in ["select", "explain", "show"] {
+test_reads_in_whatever_form_are_forwarded if {
+	every kind in ["select", "explain", "show", "declare_cursor", "fetch", "move"] {
 		answer := verdict(r.request(kind, "read", [], {"functions": ["pg_catalog.count"]}))
 		answer.verdict == "forward"
 		r.rules(answer) == {"read-public"}

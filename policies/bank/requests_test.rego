@@ -33,6 +33,7 @@ request(kind, class, resources, more) := {
 			"database": "bank",
 			"user": "reconciler",
 			"functions": [],
+			"opaque": [],
 			"parameters": [],
 			"setting": null,
 		},

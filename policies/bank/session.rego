@@ -31,6 +31,7 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	known_agent
 	input.action.class == "control"
+	count(input.postgres.opaque) == 0
 	not transaction_control
 	not harmless_setting
 	message := sprintf("agents may not change roles, privileges or the server; of the session's settings these are open: %s", [concat(", ", sort(object.keys(data.harmless_settings)))])
@@ -38,7 +39,7 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 
 transaction_control if {
 	count(input.resources) == 0
-	input.postgres.kind in {"begin", "commit", "rollback", "savepoint", "release", "rollback_to", "deallocate"}
+	input.postgres.kind in {"begin", "commit", "rollback", "savepoint", "release", "rollback_to", "deallocate", "close"}
 }
 
 harmless_setting if {

@@ -44,7 +44,7 @@ test_a_reset_counts_as_the_value_it_leads_to if {
 }
 
 test_transactions_are_forwarded if {
-	every kind in ["begin", "commit", "rollback", "savepoint", "release", "rollback_to", "deallocate"] {
+	every kind in ["begin", "commit", "rollback", "savepoint", "release", "rollback_to", "deallocate", "close"] {
 		answer := control(kind, null)
 		answer.verdict == "forward"
 		r.rules(answer) == {"transaction-control"}
@@ -65,4 +65,27 @@ test_control_that_names_a_relation_is_refused if {
 		answer := verdict(r.request(kind, "control", [r.table("public.customers", [])], {}))
 		r.rules(answer) == {"reject-session-control"}
 	}
+}
+
+test_what_cannot_be_seen_into_is_refused_whatever_else_it_does if {
+	every what in ["do", "function bank.f", "unresolved", "setting search_path", "session"] {
+		every kind in ["select", "begin", "do", "prepare", "fetch"] {
+			answer := verdict(r.request(kind, "control", [], {"opaque": [what]}))
+			answer.verdict == "reject"
+			r.rules(answer) == {"opaque-statement"}
+			contains(answer.reasons[0].message, what)
+		}
+	}
+}
+
+test_one_permitted_part_does_not_permit_another if {
+	request := r.request("select", "control", [], {"opaque": ["do", "function bank.report"]})
+	answer := data.countersign.postgres.verdict with input as request with data.countersign.postgres.permitted_opaque as {"function bank.report"}
+	r.rules(answer) == {"opaque-statement"}
+	not contains(answer.reasons[0].message, "bank.report")
+}
+
+test_a_request_that_tells_nothing_of_it_is_refused if {
+	request := json.remove(r.select([]), ["/postgres/opaque"])
+	r.rules(verdict(request)) == {"opaque-statement"}
 }

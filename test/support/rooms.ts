@@ -134,6 +134,7 @@ export function request(
     database: 'bank',
     user: 'reconciler',
     functions: [],
+    opaque: [],
     parameters,
     setting: null,
   }

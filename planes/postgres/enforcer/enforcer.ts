@@ -52,7 +52,11 @@ export interface Invocation {
   readonly prepareOnly: boolean
   /** Names the same statement again, after a hold: the catalogue may have changed. */
   again(): Promise<Pick<Invocation, 'statement' | 'catalog'>>
+  /** It will be sent: what it does to the session's names may happen from here on. */
+  onAllowed?(): void
   onComplete?(): void
+  /** The server refused it, or it never got there. */
+  onFail?(): void
 }
 
 export interface EnforcerOptions {
@@ -72,8 +76,6 @@ export type Judged =
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
-/** What the session can't carry, whatever policy says of it: messages outside any statement. */
-const NOT_CARRIED: ReadonlySet<string> = new Set(['listen', 'unlisten', 'notify'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -116,6 +118,11 @@ export class Enforcer {
     }
   }
 
+  /** Anything at all is labelled. */
+  get protects(): boolean {
+    return protectsAny(this.#host.labels())
+  }
+
   /** Records a statement that can't be named, and gives the client's answer. */
   async refuse(error: CountersignError, kind: string): Promise<Denial> {
     const decision = await this.#client.session.refuse({
@@ -134,9 +141,15 @@ export class Enforcer {
 
   async #carryOut(decision: Decision, invocation: Invocation, labels: Labels): Promise<Judged> {
     const { verdict } = decision
-    if (verdict.kind === 'reject' || verdict.kind === 'hold')
-      return { kind: 'denied', denial: denialOfDecision(decision) }
     const { statement, catalog, resultFormats, prepareOnly } = invocation
+    if (verdict.kind === 'reject' || verdict.kind === 'hold') {
+      const [first] = statement.opaque
+      const denial =
+        first === undefined || verdict.kind === 'hold'
+          ? denialOfDecision(decision)
+          : denialOfRefusal(first.error, decision)
+      return { kind: 'denied', denial }
+    }
     const sensitive = isSensitive(statement, labels)
     const limits = prepareOnly ? undefined : verdict.limits
     const plan =
@@ -152,9 +165,9 @@ export class Enforcer {
     const running = new RunningStatement({
       session: this.#client.session,
       decision,
-      columns: outputs?.length ?? null,
+      columns: statement.answerUnknown && !prepareOnly ? 'any' : (outputs?.length ?? null),
       takesCopy: statement.kind === 'copy_from' && !prepareOnly,
-      copy: prepareOnly || statement.copy === null ? null : this.#copying(statement.copy, plan),
+      copy: prepareOnly ? null : this.#copyingOf(statement, plan),
       answerColumns: outputs === null ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
       masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
@@ -163,9 +176,15 @@ export class Enforcer {
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,
       checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
-      ...(invocation.onComplete === undefined ? {} : { onComplete: () => invocation.onComplete?.() }),
+      ...(prepareOnly ? {} : { onComplete: () => invocation.onComplete?.(), onFail: () => invocation.onFail?.() }),
     })
+    if (!prepareOnly) invocation.onAllowed?.()
     return { kind: 'run', running }
+  }
+
+  #copyingOf({ kind, copy, answerUnknown }: NormalizedStatement, plan: readonly ColumnMask[]): Copying | null {
+    if (answerUnknown && kind === 'copy_to') return { columns: 'any', binary: null, masker: null }
+    return copy === null ? null : this.#copying(copy, plan)
   }
 
   #copying({ columns, form }: CopyOut, plan: readonly ColumnMask[]): Copying {
@@ -185,12 +204,16 @@ export class Enforcer {
   #request(invocation: Invocation, labels: Labels, observed: AccessRequest['observed']): AccessRequest {
     const { principal, session, source } = this.#client
     const { statement, transaction, prepareOnly } = invocation
+    const preparing = {
+      name: 'postgres.prepare',
+      class: statement.opaque.length === 0 ? 'discover' : 'control',
+    } as const
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
     const { resources } = accessParts(statement, labels, invocation.parameters)
     const block = this.#block(invocation, known)
     return {
       principal,
-      action: prepareOnly ? { name: 'postgres.prepare', class: 'discover' } : statement.action,
+      action: prepareOnly ? preparing : statement.action,
       resources,
       context: {
         plane: 'postgres',
@@ -223,6 +246,7 @@ export class Enforcer {
       database: this.#client.database,
       user: this.#client.user,
       functions: statement.functions,
+      opaque: statement.opaque.map(({ what }) => what).toSorted(),
       parameters,
       setting: statement.setting === null ? null : { ...statement.setting },
     }
@@ -248,9 +272,15 @@ function planOf(
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | CountersignError {
-  if (NOT_CARRIED.has(statement.kind)) {
-    const message = `${statement.kind} is allowed, but not carried by this gateway yet`
-    return new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', message)
+  const [blind] = statement.opaque
+  if (blind !== undefined && masks.length > 0) {
+    const message = `${masks[0]?.field ?? 'a column'} must be masked, which can't be done where not all is seen: ${blind.error.message}`
+    return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
+  }
+  const landing = statement.effectFree ? undefined : masks.find(({ field }) => landed(statement, field))
+  if (landing !== undefined) {
+    const message = `${landing.field} must be masked, but it is written to where its mask doesn't reach`
+    return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
   }
   const { copy } = statement
   if (copy === null) return maskPlan(statement.outputs ?? [], masks, resultFormats)
@@ -259,6 +289,13 @@ function planOf(
   const message =
     'rows that COPY writes with these options can not be masked: use text, csv or binary, in UTF-8, with single-byte separators'
   return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
+}
+
+/** Something made of this column goes elsewhere than into an answer. */
+function landed({ resources }: NormalizedStatement, field: string): boolean {
+  return resources.some(({ name, parts }) =>
+    parts.some((part) => part.uses.includes('derived') && `${name}.${part.name}` === field),
+  )
 }
 
 /** Which result columns to rewrite; an error where a masked field comes out as anything but itself. */
@@ -302,7 +339,8 @@ function checkFields(
   plan: readonly PlannedMask[],
 ): void {
   const outputs = statement.outputs
-  if ((fields?.length ?? null) !== (outputs?.length ?? null)) throw contradiction('another number of columns')
+  const counted = statement.answerUnknown || (fields?.length ?? null) === (outputs?.length ?? null)
+  if (!counted) throw contradiction('another number of columns')
   for (const [index, field] of (fields ?? []).entries()) {
     const origin = catalog.columnAt(field.tableOid, field.attnum)
     const known = outputs?.[index]?.sources ?? []
@@ -329,7 +367,13 @@ function isLabelled(labels: Labels, resource: string, part: string): boolean {
   return (labels.resources[resource]?.[part]?.length ?? 0) > 0
 }
 
+function protectsAny({ resources }: Labels): boolean {
+  return Object.keys(resources).length > 0
+}
+
+/** What is opaque may reach any labelled table there is. */
 function isSensitive(statement: NormalizedStatement, labels: Labels): boolean {
+  if (statement.opaque.length > 0) return protectsAny(labels)
   return statement.resources.some((resource) => labels.resources[resource.name] !== undefined)
 }
 

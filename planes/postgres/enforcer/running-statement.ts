@@ -12,7 +12,7 @@ import type { RowMasker } from './row-masker.ts'
 
 /** A COPY as it was judged. */
 export interface Copying {
-  readonly columns: number
+  readonly columns: number | 'any'
   /** Null where its options were not understood. */
   readonly binary: boolean | null
   /** Null where nothing is masked. */
@@ -23,8 +23,9 @@ export interface Copying {
 export interface Enforcement {
   readonly session: Session
   readonly decision: Decision
-  /** How many result columns by lineage, and how the recording names them; null where the statement returns none. */
-  readonly columns: number | null
+  /** How many result columns by lineage; null where the statement returns none, `any` where nobody can tell beforehand. */
+  readonly columns: number | 'any' | null
+  /** How the recording names them; null where they have no names. */
   readonly answerColumns: readonly AnswerColumn[] | null
   /** A COPY to the client: its rows come as bytes, not as rows of columns. */
   readonly copy: Copying | null
@@ -44,6 +45,8 @@ export interface Enforcement {
   checkFields(fields: readonly FieldDescription[] | null): void
   /** The server confirmed it: what it does to the session (names, transaction). */
   onComplete?(): void
+  /** The server refused it, or skipped it. */
+  onFail?(): void
 }
 
 /**
@@ -130,7 +133,7 @@ export class RunningStatement {
     gate: (durable: Promise<void>) => void,
   ): 'passed' | 'rebuilt' | 'dropped' {
     const { masker, columns, limit } = this.#is
-    if (columns === null || end < bodyStart + 2 || buffer.readUInt16BE(bodyStart) !== columns)
+    if (columns === null || end < bodyStart + 2 || (columns !== 'any' && buffer.readUInt16BE(bodyStart) !== columns))
       throw unexpectedColumns(columns)
     if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const before = out.length
@@ -144,7 +147,8 @@ export class RunningStatement {
   copyOut({ format, columnFormats }: Pick<CopyResponse, 'format' | 'columnFormats'>): void {
     const { copy } = this.#is
     if (this.#copying !== 'before' || copy === null) throw unexpectedCopy()
-    if (columnFormats.length !== copy.columns || (copy.binary !== null && copy.binary !== (format === 1))) {
+    const counted = copy.columns === 'any' || columnFormats.length === copy.columns
+    if (!counted || (copy.binary !== null && copy.binary !== (format === 1))) {
       throw new ObligationError(
         'ERR_OBLIGATION_UNENFORCEABLE',
         'the server copies other columns than the statement was judged to, so its answer is withheld; the schema may just have changed: send the statement again',
@@ -208,6 +212,7 @@ export class RunningStatement {
 
   /** The server refused it, or skipped it after an earlier failure. */
   fail(sqlstate: string): Promise<void> {
+    if (this.#settled === null) this.#is.onFail?.()
     return this.#end({ error: sqlstate }, { status: 'failed', error: sqlstate, rows: 0 })
   }
 
@@ -263,7 +268,7 @@ function unexpectedCopy(): ProtocolError {
   return new ProtocolError('ERR_PROTOCOL_STATE', 'the server copies what the statement was not judged to copy')
 }
 
-function unexpectedColumns(expected: number | null): ProtocolError {
+function unexpectedColumns(expected: number | 'any' | null): ProtocolError {
   return new ProtocolError(
     'ERR_PROTOCOL_MESSAGE',
     expected === null

@@ -1,10 +1,10 @@
 import type { CommonTableExpr, Node, WithClause } from 'libpg-query'
 import type { Analysis } from './analysis.ts'
-import { all, bodyOf } from './ast.ts'
+import { all, bodyOf, names } from './ast.ts'
 import { rename } from './from-alias.ts'
 import { unresolved, unsupported } from './refusal.ts'
-import { type CommonTable, Scope } from './scope.ts'
-import { type Column, oneOf } from './value.ts'
+import { type CommonTable, EMPTY_SCOPE, Scope } from './scope.ts'
+import { type Column, made, NOTHING, oneOf } from './value.ts'
 
 /**
  * The level with its WITH queries in sight. Without RECURSIVE each sees those before it; with it all see all. Every one
@@ -14,7 +14,8 @@ export function withCommonTables(analysis: Analysis, clause: WithClause | undefi
   const expressions = all('CommonTableExpr', clause?.ctes)
   if (clause?.recursive === true) return recursiveTables(analysis, expressions, scope)
   return expressions.reduce((level, expression) => {
-    const columns = rename(analysis.query(queryOf(expression), level), { colnames: expression.aliascolnames ?? [] })
+    const own = rename(analysis.query(queryOf(expression), level), { colnames: expression.aliascolnames ?? [] })
+    const columns = withTrail(analysis, own, expression)
     return level.withCommonTable({ name: nameOf(expression), columns: () => columns })
   }, scope)
 }
@@ -59,7 +60,7 @@ class RecursiveTable implements CommonTable {
     if (this.#state === 'declared') this.#analyse()
     if (this.#state === 'open') this.#recursive = true
     if (this.#columns === null) throw unsupported(`this form of recursion in "${this.name}" is not covered`, location)
-    return this.#columns
+    return this.#state === 'done' ? withTrail(this.#analysis, this.#columns, this.#expression) : this.#columns
   }
 
   #analyse(): void {
@@ -85,6 +86,28 @@ class RecursiveTable implements CommonTable {
   #renamed(columns: readonly Column[]): readonly Column[] {
     return rename(columns, { colnames: this.#expression.aliascolnames ?? [] })
   }
+}
+
+/** SEARCH and CYCLE add columns, which the query itself doesn't see: each holds the rows that led here, or tells of them. */
+function withTrail(
+  analysis: Analysis,
+  columns: readonly Column[],
+  { search_clause: search, cycle_clause: cycle }: CommonTableExpr,
+): readonly Column[] {
+  const trail = (name: string | undefined, of: readonly Node[] | undefined): readonly Column[] => {
+    const listed = new Set(names(of))
+    const parts = columns.filter((each) => listed.has(each.name)).map(({ value }) => value)
+    return name === undefined ? [] : [{ name, value: { ...made([NOTHING, ...parts]), copy: false } }]
+  }
+  for (const mark of [cycle?.cycle_mark_value, cycle?.cycle_mark_default]) {
+    if (mark !== undefined) analysis.value(mark, EMPTY_SCOPE)
+  }
+  return [
+    ...columns,
+    ...trail(search?.search_seq_column, search?.search_col_list),
+    ...trail(cycle?.cycle_mark_column, cycle?.cycle_col_list),
+    ...trail(cycle?.cycle_path_column, cycle?.cycle_col_list),
+  ]
 }
 
 /** Column by column, as the arms of a set operation put them together; the first arm names them. */

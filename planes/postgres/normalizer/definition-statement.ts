@@ -1,98 +1,121 @@
 import type { Node, RangeVar } from 'libpg-query'
-import type { ActionClass } from '../../../engine/index.ts'
-import { all, bodyOf, kindOf, names } from './ast.ts'
+import { bodyOf, kindOf, names } from './ast.ts'
 import type { RelationKind } from './catalog.ts'
-import type { NormalizedResource, Outcome } from './normalized.ts'
-import { Refusal, unsupported } from './refusal.ts'
+import type { NormalizedResource, Outcome, SessionEffect } from './normalized.ts'
+import { opaque, Refusal, unsupported } from './refusal.ts'
 import { relationOf } from './relations.ts'
+import { type Definition, isStatementNode, STATEMENTS } from './statement-kinds.ts'
+import { nameIn, sweep } from './sweep.ts'
 import type { Walk } from './walk.ts'
 
-interface Definition {
-  readonly kind: string
-  readonly class: ActionClass
-  /** The catalogue is another one afterwards. */
-  readonly changesCatalog: boolean
-}
-
-const define = (kind: string): Definition => ({ kind, class: 'control', changesCatalog: true })
-const control = (kind: string): Definition => ({ kind, class: 'control', changesCatalog: false })
-
-/** Statements that are named by kind, class and the relation they are about, and not looked into: policy sees control. */
-const DEFINITIONS: Readonly<Record<string, Definition>> = {
-  CreateStmt: define('create_table'),
-  AlterTableStmt: define('alter_table'),
-  RenameStmt: define('rename'),
-  IndexStmt: define('create_index'),
-  ViewStmt: define('create_view'),
-  CreateSchemaStmt: define('create_schema'),
-  CreateSeqStmt: define('create_sequence'),
-  AlterSeqStmt: define('alter_sequence'),
-  CreateEnumStmt: define('create_type'),
-  AlterEnumStmt: define('alter_type'),
-  CompositeTypeStmt: define('create_type'),
-  CreateRangeStmt: define('create_type'),
-  CreateDomainStmt: define('create_domain'),
-  CreateFunctionStmt: define('create_function'),
-  CreateTrigStmt: define('create_trigger'),
-  CreateExtensionStmt: define('create_extension'),
-  CommentStmt: define('comment'),
-  GrantStmt: define('grant'),
-  RefreshMatViewStmt: control('refresh_materialized_view'),
-  LockStmt: control('lock'),
-  VacuumStmt: control('vacuum'),
-  ConstraintsSetStmt: control('set_constraints'),
-  ListenStmt: control('listen'),
-  UnlistenStmt: control('unlisten'),
-  NotifyStmt: control('notify'),
-  DropStmt: { kind: 'drop', class: 'destroy', changesCatalog: true },
-  TruncateStmt: { kind: 'truncate', class: 'destroy', changesCatalog: false },
-}
-
-/** DDL and its like; undefined where it is none that is covered. */
+/**
+ * DDL and its like: named by kind, class, what it is about and what else it mentions; what it would run is seen as far as
+ * functions and operators go. Undefined where the statement has a room of its own.
+ */
 export function definitionStatement(walk: Walk, node: Node): Outcome | undefined {
-  const definition = DEFINITIONS[kindOf(node)]
-  if (definition === undefined) return undefined
-  refuseTemporary(node)
+  const kind = kindOf(node)
+  const definition = isStatementNode(kind) ? STATEMENTS[kind] : 'inner'
+  if (definition === 'inner') throw unsupported(`${kind} is not covered`)
+  if (definition === 'analysed') return undefined
+  const body: unknown = Object.values(node)[0]
+  const resources = uniquely([...subjects(walk, node, definition, body), ...mentioned(walk, node)])
+  if (definition.runs !== null) walk.findings.runs(blind(definition.runs, resources))
   return {
-    kind: bodyOf('DropStmt', node) === undefined ? definition.kind : `drop_${objectKind(node)}`,
+    kind: spelled(node, definition),
     class: definition.class,
-    resources: subjects(walk, node),
-    effect: definition.changesCatalog ? { kind: 'catalog' } : { kind: 'none' },
+    resources,
+    functions: [...walk.findings.functions].toSorted(),
+    opaque: [...walk.findings.opaque.values()],
+    effect: effectOf(node, definition),
     parameterUses: [],
   }
 }
 
-function objectKind(node: Node): string {
-  const type = bodyOf('DropStmt', node)?.removeType ?? ''
-  return type.replace(/^OBJECT_/, '').toLowerCase()
+function effectOf(node: Node, { changesCatalog }: Definition): SessionEffect {
+  const listen = bodyOf('ListenStmt', node)
+  if (listen !== undefined) return { kind: 'listen', channel: listen.conditionname ?? '' }
+  return changesCatalog ? { kind: 'catalog', temporary: isTemporary(node) } : { kind: 'none' }
 }
 
-/** Temporary objects come before all others on the path, and a snapshot of the catalogue can't hold them. */
-export function refuseTemporary(tree: unknown): void {
-  const temporary = JSON.stringify(tree, (key, value: unknown) => {
-    if (key === 'relpersistence' && value === 't') throw unsupported('temporary objects are not covered')
-    if (typeof value === 'string' && /^pg_temp/i.test(value)) throw unsupported('temporary objects are not covered')
+/** `DROP` and `CREATE` of many kinds share a node each. */
+function spelled(node: Node, { kind }: Definition): string {
+  const drop = bodyOf('DropStmt', node)
+  if (drop !== undefined) return `drop_${objectKind(drop.removeType)}`
+  const made = bodyOf('DefineStmt', node)
+  if (made !== undefined) return `create_${objectKind(made.kind)}`
+  const vacuum = bodyOf('VacuumStmt', node)
+  return vacuum !== undefined && vacuum.is_vacuumcmd !== true ? 'analyze' : kind
+}
+
+function objectKind(type: string | undefined): string {
+  return (type ?? 'object').replace(/^OBJECT_/, '').toLowerCase()
+}
+
+function blind(runs: string, resources: readonly NormalizedResource[]): Refusal {
+  const [first] = resources
+  const what = first === undefined || runs === 'do' ? runs : `${runs} ${first.name}`
+  return opaque(what, `what ${what} does can't be seen from here`)
+}
+
+/** Temporary objects come before all others on the path. */
+export function isTemporary(tree: unknown): boolean {
+  let temporary = false
+  JSON.stringify(tree, (key, value: unknown) => {
+    if (key === 'relpersistence' && value === 't') temporary = true
+    if (typeof value === 'string' && /^pg_temp/i.test(value)) temporary = true
     return value
   })
-  if (temporary === undefined) throw unsupported('a statement without a tree')
+  return temporary
 }
 
-const RELATION_TYPES = new Set([
-  'OBJECT_TABLE',
-  'OBJECT_VIEW',
-  'OBJECT_MATVIEW',
-  'OBJECT_FOREIGN_TABLE',
-  'OBJECT_SEQUENCE',
-])
+const RELATIONS = new Set(['table', 'view', 'matview', 'foreign_table', 'sequence'])
+/** Objects that have no name but in their relation: it comes first, theirs last. */
+const WITHIN = new Set(['column', 'tabconstraint', 'trigger', 'rule', 'policy'])
 
-/** The relations it is about, where the tree has them in a plain place. */
-function subjects(walk: Walk, node: Node): readonly NormalizedResource[] {
-  const drop = bodyOf('DropStmt', node)
-  if (drop !== undefined) return droppedRelations(walk, drop)
-  const range = singleRange(node)
-  const listed = bodyOf('TruncateStmt', node)?.relations ?? bodyOf('LockStmt', node)?.relations
-  const ranges = range === undefined ? all('RangeVar', listed) : [range]
-  return ranges.map((each) => existing(walk, each) ?? created(walk, each, createdType(node)))
+/** What it is about, where that goes by another name than a relation's own. */
+function subjects(walk: Walk, node: Node, definition: Definition, body: unknown): readonly NormalizedResource[] {
+  const { subject } = definition
+  if (subject === null || typeof body !== 'object' || body === null) return calledProcedure(node)
+  const value: unknown = Reflect.get(body, subject.field)
+  const type = subject.type === 'object' ? typeOfObject(body) : subject.type
+  const each: readonly unknown[] =
+    Array.isArray(value) && subject.field.endsWith('s') && !isWords(value) ? value : [value]
+  return each.flatMap((one) => {
+    const name = nameIn(one)
+    if (name === null || name === '') return []
+    const words = name.split('.')
+    if (WITHIN.has(type)) return [relationNamed(walk, words.slice(0, -1))]
+    return RELATIONS.has(type) ? [relationNamed(walk, words)] : [{ type: type.replaceAll('_', '-'), name, parts: [] }]
+  })
+}
+
+/** A list that spells one name, as `CREATE AGGREGATE a.b` has it. */
+function isWords(value: readonly unknown[]): boolean {
+  return value.every((each) => typeof each === 'object' && each !== null && 'String' in each) && value.length > 0
+}
+
+function typeOfObject(body: object): string {
+  for (const field of ['removeType', 'objtype', 'objectType', 'renameType', 'kind']) {
+    const type: unknown = Reflect.get(body, field)
+    if (typeof type === 'string' && type.startsWith('OBJECT_')) return objectKind(type)
+  }
+  return 'object'
+}
+
+function calledProcedure(node: Node): readonly NormalizedResource[] {
+  const call = bodyOf('CallStmt', node)?.funccall
+  return call === undefined ? [] : [{ type: 'procedure', name: names(call.funcname).join('.'), parts: [] }]
+}
+
+function relationNamed(walk: Walk, words: readonly string[]): NormalizedResource {
+  const [relname = '', schemaname] = words.toReversed()
+  const range = schemaname === undefined ? { relname } : { relname, schemaname }
+  return existing(walk, range) ?? created(walk, range, 'table')
+}
+
+/** Every relation that it mentions, in the order it does. */
+function mentioned(walk: Walk, node: Node): readonly NormalizedResource[] {
+  return sweep(walk, node).map((range) => existing(walk, range) ?? created(walk, range, createdType(node)))
 }
 
 /** What doesn't exist yet, or goes by another kind of name (an index): as it was written. */
@@ -101,43 +124,26 @@ function createdType(node: Node): RelationKind {
   return bodyOf('CreateSeqStmt', node) === undefined ? 'table' : 'sequence'
 }
 
-function singleRange(node: Node): RangeVar | undefined {
-  return (
-    bodyOf('CreateStmt', node)?.relation ??
-    bodyOf('AlterTableStmt', node)?.relation ??
-    bodyOf('RenameStmt', node)?.relation ??
-    bodyOf('IndexStmt', node)?.relation ??
-    bodyOf('ViewStmt', node)?.view ??
-    bodyOf('CreateTrigStmt', node)?.relation ??
-    bodyOf('RefreshMatViewStmt', node)?.relation ??
-    bodyOf('CreateSeqStmt', node)?.sequence
-  )
-}
-
 function existing(walk: Walk, range: RangeVar): NormalizedResource | undefined {
   try {
     const { kind, qualified } = relationOf(walk, range)
     return { type: kind, name: qualified, parts: [] }
   } catch (error) {
-    if (error instanceof Refusal && error.code === 'ERR_NORMALIZE_UNRESOLVED') return undefined
+    if (error instanceof Refusal) return undefined
     throw error
   }
 }
 
 /** Where the server would put it: the first schema of the path that isn't its own. */
-export function created(walk: Walk, { schemaname, relname = '' }: RangeVar, type: RelationKind): NormalizedResource {
-  const schema = schemaname ?? walk.path.find((each) => each !== 'pg_catalog') ?? 'public'
-  return { type, name: `${schema}.${relname}`, parts: [] }
+export function created(
+  walk: Walk,
+  { schemaname, relname = '', relpersistence }: RangeVar,
+  type: RelationKind,
+): NormalizedResource {
+  const home = relpersistence === 't' ? 'pg_temp' : walk.path.find((each) => each !== 'pg_catalog')
+  return { type, name: `${schemaname ?? home ?? 'public'}.${relname}`, parts: [] }
 }
 
-function droppedRelations(
-  walk: Walk,
-  { objects, removeType }: NonNullable<ReturnType<typeof bodyOf<'DropStmt'>>>,
-): readonly NormalizedResource[] {
-  if (!RELATION_TYPES.has(removeType ?? '')) return []
-  return all('List', objects).map(({ items }) => {
-    const [relname = '', schemaname] = names(items).toReversed()
-    const range = schemaname === undefined ? { relname } : { relname, schemaname }
-    return existing(walk, range) ?? created(walk, range, 'table')
-  })
+function uniquely(resources: readonly NormalizedResource[]): readonly NormalizedResource[] {
+  return resources.filter(({ name }, index) => resources.findIndex((each) => each.name === name) === index)
 }

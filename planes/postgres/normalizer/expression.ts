@@ -26,6 +26,8 @@ export function expression(analysis: Analysis, node: Node, scope: Scope): Value 
   if ('A_Indirection' in node) return indirection(analysis, node.A_Indirection, scope)
   // Arms of a condition don't meet each other: each has met its own columns already.
   if ('BoolExpr' in node) return made(children(analysis, 'BoolExpr', node.BoolExpr, scope))
+  // A cursor's row, and what a MERGE did to it: neither tells a column's value.
+  if ('CurrentOfExpr' in node || 'MergeSupportFunc' in node) return NOTHING
   if (isComposed(node)) return composed(analysis, node, scope)
   throw unsupported(`${kindOf(node)} is not covered in an expression`, locationOf(node))
 }
@@ -64,6 +66,9 @@ const INNER = new Set([
   'JsonKeyValue',
   'JsonArgument',
   'JsonBehavior',
+  'RangeTableFuncCol',
+  'JsonTableColumn',
+  'JsonTablePathSpec',
 ])
 
 function isComposed(node: Node): boolean {
@@ -74,6 +79,11 @@ function composed(analysis: Analysis, node: Node, scope: Scope): Value {
   const kind = kindOf(node)
   const body: unknown = Object.values(node)[0]
   if (typeof body !== 'object' || body === null) throw unsupported(`${kind} without a body`)
+  return met(analysis, children(analysis, kind, body, scope))
+}
+
+/** All that stands in a node which is no expression itself, met in one place. */
+export function childrenValue(analysis: Analysis, kind: string, body: object, scope: Scope): Value {
   return met(analysis, children(analysis, kind, body, scope))
 }
 

@@ -1,5 +1,6 @@
 import type { ActionClass, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource, Relation } from './catalog.ts'
+import type { Refusal } from './refusal.ts'
 import type { Value } from './value.ts'
 
 /** How a value must be written to be known: every reader reads a plain decimal alike, and a cast to integer rounds none. */
@@ -23,6 +24,8 @@ export class Findings {
   readonly triggers: Set<string> = new Set()
   /** Parameter → columns that it meets in a comparison or is written to. */
   readonly meetings: Map<number, Map<ColumnSource, Set<PartUse>>> = new Map()
+  /** Code that is run and can't be seen into, by what it is: the statement's own parts are named all the same. */
+  readonly opaque: Map<string, Refusal> = new Map()
   /** It may change something, if only a lock. */
   effects = false
   /** What it does at its worst, and as what kind of statement. */
@@ -32,6 +35,12 @@ export class Findings {
   does(kind: string, actionClass: ActionClass): void {
     if (SEVERITY.indexOf(actionClass) > SEVERITY.indexOf(this.worst.class)) this.worst = { class: actionClass, kind }
     if (SEVERITY.indexOf(actionClass) > SEVERITY.indexOf('read')) this.effects = true
+  }
+
+  /** The statement runs this code, which may do anything at all. */
+  runs(code: Refusal): void {
+    this.effects = true
+    if (!this.opaque.has(code.what)) this.opaque.set(code.what, code)
   }
 
   use(value: Value, use: PartUse): void {
@@ -68,11 +77,12 @@ export class Findings {
     }
   }
 
-  /** Takes over what a definition, analysed apart, does whenever it is used. */
-  include(inner: Findings): void {
+  /** Takes over what a definition, analysed apart, does whenever it is used. `what`: whose definition it is. */
+  include(inner: Findings, what: string): void {
     for (const relation of inner.relations) this.relations.add(relation)
     for (const name of inner.functions) this.functions.add(name)
     for (const [source, uses] of inner.uses) for (const use of uses) this.useOf(source, use)
+    for (const code of inner.opaque.values()) this.runs(code.within(what))
     this.effects ||= inner.effects
   }
 }

@@ -4,6 +4,7 @@ import { kindOf, names } from './ast.ts'
 import { rename } from './from-alias.ts'
 import { operator } from './operators.ts'
 import { rangeFunction } from './range-function.ts'
+import { jsonTable, xmlTable } from './range-table-function.ts'
 import { unresolved, unsupported } from './refusal.ts'
 import { relationOf } from './relations.ts'
 import type { CommonTable, Scope, ScopeItem } from './scope.ts'
@@ -33,6 +34,8 @@ function fromEntry(analysis: Analysis, node: Node, scope: Scope, lateral: readon
   if ('JoinExpr' in node) return join(analysis, node.JoinExpr, scope, lateral)
   if ('RangeSubselect' in node) return single(subselect(analysis, node.RangeSubselect, scope, lateral))
   if ('RangeFunction' in node) return single(rangeFunction(analysis, node.RangeFunction, scope.withItems(lateral)))
+  if ('RangeTableFunc' in node) return single(xmlTable(analysis, node.RangeTableFunc, scope.withItems(lateral)))
+  if ('JsonTable' in node) return single(jsonTable(analysis, node.JsonTable, scope.withItems(lateral)))
   if ('RangeTableSample' in node) return sample(analysis, node.RangeTableSample, scope, lateral)
   throw unsupported(`${kindOf(node)} in FROM is not covered`)
 }

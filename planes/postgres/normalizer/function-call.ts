@@ -24,7 +24,7 @@ export function functionCall(analysis: Analysis, call: FuncCall, scope: Scope): 
   return { ...value, copy: false, fields: outputFields(known, value) }
 }
 
-/** Refuses what isn't on the list, and a name under which a user's function could be meant. */
+/** What a call may mean. What isn't on the list, and a name that could be a user's as well, runs code that isn't seen. */
 export function functionOf(analysis: Analysis, call: FuncCall): CatalogFunction {
   const parts = names(call.funcname)
   const [name = '', schema] = parts.toReversed()
@@ -35,14 +35,13 @@ export function functionOf(analysis: Analysis, call: FuncCall): CatalogFunction 
   const [known, ...others] = found
   if (known === undefined)
     throw unresolved(`function ${parts.join('.')} does not exist`, call.location, 'undefinedFunction')
-  if (others.length > 0) {
-    throw opaque(`function ${name} may be a user's: call the built-in one as pg_catalog.${name}`, call.location)
+  for (const other of others) {
+    const message = `function ${name} may be a user's: call the built-in one as pg_catalog.${name}`
+    analysis.findings.runs(opaque(`function ${other.schema}.${other.name}`, message, call.location))
   }
   if (!isAllowedFunction(known.schema, known.name)) {
-    throw opaque(
-      `function ${known.schema}.${known.name} is not on the list of functions that only compute`,
-      call.location,
-    )
+    const called = `function ${known.schema}.${known.name}`
+    analysis.findings.runs(opaque(called, `${called} is not on the list of functions that only compute`, call.location))
   }
   return known
 }

@@ -36,7 +36,8 @@ function byTokens(query: PgQuery, sql: string): string {
   return text.replaceAll(/ {2,}/g, ' ').trim()
 }
 
-function tokensOf(scanned: unknown): readonly ScanToken[] {
+/** What the scanner answered. */
+export function tokensOf(scanned: unknown): readonly ScanToken[] {
   if (typeof scanned !== 'object' || scanned === null || !('tokens' in scanned) || !Array.isArray(scanned.tokens)) {
     throw new Error('the scanner gave no tokens')
   }

@@ -1,11 +1,13 @@
-import type { Action, ActionClass, PartUse } from '../../../engine/index.ts'
-import type { ColumnSource, RelationKind } from './catalog.ts'
+import type { Action, ActionClass, NormalizeError, PartUse } from '../../../engine/index.ts'
+import type { ColumnSource } from './catalog.ts'
 import type { CopyForm } from './copy-form.ts'
 import type { WrittenValue } from './findings.ts'
+import type { Refusal } from './refusal.ts'
 
-/** A table or view that a statement names or reaches, and how it uses its columns. */
+/** A table or view that a statement names or reaches, and how it uses its columns; or what else it is about. */
 export interface NormalizedResource {
-  readonly type: RelationKind
+  /** A RelationKind, `function`, `role`, `channel`, … */
+  readonly type: string
   /** `public.customers` */
   readonly name: string
   readonly parts: readonly NormalizedPart[]
@@ -53,9 +55,40 @@ export type SessionEffect =
   | { readonly kind: 'set'; readonly name: string; readonly local: boolean }
   /** A prepared statement; null: all of them. */
   | { readonly kind: 'deallocate'; readonly name: string | null }
+  | {
+      readonly kind: 'prepare'
+      readonly name: string
+      readonly sql: string
+      /** As declared; none where none are. */
+      readonly parameterOids: readonly number[]
+    }
+  /** `hold`: it outlives its transaction. `binary`: a FETCH by simple query gives binary values. */
+  | {
+      readonly kind: 'declare'
+      readonly name: string
+      readonly sql: string
+      readonly hold: boolean
+      readonly binary: boolean
+    }
+  /** Rows of a cursor, which by simple query are binary if it is. */
+  | { readonly kind: 'fetch'; readonly name: string; readonly binary: boolean }
+  /** A cursor; null: all of them. */
+  | { readonly kind: 'close'; readonly name: string | null }
   | { readonly kind: 'discard_all' }
-  /** The catalogue has another version now. */
-  | { readonly kind: 'catalog' }
+  /** Notifications on this channel may come from now on. */
+  | { readonly kind: 'listen'; readonly channel: string }
+  /** The catalogue has another version now; `temporary`: for this session alone. */
+  | { readonly kind: 'catalog'; readonly temporary: boolean }
+  /** Nobody knows: names may mean something else from here on. */
+  | { readonly kind: 'unseen' }
+
+/** Code that a statement runs, or a part of it, that the analysis can't see into. */
+export interface Opaque {
+  /** `function bank.get_ssn`, `do`, `unresolved`, `form`: as a policy may name it. */
+  readonly what: string
+  /** Why, as the client is told where policy doesn't want it. */
+  readonly error: NormalizeError
+}
 
 export interface Setting {
   /** Lower case, as PostgreSQL compares it. */
@@ -73,6 +106,15 @@ export interface NormalizedStatement {
   readonly resources: readonly NormalizedResource[]
   /** Result columns in order; null where it returns no rows. */
   readonly outputs: readonly OutputColumn[] | null
+  /** Nobody can tell beforehand whether rows come back, and of what columns; `outputs` is null then. */
+  readonly answerUnknown: boolean
+  /** Empty where everything it does is named. Whatever else is said of it then holds for the rest of it only. */
+  readonly opaque: readonly Opaque[]
+  /**
+   * What an EXECUTE gives as parameters, `$1` first, as text; undefined where a value isn't known beforehand. Null for
+   * every other statement: its parameters are what Bind brings.
+   */
+  readonly values: readonly (string | null | undefined)[] | null
   /** A COPY to the client: its rows come as bytes. */
   readonly copy: CopyOut | null
   /** Schema-qualified, sorted. */
@@ -96,6 +138,9 @@ export interface Outcome {
   readonly effectFree?: boolean
   readonly resources?: readonly NormalizedResource[]
   readonly outputs?: readonly OutputColumn[] | null
+  readonly answerUnknown?: boolean
+  readonly opaque?: readonly Refusal[]
+  readonly values?: NormalizedStatement['values']
   readonly copy?: CopyOut | null
   readonly functions?: readonly string[]
   readonly triggers?: readonly string[]
@@ -104,20 +149,30 @@ export interface Outcome {
   readonly parameterUses?: NormalizedStatement['parameterUses']
 }
 
-export function complete(outcome: Outcome, text: string, planned: string | null): NormalizedStatement {
+/** A statement with anything opaque about it is of the strictest class, whatever the rest of it does. */
+export function complete(
+  outcome: Outcome,
+  text: string,
+  planned: string | null,
+  positionOf: (location: number) => number,
+): NormalizedStatement {
+  const opaque = (outcome.opaque ?? []).map((refusal) => ({ what: refusal.what, error: refusal.toError(positionOf) }))
   return {
     kind: outcome.kind,
-    action: { name: `postgres.${outcome.kind}`, class: outcome.class },
-    effectFree: outcome.effectFree ?? false,
+    action: { name: `postgres.${outcome.kind}`, class: opaque.length === 0 ? outcome.class : 'control' },
+    effectFree: opaque.length === 0 && (outcome.effectFree ?? false),
     resources: outcome.resources ?? [],
     outputs: outcome.outputs ?? null,
+    answerUnknown: outcome.answerUnknown ?? false,
+    opaque,
+    values: outcome.values ?? null,
     copy: outcome.copy ?? null,
     functions: outcome.functions ?? [],
     triggers: outcome.triggers ?? [],
     setting: outcome.setting ?? null,
     effect: outcome.effect ?? { kind: 'none' },
     text,
-    planned,
+    planned: opaque.length === 0 ? planned : null,
     parameterUses: outcome.parameterUses ?? [],
   }
 }

@@ -17,6 +17,8 @@ export interface ScanToken {
   readonly start: number
   readonly end: number
   readonly tokenName: string
+  /** `NO_KEYWORD`, `RESERVED_KEYWORD`, …; a quoted name is no keyword. */
+  readonly keywordName?: string
 }
 
 // PgQueryParseResult and PgQueryError of libpg_query's pg_query.h, as 32-bit pointers.

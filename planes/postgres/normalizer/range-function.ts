@@ -64,7 +64,8 @@ function columnNames(
   if (known.name === 'unnest') return args.map(() => (args.length === 1 ? (alias ?? 'unnest') : 'unnest'))
   if (known.outputs.length > 0) return known.outputs
   if (known.returns !== 'scalar' || /_populate_record/.test(known.name)) {
-    throw opaque(`the columns of ${names(call.funcname).join('.')} are not known: list them after AS`, call.location)
+    const message = `the columns of ${names(call.funcname).join('.')} are not known: list them after AS`
+    throw opaque(`function ${known.schema}.${known.name}`, message, call.location)
   }
   return [alias ?? known.name]
 }

@@ -12,13 +12,20 @@ export class Refusal extends Error {
   readonly location: number | undefined
   /** What the server itself would say, where it would refuse this as well. */
   readonly sqlstate: string | undefined
+  /** What can't be seen into, as a policy may name it: `function bank.get_ssn`, `unresolved`, `form`. */
+  readonly what: string
 
-  constructor(code: RefusalCode, message: string, location?: number, sqlstate?: string) {
+  constructor(
+    code: RefusalCode,
+    message: string,
+    more: { readonly location?: number | undefined; readonly sqlstate?: string | undefined; readonly what: string },
+  ) {
     super(message)
     this.name = 'Refusal'
     this.code = code
-    this.location = location
-    this.sqlstate = sqlstate
+    this.location = more.location
+    this.sqlstate = more.sqlstate
+    this.what = more.what
   }
 
   toError(positionOf: (location: number) => number): NormalizeError {
@@ -31,13 +38,13 @@ export class Refusal extends Error {
 
   /** The same refusal, without a place: it lies in a definition that the client didn't send. */
   within(what: string): Refusal {
-    return new Refusal(this.code, `${what}: ${this.message}`)
+    return new Refusal(this.code, `${what}: ${this.message}`, { what: this.what })
   }
 }
 
 /** A form of SQL that the analysis doesn't cover. */
-export function unsupported(message: string, location?: number): Refusal {
-  return new Refusal('ERR_NORMALIZE_UNSUPPORTED', message, location)
+export function unsupported(message: string, location?: number, what = 'form'): Refusal {
+  return new Refusal('ERR_NORMALIZE_UNSUPPORTED', message, { location, what })
 }
 
 /** SQLSTATEs (Appendix A) with which the server refuses what it can't resolve. */
@@ -46,6 +53,8 @@ export const UNRESOLVED = {
   ambiguousColumn: '42702',
   undefinedColumn: '42703',
   undefinedObject: '42704',
+  undefinedStatement: '26000',
+  undefinedCursor: '34000',
   undefinedFunction: '42883',
   undefinedTable: '42P01',
   undefinedParameter: '42P02',
@@ -55,14 +64,14 @@ export const UNRESOLVED = {
 
 /** A name that the catalogue doesn't know, or that could mean two things: the server would refuse it too. */
 export function unresolved(message: string, location: number | undefined, like: keyof typeof UNRESOLVED): Refusal {
-  return new Refusal('ERR_NORMALIZE_UNRESOLVED', message, location, UNRESOLVED[like])
+  return new Refusal('ERR_NORMALIZE_UNRESOLVED', message, { location, sqlstate: UNRESOLVED[like], what: 'unresolved' })
 }
 
 /** Code that the analysis can't see into. */
-export function opaque(message: string, location?: number): Refusal {
-  return new Refusal('ERR_NORMALIZE_OPAQUE', message, location)
+export function opaque(what: string, message: string, location?: number): Refusal {
+  return new Refusal('ERR_NORMALIZE_OPAQUE', message, { location, what })
 }
 
 export function tooComplex(message: string): Refusal {
-  return new Refusal('ERR_NORMALIZE_TOO_COMPLEX', message)
+  return new Refusal('ERR_NORMALIZE_TOO_COMPLEX', message, { what: 'form' })
 }

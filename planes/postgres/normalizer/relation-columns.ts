@@ -27,7 +27,8 @@ function admit(analysis: Analysis, relation: Relation): void {
   if (relation.rowSecurity || relation.kind === 'foreign-table') analysis.findings.effects = true
   const risky = relation.columns.find(({ declaredTypeOid }) => analysis.catalog.hasRiskyCasts(declaredTypeOid))
   if (risky !== undefined) {
-    throw opaque(`column ${relation.qualified}.${risky.name} has a type whose casts may run a user's function`)
+    const column = `column ${relation.qualified}.${risky.name}`
+    analysis.findings.runs(opaque(column, `${column} has a type whose casts may run a user's function`))
   }
 }
 
@@ -52,7 +53,7 @@ function columnValue(
 /** A generated column holds what its expression makes of the others. */
 function generated(analysis: Analysis, relation: Relation, column: CatalogColumn): Value {
   const what = `the generated column ${relation.qualified}.${column.name}`
-  if (column.generated === null || column.generated === 'unreadable') throw opaque(`${what} can't be read`)
+  if (column.generated === null || column.generated === 'unreadable') throw opaque(what, `${what} can't be read`)
   const plain: ScopeItem = {
     alias: relation.name,
     relation,
@@ -61,11 +62,15 @@ function generated(analysis: Analysis, relation: Relation, column: CatalogColumn
     bare: true,
   }
   const target = all('ResTarget', bodyOf('SelectStmt', column.generated)?.targetList)[0]?.val
-  if (target === undefined) throw opaque(`${what} can't be read`)
+  if (target === undefined) throw opaque(what, `${what} can't be read`)
   const definition = column.generated
   return inDefinition(what, () => {
     checkShape(definition)
-    return analysis.forDefinition().value(target, new Scope(null, [plain]))
+    const inner = analysis.forDefinition()
+    const value = inner.value(target, new Scope(null, [plain]))
+    // Stored ones were computed when the row was written; those of PostgreSQL 18's virtual kind are computed as they are read.
+    for (const code of inner.findings.opaque.values()) analysis.findings.runs(code.within(what))
+    return value
   })
 }
 
@@ -78,18 +83,21 @@ interface ViewLineage {
 const LINEAGES = new WeakMap<Relation, ViewLineage>()
 
 function viewColumns(analysis: Analysis, view: Relation): readonly Column[] {
-  const known = LINEAGES.get(view) ?? inDefinition(`the view ${view.qualified}`, () => viewLineage(analysis, view))
+  const what = `the view ${view.qualified}`
+  const known = LINEAGES.get(view) ?? inDefinition(what, () => viewLineage(analysis, view))
   LINEAGES.set(view, known)
-  analysis.findings.include(known.findings)
+  analysis.findings.include(known.findings, what)
   return known.columns
 }
 
 function viewLineage(analysis: Analysis, view: Relation): ViewLineage {
-  if (view.definition === null || view.definition === 'unreadable') throw opaque('its definition can’t be read')
+  if (view.definition === null || view.definition === 'unreadable')
+    throw opaque(`view ${view.qualified}`, 'its definition can’t be read')
   checkShape(view.definition)
   const inner = analysis.forDefinition()
   const columns = inner.query(view.definition, EMPTY_SCOPE)
-  if (columns.length !== view.columns.length) throw opaque('its definition has another number of columns')
+  if (columns.length !== view.columns.length)
+    throw opaque(`view ${view.qualified}`, 'its definition has another number of columns')
   return {
     findings: inner.findings,
     columns: view.columns.map(({ name, source, typeOid }, index) => {

@@ -11,7 +11,7 @@ import type { Walk } from './walk.ts'
 
 const USES: readonly PartUse[] = ['output', 'derived', 'predicate', 'written']
 
-/** SELECT, INSERT, UPDATE, DELETE: walked whole. */
+/** SELECT, INSERT, UPDATE, DELETE, MERGE: walked whole. */
 export function rowStatement(walk: Walk, node: Node): Outcome {
   checkShape(node)
   const columns = walk.query(node, EMPTY_SCOPE)
@@ -27,7 +27,8 @@ export function consumedQuery(walk: Walk, node: Node): Outcome {
   return outcomeOf(walk.findings)
 }
 
-function outcomeOf(findings: Findings): Outcome {
+/** All that was found, but for what comes back. */
+export function outcomeOf(findings: Findings): Outcome {
   return {
     kind: findings.worst.kind,
     class: classOf(findings),
@@ -35,12 +36,14 @@ function outcomeOf(findings: Findings): Outcome {
     resources: resourcesOf(findings),
     functions: [...findings.functions].toSorted(),
     triggers: [...findings.triggers],
+    opaque: [...findings.opaque.values()],
     parameterUses: parameterUses(findings),
   }
 }
 
 function returnsRows(node: Node): boolean {
-  const write = bodyOf('InsertStmt', node) ?? bodyOf('UpdateStmt', node) ?? bodyOf('DeleteStmt', node)
+  const write =
+    bodyOf('InsertStmt', node) ?? bodyOf('UpdateStmt', node) ?? bodyOf('DeleteStmt', node) ?? bodyOf('MergeStmt', node)
   return write === undefined || write.returningClause !== undefined
 }
 

@@ -1,4 +1,5 @@
 import type { Node, RawStmt } from 'libpg-query'
+import { innerText } from './inner-text.ts'
 import { withoutLiterals } from './literals.ts'
 import type { PgQuery } from './pg-query.ts'
 
@@ -12,29 +13,37 @@ export interface ParsedStatement {
   readonly node: Node
   /** The text with every literal replaced by `$n` and without comments. */
   readonly normalizedText: string
+  /** The text of the statement that a PREPARE or DECLARE gives a name; null for any other. */
+  readonly inner: string | null
   /** Turns a node's `location` (UTF-8 bytes into the script) into the protocol's P: characters from 1. */
   readonly positionOf: (byteOffset: number) => number
 }
 
-/** What crosses from the worker: the tree as JSON text and each statement's text without literals. */
+/** What crosses from the worker: the tree as JSON text, each statement's text without literals, and what it names. */
 export interface ParsedScript {
   readonly tree: string
   readonly normalized: readonly string[]
+  readonly inner: readonly (string | null)[]
 }
 
 /** Runs on either side of the worker's boundary. Throws SqlFault, or anything else once the instance is spoilt. */
 export function parseScript(query: PgQuery, sql: string): ParsedScript {
   const tree = query.parse(sql)
-  const normalized = slices(sql, rawStatements(tree)).map(({ text }) => withoutLiterals(query, text))
-  return { tree, normalized }
+  const statements = slices(sql, rawStatements(tree))
+  return {
+    tree,
+    normalized: statements.map(({ text }) => withoutLiterals(query, text)),
+    inner: statements.map(({ node, text }) => innerText(query, node, text)),
+  }
 }
 
 /** Puts the script's statements together again on the side that uses them. */
-export function statementsOf(sql: string, { tree, normalized }: ParsedScript): readonly ParsedStatement[] {
+export function statementsOf(sql: string, { tree, normalized, inner }: ParsedScript): readonly ParsedStatement[] {
   return slices(sql, rawStatements(tree)).map(({ text, location, node }, index) => {
     const normalizedText = normalized[index]
     if (normalizedText === undefined) throw new Error('the parser lost a statement')
-    return { text, location, node, normalizedText, positionOf: (offset) => characterAt(sql, offset) }
+    const named = inner[index] ?? null
+    return { text, location, node, normalizedText, inner: named, positionOf: (offset) => characterAt(sql, offset) }
   })
 }
 

@@ -25,6 +25,12 @@ const PINNED: ReadonlySet<string> = new Set([
   'temp_tablespaces',
 ])
 
+/** To the value that they have, these may be set. */
+const STANDING: ReadonlyMap<string, RegExp> = new Map([
+  ['client_encoding', /^utf-?8$/i],
+  ['standard_conforming_strings', /^(?:on|true|yes|1)$/i],
+])
+
 const TEXT = 25
 
 /** SET and RESET. What may be set is policy's to say; what may never be is refused here. */
@@ -50,8 +56,9 @@ export function setStatement(stmt: VariableSetStmt): Outcome {
 
 function setting(kind: 'set' | 'reset', written: string, value: string, local: boolean): Outcome {
   const name = written.toLowerCase()
-  if (PINNED.has(name) || (name === 'client_encoding' && !/^utf-?8$/i.test(value))) {
-    throw unsupported(`${name} is fixed for the session and can't be ${kind === 'set' ? 'set' : 'reset'}`)
+  if (!STANDING.get(name)?.test(value) && (PINNED.has(name) || STANDING.has(name))) {
+    const message = `${name} is fixed for the session and can't be ${kind === 'set' ? 'set' : 'reset'}`
+    throw unsupported(message, undefined, `setting ${name}`)
   }
   return { kind, class: 'control', setting: { name, value }, effect: { kind: 'set', name, local } }
 }

@@ -14,17 +14,33 @@ const SHAPES = shapes({
   UpdateStmt:
     'relation:RangeVar targetList:l whereClause:n fromClause:l returningClause:ReturningClause withClause:WithClause',
   DeleteStmt: 'relation:RangeVar usingClause:l whereClause:n returningClause:ReturningClause withClause:WithClause',
+  MergeStmt:
+    'relation:RangeVar sourceRelation:n joinCondition:n mergeWhenClauses:l returningClause:ReturningClause withClause:WithClause',
+  MergeWhenClause: 'matchKind commandType override condition:n targetList:l values:l',
+  MergeSupportFunc: 'msftype msfcollid location',
+  CurrentOfExpr: 'cursor_name cursor_param cvarno',
   OnConflictClause: 'action infer:InferClause targetList:l whereClause:n location',
   InferClause: 'indexElems:l whereClause:n conname location',
   IndexElem: 'name expr:n collation:l opclass:l ordering nulls_ordering',
   ReturningClause: 'options:l exprs:l',
   ReturningOption: 'option value location',
   WithClause: 'ctes:l recursive location',
-  CommonTableExpr: 'ctename aliascolnames:l ctematerialized ctequery:n location',
+  CommonTableExpr:
+    'ctename aliascolnames:l ctematerialized ctequery:n search_clause:CTESearchClause cycle_clause:CTECycleClause location',
+  CTESearchClause: 'search_col_list:l search_breadth_first search_seq_column location',
+  CTECycleClause:
+    'cycle_col_list:l cycle_mark_column cycle_mark_value:n cycle_mark_default:n cycle_path_column location',
   RangeVar: 'catalogname schemaname relname inh relpersistence alias:Alias location',
   Alias: 'aliasname colnames:l',
   RangeSubselect: 'lateral subquery:n alias:Alias',
   RangeFunction: 'lateral ordinality is_rowsfrom functions:l alias:Alias coldeflist:l',
+  RangeTableFunc: 'lateral docexpr:n rowexpr:n namespaces:l columns:l alias:Alias location',
+  RangeTableFuncCol: 'colname typeName:TypeName for_ordinality is_not_null colexpr:n coldefexpr:n location',
+  JsonTable:
+    'context_item:JsonValueExpr pathspec:JsonTablePathSpec passing:l columns:l on_error:JsonBehavior alias:Alias lateral location',
+  JsonTableColumn:
+    'coltype name typeName:TypeName pathspec:JsonTablePathSpec format:JsonFormat wrapper quotes columns:l on_empty:JsonBehavior on_error:JsonBehavior location',
+  JsonTablePathSpec: 'string:n name name_location location',
   RangeTableSample: 'relation:n method:l args:l repeatable:n location',
   JoinExpr: 'jointype isNatural larg:n rarg:n usingClause:l join_using_alias:Alias quals:n alias:Alias rtindex',
   ColumnDef: 'colname typeName:TypeName is_local location collClause:CollateClause',

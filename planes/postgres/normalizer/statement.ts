@@ -1,31 +1,33 @@
-import type { DeallocateStmt, DiscardStmt, ExecuteStmt, Node } from 'libpg-query'
+import type { Node } from 'libpg-query'
 import { NormalizeError } from '../../../engine/index.ts'
-import { kindOf } from './ast.ts'
+import { bodyOf } from './ast.ts'
 import type { Catalog } from './catalog.ts'
 import { copyStatement, createTableAs } from './copy.ts'
 import { definitionStatement } from './definition-statement.ts'
 import { explainStatement } from './explain.ts'
+import {
+  closeCursor,
+  deallocate,
+  declareCursor,
+  discard,
+  executeStatement,
+  fetchStatement,
+  prepareStatement,
+  type SessionNames,
+} from './named-statement.ts'
 import { complete, type NormalizedStatement, type Outcome } from './normalized.ts'
 import { Refusal, unsupported } from './refusal.ts'
 import { rowStatement } from './row-statement.ts'
 import type { ParsedStatement } from './script.ts'
 import { setStatement, showStatement } from './settings.ts'
 import { transactionStatement } from './transaction.ts'
+import { unseenStatement } from './unseen-statement.ts'
 import { Walk } from './walk.ts'
 
-/** What a statement's names may mean besides the catalogue. */
-export interface SessionNames {
-  readonly database: string
-  /** The upstream's role: `"$user"` in search_path. */
-  readonly user: string
-  /** A prepared statement of this session, by wire or SQL: they share one name space. */
-  prepared(name: string): NormalizedStatement | undefined
-}
-
 /**
- * Names all that a statement does. Throws NormalizeError: UNSUPPORTED (a form we don't cover), UNRESOLVED (a name the
- * catalogue doesn't have), OPAQUE (code we can't see into), TOO_COMPLEX; with its position where known, and without any
- * literal of the client's.
+ * Names all that a statement does. What can't be named (a form we don't cover, a name the catalogue doesn't have, code we
+ * can't see into) is `opaque`, with its reason and position and without any literal of the client's: no policy forwards it
+ * that doesn't say so. Throws NormalizeError TOO_COMPLEX where it can't be judged at all.
  */
 export function normalizeStatement(
   parsed: ParsedStatement,
@@ -33,8 +35,8 @@ export function normalizeStatement(
   names: SessionNames,
 ): NormalizedStatement {
   try {
-    const outcome = outcomeOf(parsed.node, Walk.over(catalog, names), names)
-    return complete(outcome, parsed.normalizedText, hasPlan(parsed.node) ? parsed.text : null)
+    const planned = hasPlan(parsed.node) ? parsed.text : null
+    return complete(outcomeOf(parsed, catalog, names), parsed.normalizedText, planned, parsed.positionOf)
   } catch (error) {
     if (error instanceof Refusal) throw error.toError(parsed.positionOf)
     // The analysis keeps nothing between statements, so a stack that ran out leaves nothing behind.
@@ -51,51 +53,49 @@ function hasPlan(node: Node): boolean {
   return 'SelectStmt' in node || 'InsertStmt' in node || 'UpdateStmt' in node || 'DeleteStmt' in node
 }
 
-function outcomeOf(node: Node, walk: Walk, names: SessionNames): Outcome {
-  if ('SelectStmt' in node || 'InsertStmt' in node || 'UpdateStmt' in node || 'DeleteStmt' in node) {
-    return rowStatement(walk, node)
+function outcomeOf(parsed: ParsedStatement, catalog: Catalog, names: SessionNames): Outcome {
+  const { node, inner } = parsed
+  try {
+    return analysed(node, Walk.over(catalog, names), names, inner)
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code === 'ERR_NORMALIZE_TOO_COMPLEX') throw error
+    return unseenStatement(Walk.over(catalog, names), node, error)
   }
+}
+
+function analysed(node: Node, walk: Walk, names: SessionNames, inner: string | null): Outcome {
+  if ('SelectStmt' in node || 'InsertStmt' in node || 'UpdateStmt' in node || 'DeleteStmt' in node) {
+    return selectsInto(node) ? createTableAs(walk, intoOf(node), names) : rowStatement(walk, node)
+  }
+  if ('MergeStmt' in node) return rowStatement(walk, node)
   if ('TransactionStmt' in node) return transactionStatement(node.TransactionStmt)
   if ('VariableSetStmt' in node) return setStatement(node.VariableSetStmt)
   if ('VariableShowStmt' in node) return showStatement(node.VariableShowStmt)
-  if ('ExplainStmt' in node) return explainStatement(walk, node.ExplainStmt)
+  if ('ExplainStmt' in node) return explainStatement(node.ExplainStmt, (query) => analysed(query, walk, names, null))
+  if ('PrepareStmt' in node) return prepareStatement(walk, node.PrepareStmt, inner)
+  if ('ExecuteStmt' in node) return executeStatement(walk, node.ExecuteStmt, names)
   if ('DeallocateStmt' in node) return deallocate(node.DeallocateStmt)
+  if ('DeclareCursorStmt' in node) return declareCursor(walk, node.DeclareCursorStmt, inner)
+  if ('FetchStmt' in node) return fetchStatement(walk, node.FetchStmt, names)
+  if ('ClosePortalStmt' in node) return closeCursor(node.ClosePortalStmt)
   if ('DiscardStmt' in node) return discard(node.DiscardStmt)
-  if ('ExecuteStmt' in node) return execute(node.ExecuteStmt, names)
   if ('CopyStmt' in node) return copyStatement(walk, node.CopyStmt)
-  if ('CreateTableAsStmt' in node) return createTableAs(walk, node.CreateTableAsStmt)
+  if ('CreateTableAsStmt' in node) return createTableAs(walk, node.CreateTableAsStmt, names)
   const definition = definitionStatement(walk, node)
-  if (definition === undefined) throw unsupported(`${spoken(kindOf(node))} is not covered`)
+  if (definition === undefined) throw unsupported('this statement is not covered')
   return definition
 }
 
-function deallocate({ name, isall }: DeallocateStmt): Outcome {
-  const target = isall === true ? null : (name ?? null)
-  return { kind: 'deallocate', class: 'control', effect: { kind: 'deallocate', name: target } }
+/** `SELECT … INTO t` is CREATE TABLE AS in another order. */
+function selectsInto(node: Node): boolean {
+  return bodyOf('SelectStmt', node)?.intoClause !== undefined
 }
 
-function discard({ target }: DiscardStmt): Outcome {
-  const all = target === 'DISCARD_ALL'
-  return { kind: 'discard', class: 'control', effect: { kind: all ? 'discard_all' : 'none' } }
-}
-
-/** What was prepared, with nothing known of what its parameters become. */
-function execute({ name = '' }: ExecuteStmt, names: SessionNames): Outcome {
-  const prepared = names.prepared(name)
-  if (prepared === undefined)
-    throw unsupported('EXECUTE of a statement that this session did not prepare is not covered')
-  const resources = prepared.resources.map((resource) => ({
-    ...resource,
-    parts: resource.parts.map((part) => (part.written === undefined ? part : { ...part, written: null })),
-  }))
-  const { kind, action, effectFree, outputs, functions, triggers, effect } = prepared
-  return { kind, class: action.class, effectFree, resources, outputs, functions, triggers, effect }
-}
-
-/** `AlterSystemStmt` → `ALTER SYSTEM` */
-function spoken(kind: string): string {
-  return kind
-    .replace(/Stmt$/, '')
-    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
-    .toUpperCase()
+function intoOf(node: Node): Parameters<typeof createTableAs>[1] {
+  const { intoClause, ...query } = bodyOf('SelectStmt', node) ?? {}
+  return {
+    query: { SelectStmt: query },
+    ...(intoClause === undefined ? {} : { into: intoClause }),
+    is_select_into: true,
+  }
 }

@@ -2,7 +2,7 @@ import type { TransactionStmt } from 'libpg-query'
 import type { Outcome, SessionEffect } from './normalized.ts'
 import { unsupported } from './refusal.ts'
 
-/** BEGIN to ROLLBACK TO. A transaction itself changes nothing; two-phase commit outlives the session and is refused. */
+/** BEGIN to ROLLBACK TO, and two-phase commit, which outlives the session. A transaction itself changes nothing. */
 export function transactionStatement({ kind, savepoint_name: name = '', chain = false }: TransactionStmt): Outcome {
   switch (kind ?? null) {
     case 'TRANS_STMT_BEGIN':
@@ -19,12 +19,15 @@ export function transactionStatement({ kind, savepoint_name: name = '', chain = 
     case 'TRANS_STMT_ROLLBACK_TO':
       return control('rollback_to', { kind: 'rollback_to', name })
     case 'TRANS_STMT_PREPARE':
+      return control('prepare_transaction', { kind: 'none' })
     case 'TRANS_STMT_COMMIT_PREPARED':
+      return control('commit_prepared', { kind: 'catalog', temporary: false }) // it may hold definitions
     case 'TRANS_STMT_ROLLBACK_PREPARED':
+      return control('rollback_prepared', { kind: 'none' })
     case null:
       break
   }
-  throw unsupported('two-phase commit is not covered')
+  throw unsupported('this form of transaction control is not covered')
 }
 
 function control(kind: string, effect: SessionEffect): Outcome {

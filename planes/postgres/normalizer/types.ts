@@ -4,7 +4,7 @@ import { names } from './ast.ts'
 import type { Catalog, CatalogType } from './catalog.ts'
 import { opaque, unresolved, unsupported } from './refusal.ts'
 
-/** The type that a cast or a column definition names. Refuses one whose input may run a user's code. */
+/** The type that a cast or a column definition names. The input of some runs a user's code. */
 export function typeOf(analysis: Analysis, typeName: TypeName | undefined): CatalogType {
   const parts = names(typeName?.names)
   const [name = '', schema] = parts.toReversed()
@@ -14,7 +14,8 @@ export function typeOf(analysis: Analysis, typeName: TypeName | undefined): Cata
   if (type === undefined)
     throw unresolved(`type "${parts.join('.')}" does not exist`, typeName?.location, 'undefinedObject')
   if (mayRunCode(analysis.catalog, type)) {
-    throw opaque(`a value cast to ${parts.join('.')} may run a user's function`, typeName?.location)
+    const message = `a value cast to ${parts.join('.')} may run a user's function`
+    analysis.findings.runs(opaque(`type ${type.schema}.${type.name}`, message, typeName?.location))
   }
   return type
 }

@@ -4,6 +4,7 @@ import { kindOf, locationOf } from './ast.ts'
 import type { Catalog, Relation } from './catalog.ts'
 import { expression } from './expression.ts'
 import { Findings } from './findings.ts'
+import { mergeRows } from './merge.ts'
 import { readRelation } from './relation-columns.ts'
 import { unsupported } from './refusal.ts'
 import type { Scope } from './scope.ts'
@@ -46,6 +47,7 @@ export class Walk implements Analysis {
     if ('InsertStmt' in node) return insertRows(this, node.InsertStmt, outer)
     if ('UpdateStmt' in node) return updateRows(this, node.UpdateStmt, outer)
     if ('DeleteStmt' in node) return deleteRows(this, node.DeleteStmt, outer)
+    if ('MergeStmt' in node) return mergeRows(this, node.MergeStmt, outer)
     throw unsupported(`${kindOf(node)} is not covered as a query`, locationOf(node))
   }
 

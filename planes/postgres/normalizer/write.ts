@@ -55,7 +55,7 @@ export function deleteRows(analysis: Analysis, stmt: DeleteStmt, outer: Scope): 
  * The relation that is changed, named with all that stands behind it; `only` tells whether its children are left alone.
  * A name here never means a WITH query.
  */
-function openTarget(
+export function openTarget(
   analysis: Analysis,
   range: RangeVar | undefined,
   only: (relation: Relation) => boolean,
@@ -68,9 +68,11 @@ function openTarget(
 }
 
 function admitWrite(analysis: Analysis, relation: Relation): void {
-  if (relation.rules) throw opaque(`a rule rewrites statements on ${relation.qualified}`)
+  if (relation.rules)
+    throw opaque(`rule on ${relation.qualified}`, `a rule rewrites statements on ${relation.qualified}`)
   if (relation.kind === 'view' && relation.triggers.length > 0) {
-    throw opaque(`a trigger takes the place of statements on the view ${relation.qualified}`)
+    const message = `a trigger takes the place of statements on the view ${relation.qualified}`
+    analysis.findings.runs(opaque(`trigger on ${relation.qualified}`, message))
   }
   if (relation.kind === 'materialized-view') throw unsupported(`${relation.qualified} can't be written`)
   for (const trigger of relation.triggers) analysis.findings.triggers.add(`${relation.qualified}: ${trigger}`)
@@ -127,7 +129,7 @@ function known(values: readonly (WrittenValue | null)[] | undefined): readonly W
 }
 
 /** RETURNING sees the target, what stood beside it, and (PostgreSQL 18) the row as `old` and as `new`. */
-function returning(
+export function returning(
   analysis: Analysis,
   clause: ReturningClause | undefined,
   target: ScopeItem,

@@ -44,6 +44,16 @@ function keeps(castTo: number | null, column: number | null): boolean {
   return castTo === column || (column === NUMERIC && INTEGERS.has(castTo))
 }
 
+/** Types that take a text as it stands. */
+const TEXTS = new Set([0, 25, 705, 1043])
+
+/** A literal that becomes a value of this type (0: the type of where it goes) as it is written; undefined where it may not. */
+export function textAs(node: A_Const, typeOid: number): string | null | undefined {
+  if (!TEXTS.has(typeOid) && !INTEGERS.has(typeOid) && typeOid !== NUMERIC) return undefined
+  const written = constant(node, formOf(typeOid))
+  return written?.kind === 'constant' ? written.value : undefined
+}
+
 function constant(node: A_Const, form: ValueForm): WrittenValue | null {
   if (node.isnull === true) return { kind: 'constant', value: null }
   const text = textOf(node)

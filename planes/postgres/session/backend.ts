@@ -8,7 +8,7 @@ import type { RunningStatement } from '../enforcer/running-statement.ts'
 import { POISON_PARSE, SYNC } from './client-messages.ts'
 import { COPY_FAIL } from './copy-in.ts'
 import type { ExpectedReply } from './expected-replies.ts'
-import { errorResponse, withheld } from './server-messages.ts'
+import { encoded, errorResponse, withheld } from './server-messages.ts'
 import type { Wire } from './wire.ts'
 
 /** Settings that decisions rely on: a server that reports another value than at first has been led astray. */
@@ -28,6 +28,10 @@ export interface BackendHost {
   catalogueChanged(how: 'suspected'): void
   /** Cancels what runs; nothing more is sent to the server before that has been delivered. */
   cancel(): void
+  /** No transaction is open any more. */
+  idle(): void
+  /** Anything at all is labelled. */
+  protects(): boolean
   /** As the server reported them when the session began. */
   readonly parameters: ReadonlyMap<string, string>
 }
@@ -89,6 +93,8 @@ export class Backend {
         return this.#text('noticeResponse', message.fields)
       case 'parameterStatus':
         return this.#parameter(message)
+      case 'notificationResponse':
+        return this.#notification(message)
       case 'errorResponse':
         return this.#error(message.fields)
       case 'readyForQuery':
@@ -319,8 +325,17 @@ export class Backend {
     return this.#current() ?? this.#wire.expected.nextStatement()
   }
 
+  /** Text of another session's, which knows nothing of this one's masks: where anything is masked, it is withheld. */
+  #notification(message: Extract<BackendMessage, { kind: 'notificationResponse' }>): Fate {
+    if (!this.#wire.state.listensTo(message.channel)) throw notOwed(BACKEND.notificationResponse)
+    if (!this.#host.protects()) return 'pass'
+    this.#endRun()
+    this.#wire.outbox.push(encoded({ ...message, payload: '' }))
+    return 'drop'
+  }
+
   #parameter({ name, value }: { readonly name: string; readonly value: string }): Fate {
-    if (PINNED.has(name) && this.#host.parameters.get(name) !== value) {
+    if (PINNED.has(name) && !this.#wire.state.clouded && this.#host.parameters.get(name) !== value) {
       throw new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `the server changed ${name}, on which decisions rely`)
     }
     return 'pass'
@@ -334,7 +349,8 @@ export class Backend {
     this.#touchedSensitive = false
     this.#wroteInBatch = false
     if (status === 'I') {
-      this.#wire.portals.clear()
+      this.#wire.idle()
+      this.#host.idle()
       this.#wroteSensitive = false
     }
     return this.#shift(head.swallow === true ? 'drop' : 'pass')

@@ -125,7 +125,7 @@ export class Frontend {
     { name, sql, parameterTypes }: Extract<FrontendMessage, { kind: 'parse' }>,
     bytes: Buffer,
   ): Promise<void> {
-    const named = await this.#invocations.name(sql)
+    const named = await this.#invocations.name(sql, this.#batch)
     if (named instanceof NormalizeError) return this.#refuse(named, 'parse')
     if (named.statements.length > 1) {
       const text = 'cannot insert multiple commands into a prepared statement'
@@ -144,7 +144,7 @@ export class Frontend {
     const parameters =
       incoming.portal === '' ? incoming.parameters : incoming.parameters.map((value) => value && Buffer.from(value))
     const spent = { rows: 0, bytes: 0 }
-    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats, spent }
+    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats, spent, cursor: null }
     if (this.#wire.portals.full(portal)) return this.#denyHere(tooMany('portals'))
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
@@ -223,7 +223,14 @@ export class Frontend {
     for (const { prepared, reply } of this.#pending) {
       if (prepared === null || prepared.allowed || reply.kind !== 'parse') continue
       const invocation = await this.#invocation(
-        { prepared, parameters: [], parameterFormats: [], resultFormats: [], spent: { rows: 0, bytes: 0 } },
+        {
+          prepared,
+          parameters: [],
+          parameterFormats: [],
+          resultFormats: [],
+          spent: { rows: 0, bytes: 0 },
+          cursor: null,
+        },
         true,
       )
       const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
@@ -247,15 +254,17 @@ export class Frontend {
   /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
   async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
     const { prepared, resultFormats, spent } = portal
-    const named = await this.#invocations.name(prepared.sql)
+    const named = await this.#invocations.name(prepared.sql, this.#batch)
     if (named instanceof NormalizeError) return named
     const statement = named.statements[0]
     if (statement === undefined) return null
     return {
-      ...this.#invocations.of(prepared.sql, named, 0),
-      parameters: portal.parameters.map((value, index) =>
-        parameterText(value, formatAt(portal.parameterFormats, index), prepared.parameterOids[index] ?? 0),
-      ),
+      ...this.#invocations.of(prepared.sql, named, 0, this.#batch),
+      parameters:
+        statement.values ??
+        portal.parameters.map((value, index) =>
+          parameterText(value, formatAt(portal.parameterFormats, index), prepared.parameterOids[index] ?? 0),
+        ),
       bound: boundText(prepared.sql, portal),
       resultFormats,
       spent,
@@ -265,7 +274,7 @@ export class Frontend {
 
   /** Takes the server's description of a prepared statement: parameter types, and the check against lineage. */
   async #describedBy(prepared: PreparedStatement): Promise<(reply: DescribeReply) => void> {
-    const named = await this.#invocations.name(prepared.sql)
+    const named = await this.#invocations.name(prepared.sql, this.#batch)
     return (reply) => {
       if (reply.parameterOids !== undefined) prepared.parameterOids = reply.parameterOids
       if (reply.fields === undefined || named instanceof NormalizeError) return
@@ -303,12 +312,8 @@ export class Frontend {
     this.#pending = []
   }
 
-  async #lookUp<T>(table: NameTable<T>, name: string): Promise<T | undefined> {
-    const found = table.lookUp(name, this.#batch)
-    if (found !== 'unsettled') return found
-    await this.#wire.expected.settled()
-    const settled = table.lookUp(name, this.#batch)
-    return settled === 'unsettled' ? undefined : settled
+  #lookUp<T>(table: NameTable<T>, name: string): Promise<T | undefined> {
+    return this.#wire.lookUp(table, name, this.#batch)
   }
 
   /**

@@ -1,6 +1,9 @@
 import { NormalizeError } from '../../../engine/index.ts'
 import type { Invocation } from '../enforcer/enforcer.ts'
-import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import type { Catalog, NormalizedStatement, SessionEffect } from '../normalizer/index.ts'
+import type { SessionTexts } from '../naming.ts'
+import type { Naming } from './expected-replies.ts'
+import type { Portal, PreparedStatement } from './statements.ts'
 import type { Wire } from './wire.ts'
 
 /** The statements of one text, named against the catalogue in force. */
@@ -12,10 +15,13 @@ export interface Named {
 /** What naming asks of the session around it. */
 export interface NamingHost {
   /** Throws NormalizeError. Empty for a text without a statement. */
-  normalize(sql: string): Promise<Named>
+  normalize(sql: string, session: SessionTexts): Promise<Named>
   /** A statement has changed the schema. */
   catalogueChanged(how: 'done'): void
 }
+
+/** No batch: a name that is defined in it is nobody's before the server has confirmed it. */
+const NO_BATCH = -1
 
 /** A client's text → the statements in it, ready to be judged. */
 export class Invocations {
@@ -27,35 +33,68 @@ export class Invocations {
     this.#host = host
   }
 
-  /** What isn't a NormalizeError is thrown on: the catalogue can't be had at all. */
-  async name(sql: string): Promise<Named | NormalizeError> {
+  /** What isn't a NormalizeError is thrown on: the catalogue can't be had at all. `batch`: whose new names it may use. */
+  async name(sql: string, batch: number = NO_BATCH): Promise<Named | NormalizeError> {
     try {
-      return await this.#host.normalize(sql)
+      return await this.#named(sql, batch)
     } catch (error) {
       if (error instanceof NormalizeError) return error
       throw error
     }
   }
 
+  async #named(sql: string, batch: number): Promise<Named> {
+    const named = await this.#host.normalize(sql, this.#texts(batch))
+    for (const { effect } of named.statements) this.#admit(effect)
+    const statements = this.#wire.state.mark(named.statements)
+    return statements === named.statements ? named : { ...named, statements }
+  }
+
+  /** A client's names live in our memory as long as its session. */
+  #admit(effect: SessionEffect): void {
+    const { statements, portals } = this.#wire
+    const full =
+      (effect.kind === 'prepare' && statements.full(preparedBy(effect))) ||
+      (effect.kind === 'declare' && portals.full(declaredBy(effect)))
+    if (full) throw new NormalizeError('ERR_NORMALIZE_TOO_COMPLEX', 'this session has too many names: take some back')
+  }
+
   /** One statement of a text as it stands, with nothing bound. */
-  of(sql: string, named: Named, index: number): Invocation {
+  of(sql: string, named: Named, index: number, batch: number = NO_BATCH): Invocation {
     const pick = ({ statements, catalog }: Named): Pick<Invocation, 'statement' | 'catalog'> => {
       const statement = statements[index]
       if (statement === undefined)
         throw new NormalizeError('ERR_NORMALIZE_UNRESOLVED', 'the statement reads differently now')
       return { statement, catalog }
     }
+    const { statement, catalog } = pick(named)
+    let naming: Naming | null = null
     return {
-      ...pick(named),
-      parameters: [],
+      statement,
+      catalog,
+      parameters: statement.values ?? [],
       bound: sql,
-      resultFormats: [],
+      resultFormats: statement.effect.kind === 'fetch' && statement.effect.binary ? [BINARY] : [],
       transaction: this.#transaction(),
-      spent: { rows: 0, bytes: 0 },
+      spent: this.#spentIn(statement.effect, batch),
       prepareOnly: false,
-      again: async () => pick(await this.#host.normalize(sql)),
-      onComplete: () => this.#completed(pick(named).statement),
+      again: async () => pick(await this.#named(sql, batch)),
+      onAllowed: () => {
+        this.#wire.state.allowed(statement)
+        naming = this.#names(statement, batch)
+      },
+      onComplete: () => {
+        naming?.confirm()
+        this.#completed(statement)
+      },
+      onFail: () => naming?.abandon(),
     }
+  }
+
+  /** A cursor's limit holds for all that is fetched from it. */
+  #spentIn(effect: SessionEffect, batch: number): Invocation['spent'] {
+    const portal = effect.kind === 'fetch' ? this.#wire.portals.lookUp(effect.name, batch) : undefined
+    return portal === undefined || portal === 'unsettled' ? { rows: 0, bytes: 0 } : portal.spent
   }
 
   #transaction(): Invocation['transaction'] {
@@ -69,12 +108,59 @@ export class Invocations {
     }
   }
 
+  #texts(batch: number): SessionTexts {
+    const wire = this.#wire
+    return {
+      prepared: (name) => wire.lookUp(wire.statements, name, batch),
+      cursor: async (name) => {
+        const portal = await wire.lookUp(wire.portals, name, batch)
+        return portal && { sql: portal.prepared.sql, binary: portal.cursor?.binary ?? false }
+      },
+    }
+  }
+
+  /** PREPARE and DECLARE name what Parse and Bind do; the same goes for taking names back. */
+  #names({ effect }: NormalizedStatement, batch: number): Naming | null {
+    const { statements, portals } = this.#wire
+    switch (effect.kind) {
+      case 'prepare':
+        return statements.define(effect.name, preparedBy(effect), batch)
+      case 'declare':
+        return portals.define(effect.name, declaredBy(effect), batch)
+      case 'deallocate':
+        return effect.name === null ? null : statements.define(effect.name, null, batch)
+      case 'close':
+        return effect.name === null ? null : portals.define(effect.name, null, batch)
+      default:
+        return null
+    }
+  }
+
   /** The server has done it: names that are gone now. */
   #completed({ effect }: NormalizedStatement): void {
-    const { statements, portals } = this.#wire
-    if (effect.kind === 'deallocate' && effect.name !== null) statements.delete(effect.name)
-    else if (effect.kind === 'deallocate' || effect.kind === 'discard_all') statements.clear()
-    if (effect.kind === 'discard_all') portals.clear()
-    if (effect.kind === 'catalog') this.#host.catalogueChanged('done')
+    const { statements, portals, state } = this.#wire
+    if (effect.kind === 'deallocate' && effect.name === null) statements.clear()
+    if (effect.kind === 'close' && effect.name === null) portals.clear()
+    if (effect.kind === 'rollback') portals.keep(({ cursor }) => cursor?.committed === true)
+    if (effect.kind === 'discard_all') {
+      statements.clear()
+      portals.clear()
+      state.discarded()
+    }
+    // Within a transaction nobody else can see it yet: the session tells once that is over.
+    const changed = effect.kind === 'catalog' || effect.kind === 'unseen'
+    if (changed && this.#wire.transaction === 'I') this.#host.catalogueChanged('done')
   }
+}
+
+const BINARY = 1
+
+function preparedBy({ name, sql, parameterOids }: Extract<SessionEffect, { kind: 'prepare' }>): PreparedStatement {
+  return { name, sql, parameterOids, allowed: true, checked: false }
+}
+
+function declaredBy({ sql, hold, binary }: Extract<SessionEffect, { kind: 'declare' }>): Portal {
+  const prepared = { name: '', sql, parameterOids: [], allowed: true, checked: false }
+  const cursor = { hold, binary, committed: false }
+  return { prepared, parameters: [], parameterFormats: [], resultFormats: [], spent: { rows: 0, bytes: 0 }, cursor }
 }

@@ -9,6 +9,7 @@ import type { RunningStatement } from '../enforcer/running-statement.ts'
 import type { UpstreamConnection } from '../upstream.ts'
 import { Backend } from './backend.ts'
 import { Frontend } from './frontend.ts'
+import type { SessionTexts } from '../naming.ts'
 import type { Named } from './invocations.ts'
 import { Outbox, writeTogether } from './outbox.ts'
 import { errorResponse, noticeResponse } from './server-messages.ts'
@@ -37,7 +38,7 @@ export interface SessionParts {
   readonly options: SessionOptions
   /** For support; null where nobody asked for it. */
   readonly trace: SessionTrace | null
-  normalize(sql: string): Promise<Named>
+  normalize(sql: string, session: SessionTexts): Promise<Named>
   catalogueChanged(how: 'done' | 'suspected'): void
   /** Cancels what runs upstream. */
   cancelUpstream(): Promise<void>
@@ -83,7 +84,7 @@ export class PostgresSession {
     })
     this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes), options.kept)
     this.#frontend = new Frontend(this.#wire, {
-      normalize: (sql) => parts.normalize(sql),
+      normalize: (sql, session) => parts.normalize(sql, session),
       judge: (invocation) => this.#judge(invocation),
       refuse: (error, kind) => this.#refuse(error, kind),
       enforcer: parts.enforcer,
@@ -92,6 +93,10 @@ export class PostgresSession {
     this.#backend = new Backend(this.#wire, {
       catalogueChanged: (how) => parts.catalogueChanged(how),
       cancel: () => this.#cancelFirst(),
+      idle: () => {
+        if (this.#wire.state.idle()) parts.catalogueChanged('done')
+      },
+      protects: () => parts.enforcer.protects,
       parameters: upstream.parameters,
     })
     const { maxQueryBytes, maxRowBytes } = options

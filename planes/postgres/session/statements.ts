@@ -22,6 +22,15 @@ export interface Portal {
   readonly resultFormats: readonly Format[]
   /** What was handed out of it so far. */
   readonly spent: Spent
+  /** Made by DECLARE; null for a portal that a Bind made. */
+  readonly cursor: Cursor | null
+}
+
+/** `hold`: it outlives its transaction, once that is committed. `binary`: a FETCH by simple query gives binary values. */
+export interface Cursor {
+  readonly hold: boolean
+  readonly binary: boolean
+  committed: boolean
 }
 
 interface Entry<T> {
@@ -42,9 +51,10 @@ export function statementBytes({ sql }: PreparedStatement): number {
   return 2 * sql.length
 }
 
-/** A portal's values. */
-export function portalBytes({ parameters }: Portal): number {
-  return parameters.reduce((sum, value) => sum + (value?.length ?? 0), 0)
+/** A portal's values; a cursor's text, which is its own. */
+export function portalBytes({ parameters, prepared, cursor }: Portal): number {
+  const text = cursor === null ? 0 : statementBytes(prepared)
+  return parameters.reduce((sum, value) => sum + (value?.length ?? 0), text)
 }
 
 /**
@@ -67,8 +77,8 @@ export class NameTable<T> {
 
   /** One more would be too many, or too large: a client's names live in our memory as long as its session. */
   full(value: T): boolean {
-    const { most, bytes, sizeOf } = this.#limits
-    return this.#count >= most || this.#bytes + sizeOf(value) > bytes
+    const limits = this.#limits
+    return this.#count >= limits.most || this.#bytes + limits.sizeOf(value) > limits.bytes
   }
 
   /** `unsettled`: wait until the server owes nothing, then look again. */
@@ -104,7 +114,17 @@ export class NameTable<T> {
 
   /** The server has dropped these itself: DISCARD ALL, DEALLOCATE ALL, end of transaction (portals). */
   clear(): void {
-    for (const name of [...this.#confirmed.keys()]) this.delete(name)
+    for (const name of this.#confirmed.keys()) this.delete(name)
+  }
+
+  /** What the server has confirmed. */
+  confirmed(): Iterable<T> {
+    return this.#confirmed.values()
+  }
+
+  /** The server has dropped all but these. */
+  keep(these: (value: T) => boolean): void {
+    for (const [name, value] of this.#confirmed) if (!these(value)) this.delete(name)
   }
 
   delete(name: string): void {

@@ -3,6 +3,7 @@ import type { RunningStatement } from '../enforcer/running-statement.ts'
 import { CopyIn } from './copy-in.ts'
 import { type ExpectedReply, ExpectedReplies } from './expected-replies.ts'
 import type { Outbox } from './outbox.ts'
+import { SessionState } from './session-state.ts'
 import { NameTable, type Portal, portalBytes, type PreparedStatement, statementBytes } from './statements.ts'
 
 /** What the two directions of one client connection share: what the server owes, which names stand, whose turn it is. */
@@ -11,6 +12,7 @@ export class Wire {
   readonly statements: NameTable<PreparedStatement>
   readonly portals: NameTable<Portal>
   readonly outbox: Outbox
+  readonly state: SessionState = new SessionState()
   readonly copies: CopyIn
   /** As the server's last ReadyForQuery told. */
   transaction: TransactionStatus = 'I'
@@ -45,6 +47,21 @@ export class Wire {
     if (reply.kind === 'execute') this.copies.follow([reply.statement])
     if (reply.kind === 'query') this.copies.follow(reply.statements)
     this.#upstream(bytes)
+  }
+
+  /** What a name stands for; waits where the server has still to say. `batch`: whose unconfirmed names may be used. */
+  async lookUp<T>(table: NameTable<T>, name: string, batch: number): Promise<T | undefined> {
+    const found = table.lookUp(name, batch)
+    if (found !== 'unsettled') return found
+    await this.expected.settled()
+    const settled = table.lookUp(name, batch)
+    return settled === 'unsettled' ? undefined : settled
+  }
+
+  /** No transaction is open any more: cursors are gone, but for those that outlive one. */
+  idle(): void {
+    this.portals.keep(({ cursor }) => cursor?.hold === true)
+    for (const { cursor } of this.portals.confirmed()) if (cursor !== null) cursor.committed = true
   }
 
   /** This will not be done any more: names go back to what they were, statements have failed. */

@@ -110,12 +110,20 @@ def denied(connection):
 
 def server_cursor(connection):
     """psycopg's named cursor is an SQL cursor (DECLARE, FETCH)."""
-    try:
+    with connection.transaction():
         with connection.cursor(name="c") as cursor:
-            cursor.execute("SELECT ssn FROM customers")
-            return cursor.fetchall()
-    except psycopg.Error as error:
-        return error.sqlstate
+            cursor.execute("SELECT id, ssn FROM customers WHERE id < %s ORDER BY id", (4,))
+            first = cursor.fetchone()
+        with connection.cursor(name="c", binary=True, scrollable=True) as cursor:
+            cursor.itersize = 2
+            cursor.execute("SELECT id, ssn FROM customers WHERE id < 4 ORDER BY id")
+            rows = list(cursor)
+            cursor.scroll(0, mode="absolute")
+            again = cursor.fetchmany(2)
+    with connection.cursor(name="h", withhold=True) as cursor:
+        cursor.execute("SELECT id, ssn FROM customers WHERE id < 4 ORDER BY id")
+        held = cursor.fetchall()
+    return [first, rows, again, held]
 
 
 def cancel(connection):

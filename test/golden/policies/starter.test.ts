@@ -53,6 +53,7 @@ function requestOf({ sql, principal, action, resources, postgres }: Case): Acces
     database: 'bank',
     user: 'reconciler',
     functions: [],
+    opaque: [],
     parameters: [],
     setting: null,
     ...postgres,

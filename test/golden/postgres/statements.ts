@@ -3,7 +3,7 @@ import { normalizeStatement } from '../../../planes/postgres/normalizer/index.ts
 import { NormalizeError } from '../../../engine/index.ts'
 
 /** As the gateway of the tests is configured: its role at the upstream, and nothing prepared. */
-export const NAMES = { database: 'bank', user: 'postgres', prepared: () => undefined }
+export const NAMES = { database: 'bank', user: 'postgres', prepared: () => undefined, cursor: () => undefined }
 
 /** Every statement of a script, named. */
 export async function normalizeAll(
@@ -21,10 +21,11 @@ export async function normalizeOne(parser: SqlParser, catalog: Catalog, sql: str
   return statement
 }
 
-/** How a statement is refused; a statement that is named is no refusal. */
+/** What the first opaque thing about a statement is told as, or why it can't be judged at all. */
 export async function refusalOf(parser: SqlParser, catalog: Catalog, sql: string): Promise<NormalizeError> {
   try {
-    await normalizeAll(parser, catalog, sql)
+    const opaque = (await normalizeAll(parser, catalog, sql)).flatMap((statement) => statement.opaque)
+    if (opaque[0] !== undefined) return opaque[0].error
   } catch (error) {
     if (error instanceof NormalizeError) return error
     throw error

@@ -75,6 +75,7 @@ export const transfer: JsonObject = {
     database: 'bank',
     user: 'reconciler',
     functions: [],
+    opaque: [],
     parameters: ['250000.00', null],
     setting: null,
   },

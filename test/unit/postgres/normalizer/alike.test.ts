@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => parser.close())
 
-const NAMES = { database: 'bank', user: 'gateway', prepared: () => undefined }
+const NAMES = { database: 'bank', user: 'gateway', prepared: () => undefined, cursor: () => undefined }
 
 async function named(sql: string) {
   const [parsed, ...others] = await parser.parse(sql)

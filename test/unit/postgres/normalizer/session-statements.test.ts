@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Catalog, normalizeStatement, SqlParser } from '../../../../planes/postgres/normalizer/index.ts'
+import {
+  accessParts,
+  type Catalog,
+  type NormalizedStatement,
+  normalizeStatement,
+  SqlParser,
+} from '../../../../planes/postgres/normalizer/index.ts'
 import { bankCatalog } from '../../../golden/postgres/bank-catalog.ts'
 import { NAMES, normalizeOne } from '../../../golden/postgres/statements.ts'
 
@@ -93,21 +99,109 @@ describe('prepared statements', () => {
     expect(await normalizeOne(parser, catalog, sql)).toMatchObject({ action: { class: 'control' }, effect })
   })
 
-  test('EXECUTE does what was prepared, with values that nobody knows', async () => {
-    const prepared = await normalizeOne(parser, catalog, 'INSERT INTO transfers(amount) VALUES ($1) RETURNING id')
-    const names = { ...NAMES, prepared: (name: string) => (name === 'p' ? prepared : undefined) }
-    const [parsed] = await parser.parse('EXECUTE p(250000)')
-    if (parsed === undefined) throw new Error('nothing was parsed')
-    const statement = normalizeStatement(parsed, catalog, names)
+  const PREPARED = 'INSERT INTO transfers(amount, status) VALUES ($1, $2) RETURNING id'
+
+  async function executed(sql: string, parameterOids: readonly number[] = []): Promise<NormalizedStatement> {
+    const [[inner], [parsed]] = await Promise.all([parser.parse(PREPARED), parser.parse(sql)])
+    if (inner === undefined || parsed === undefined) throw new Error('nothing was parsed')
+    const names = {
+      ...NAMES,
+      prepared: (name: string) => (name === 'p' ? { parsed: inner, parameterOids } : undefined),
+    }
+    return normalizeStatement(parsed, catalog, names)
+  }
+
+  test('EXECUTE does what was prepared, with its arguments as what is bound', async () => {
+    const statement = await executed(`EXECUTE p(250000, 'x')`)
     expect(statement).toMatchObject({
       kind: 'insert',
       action: { name: 'postgres.insert', class: 'write' },
-      text: 'EXECUTE p($1)',
-      outputs: prepared.outputs,
-      resources: [
-        { name: 'public.transfers', parts: [{ name: 'id' }, { name: 'amount', uses: ['written'], written: null }] },
-      ],
+      text: 'EXECUTE p($1, $2)',
+      values: ['250000', 'x'],
+      opaque: [],
     })
+    const { resources } = accessParts(statement, { revision: '1', resources: {} }, statement.values ?? [])
+    expect(resources[0]?.parts).toMatchObject([
+      { name: 'id' },
+      { name: 'amount', values: ['250000'] },
+      { values: ['x'] },
+    ])
+  })
+
+  test.each([
+    ['an expression', 'EXECUTE p(1 + 1)', []],
+    ['a cast, which may round', 'EXECUTE p(1.6::int)', []],
+    ['a literal that its declared type rounds', 'EXECUTE p(1.6)', [23]],
+    ['a literal of a type that nobody reads', `EXECUTE p('1')`, [701]],
+    ['an element of an array', `EXECUTE p('{1}')`, [-1]],
+  ])('the value is not known: %s', async (_, sql, types) => {
+    expect((await executed(sql, types)).values?.[0]).toBeUndefined()
+  })
+
+  test('a function among the arguments is run as well', async () => {
+    const { opaque, action } = await executed('EXECUTE p(bank.close_account(10))')
+    expect(opaque.map(({ what }) => what)).toEqual(['function bank.close_account'])
+    expect(action.class).toBe('control')
+  })
+
+  test('PREPARE names what it will do, and says which text the name stands for', async () => {
+    const sql = 'PREPARE "as" (numeric, text[]) AS /* x */ INSERT INTO transfers(amount) VALUES ($1)'
+    expect(await normalizeOne(parser, catalog, sql)).toMatchObject({
+      kind: 'prepare',
+      action: { name: 'postgres.prepare', class: 'discover' },
+      resources: [{ name: 'public.transfers', parts: [{ name: 'amount', uses: ['written'], written: null }] }],
+      effect: {
+        kind: 'prepare',
+        name: 'as',
+        sql: '/* x */ INSERT INTO transfers(amount) VALUES ($1)',
+        parameterOids: [1700, -1],
+      },
+    })
+  })
+})
+
+describe('cursors', () => {
+  test('DECLARE is judged as its query is, and hands out nothing', async () => {
+    const sql = 'DECLARE "for" BINARY CURSOR WITH HOLD FOR SELECT ssn FROM ONLY customers WHERE id = $1'
+    expect(await normalizeOne(parser, catalog, sql)).toMatchObject({
+      kind: 'declare_cursor',
+      action: { class: 'read' },
+      outputs: null,
+      resources: [
+        {
+          parts: [
+            { name: 'id', uses: ['predicate'] },
+            { name: 'ssn', uses: ['output'] },
+          ],
+        },
+      ],
+      effect: {
+        kind: 'declare',
+        name: 'for',
+        hold: true,
+        binary: true,
+        sql: expect.stringMatching(/^SELECT ssn.*\$1$/),
+      },
+    })
+  })
+
+  test.each([
+    ['FETCH 5 FROM c', 'fetch', ['ssn']],
+    ['FETCH ABSOLUTE -1 FROM c', 'fetch', ['ssn']],
+    ['MOVE ALL IN c', 'move', undefined],
+  ])('%s does what the cursor does', async (sql, kind, outputs) => {
+    const [[over], [parsed]] = await Promise.all([parser.parse('SELECT ssn FROM customers'), parser.parse(sql)])
+    if (over === undefined || parsed === undefined) throw new Error('nothing was parsed')
+    const cursor = () => ({ parsed: over, binary: true })
+    const statement = normalizeStatement(parsed, catalog, { ...NAMES, cursor })
+    expect(statement).toMatchObject({ kind, action: { class: 'read' }, opaque: [] })
+    expect(statement.resources.map(({ name }) => name)).toContain('public.vip_customers')
+    expect(statement.outputs?.map(({ name }) => name)).toEqual(outputs)
+  })
+
+  test('CLOSE', async () => {
+    expect(await normalizeOne(parser, catalog, 'CLOSE c')).toMatchObject({ effect: { kind: 'close', name: 'c' } })
+    expect(await normalizeOne(parser, catalog, 'CLOSE ALL')).toMatchObject({ effect: { kind: 'close', name: null } })
   })
 })
 
@@ -126,6 +220,20 @@ describe('EXPLAIN', () => {
   })
 })
 
+describe('EXPLAIN of what changes something, or runs it', () => {
+  test.each([
+    ['EXPLAIN DELETE FROM transfers', 'explain', 'read'],
+    ['EXPLAIN CREATE TABLE t AS SELECT ssn FROM customers', 'explain', 'read'],
+    ['EXPLAIN ANALYZE SELECT ssn FROM customers', 'explain_analyze', 'read'],
+    ['EXPLAIN (ANALYZE off, ANALYZE) DELETE FROM transfers', 'explain_analyze', 'destroy'],
+    ['EXPLAIN (ANALYZE, SERIALIZE text) INSERT INTO transfers(id) VALUES (1)', 'explain_analyze', 'write'],
+  ])('%s', async (sql, kind, actionClass) => {
+    const statement = await normalizeOne(parser, catalog, sql)
+    expect(statement).toMatchObject({ kind, action: { class: actionClass }, opaque: [] })
+    expect(statement.outputs?.map(({ name }) => name)).toEqual(['QUERY PLAN'])
+  })
+})
+
 describe('definitions are named by kind, class and what they are about', () => {
   test.each([
     ['CREATE TABLE t (id int)', 'create_table', ['table public.t'], 'catalog'],
@@ -138,9 +246,9 @@ describe('definitions are named by kind, class and what they are about', () => {
       ['view public.customer_safe', 'table public.nobody'],
       'catalog',
     ],
-    ['DROP SCHEMA bank CASCADE', 'drop_schema', [], 'catalog'],
+    ['DROP SCHEMA bank CASCADE', 'drop_schema', ['schema bank'], 'catalog'],
     ['TRUNCATE events', 'truncate', ['table public.events'], 'none'],
-    ['LISTEN c', 'listen', [], 'none'],
+    ['LISTEN c', 'listen', ['channel c'], 'listen'],
   ])('%s', async (sql, kind, resources, effect) => {
     const statement = await normalizeOne(parser, catalog, sql)
     expect(statement).toMatchObject({ kind, effectFree: false, effect: { kind: effect }, outputs: null })

@@ -114,6 +114,8 @@ function setting(...heads: readonly (ExpectedReply | null)[]) {
   const backend = new Backend(wire, {
     catalogueChanged: () => undefined,
     cancel: () => undefined,
+    idle: () => undefined,
+    protects: () => true,
     parameters: new Map(),
   })
   const reader = new FrameReader({ maxFrameBytes: 1000, limits: backendLimits(1000) })
