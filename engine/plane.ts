@@ -2,14 +2,20 @@ import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-r
 import type { ObligationError } from './errors.ts'
 import type { Decision, MaskMethod, Outcome } from './verdict.ts'
 
+/** The obligations that a plane can carry out. */
+export interface Enforceable {
+  readonly maskMethods: readonly MaskMethod[]
+  readonly hold: boolean
+}
+
 /** Speaks one protocol and carries out what the engine decides. Life: configure → open → drain → close. */
 export interface Plane<Config = unknown> {
   /** `postgres`, `acme.kafka`: names the policy's entrypoint and the request's block. */
   readonly id: string
-  /** Any obligation outside these rejects. */
-  readonly enforces: { readonly maskMethods: readonly MaskMethod[]; readonly hold: boolean }
   /** Pure; throws ConfigError naming the path. */
   configure(raw: unknown): Config
+  /** What it can carry out under this configuration; any obligation outside rejects. */
+  enforces(config: Config): Enforceable
   open(config: Config, host: PlaneHost): Promise<RunningPlane>
 }
 

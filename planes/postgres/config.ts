@@ -1,5 +1,13 @@
-import { type ConfigSchema, parseDuration, parseSize, type Secret, sectionReader } from '../../engine/index.ts'
+import {
+  ConfigError,
+  type ConfigSchema,
+  parseDuration,
+  parseSize,
+  type Secret,
+  sectionReader,
+} from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
+import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
 import type { OAuthConfig } from './oauth-bearer.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
@@ -19,6 +27,8 @@ export interface PostgresConfig {
   /** A directory that gets a trace of each session, for support; null: none is made. */
   readonly trace: string | null
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
+  /** Of the mask methods that need one; null: these are refused. */
+  readonly maskingKey: MaskingKey | null
   readonly limits: {
     readonly connections: number
     readonly authenticationMs: number
@@ -55,6 +65,7 @@ interface PostgresText {
   readonly oauth?: { readonly issuer: string; readonly scope: string; readonly users: readonly string[] }
   readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
+  readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
     readonly authentication: string
@@ -163,6 +174,14 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
     },
+    masking: mapping(
+      'a mapping of key and key_id',
+      {
+        key: outside('64 hex digits, as countersign postgres masking-key makes them'),
+        key_id: text('what records call the key; another name for another key'),
+      },
+      ['key', 'key_id'],
+    ),
     limits: {
       ...mapping(
         'a mapping of limits',
@@ -201,7 +220,7 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, masking, limits } = readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -221,6 +240,7 @@ export function configure(raw: unknown): PostgresConfig {
     oauth: oauth ?? null,
     trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
+    maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,
       authenticationMs: milliseconds(limits.authentication),
@@ -233,6 +253,16 @@ export function configure(raw: unknown): PostgresConfig {
       catalogueMs: milliseconds(limits.catalogue),
     },
   }
+}
+
+/** The secret stays out of the message. */
+function maskingKey(id: string, secret: Secret): MaskingKey {
+  const digits = secret.reveal().trim()
+  const digitsExpected = MASKING_KEY_BYTES * 2
+  if (digits.length === digitsExpected && /^[0-9a-f]+$/i.test(digits))
+    return new MaskingKey(id, Buffer.from(digits, 'hex'))
+  const message = `masking.key: expected ${digitsExpected} hex digits in ${secret.source}; found ${digits.length} characters that are not that`
+  throw new ConfigError('ERR_CONFIG_PLANE', message)
 }
 
 /** The schema has let only durations through. */

@@ -180,7 +180,11 @@ class Listener implements RunningPlane {
       client,
       socket,
       upstream,
-      enforcer: new Enforcer(client, this.#host, Date.now),
+      enforcer: new Enforcer(client, this.#host, {
+        now: Date.now,
+        key: this.#config.maskingKey,
+        maxRowBytes: this.#config.limits.rowBytes,
+      }),
       options: {
         maxQueryBytes: this.#config.limits.queryBytes,
         maxRowBytes: this.#config.limits.rowBytes,

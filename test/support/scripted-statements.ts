@@ -112,6 +112,7 @@ function named({ sql, verb, target }: ScriptedStatement): NormalizedStatement {
     effectFree: reads,
     resources: reads || writes ? [touched(target, reads)] : [],
     outputs: reads ? outputs : null,
+    copy: null,
     functions: [],
     triggers: [],
     setting: null,

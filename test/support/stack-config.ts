@@ -75,7 +75,12 @@ function configuration(options: StackConfigOptions): object {
         { issuer: identity.issuer, audience: identity.audience, algorithms: ['RS256', 'ES256'], max_lifetime: '12h' },
       ],
     },
-    api: { host: '127.0.0.1', port: options.apiPort, auditors: { groups: ['auditors'] } },
+    api: {
+      host: '127.0.0.1',
+      port: options.apiPort,
+      auditors: { groups: ['auditors'] },
+      sign_in: { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
+    },
     planes: {
       postgres: {
         listen: { host: '127.0.0.1', port },

@@ -55,6 +55,8 @@ export interface StackLine {
   /** What a client of this plane sets. */
   readonly env: Readonly<Record<string, string>>
   readonly api: string
+  /** What a person's browser opens. */
+  readonly console: string
   readonly dataDir: string
   readonly config: string
   readonly ca?: string
@@ -167,6 +169,7 @@ export async function describeStack({ port, api, postgres, identity, files }: De
       ...tls,
     },
     api,
+    console: api,
     dataDir: files.dataDir,
     config: files.config,
     ...(files.ca === null ? {} : { ca: files.ca }),

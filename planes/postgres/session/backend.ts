@@ -165,7 +165,7 @@ export class Backend {
         statement.describe(message.fields)
         return 'pass'
       case 'copyOutResponse':
-        statement.copyOut()
+        statement.copyOut(message)
         return 'pass'
       case 'copyInResponse':
         if (!statement.copyIn()) this.#wire.sendUpstream(COPY_FAIL)
@@ -200,8 +200,10 @@ export class Backend {
   #copied(buffer: Buffer, start: number, bodyStart: number, end: number): Fate {
     const statement = this.#current()
     if (statement === null) throw notOwed(BACKEND.copyData)
-    statement.copyData(buffer, start, bodyStart, end, this.#gate)
-    return 'pass'
+    const rebuilt = statement.copyData(buffer, start, bodyStart, end, this.#out, this.#gate)
+    if (!rebuilt) return 'pass'
+    this.#endPassing()
+    return 'drop'
   }
 
   /** The statement whose rows may come now. */

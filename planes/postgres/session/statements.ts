@@ -64,8 +64,8 @@ export class NameTable<T> {
 
   /** One more would be too many, or too large: a client's names live in our memory as long as its session. */
   full(value: T): boolean {
-    const { most, bytes, sizeOf } = this.#limits
-    return this.#count >= most || this.#bytes + sizeOf(value) > bytes
+    const limits = this.#limits
+    return this.#count >= limits.most || this.#bytes + limits.sizeOf(value) > limits.bytes
   }
 
   /** `unsettled`: wait until the server owes nothing, then look again. */
@@ -101,7 +101,7 @@ export class NameTable<T> {
 
   /** The server has dropped these itself: DISCARD ALL, DEALLOCATE ALL, end of transaction (portals). */
   clear(): void {
-    for (const name of [...this.#confirmed.keys()]) this.delete(name)
+    for (const name of this.#confirmed.keys()) this.delete(name)
   }
 
   delete(name: string): void {

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { BUILTINS } from '../../../engine/policy/builtins.ts'
 import { DEFAULT_LIMITS, Evaluator } from '../../../engine/policy/evaluator.ts'
+import { Surroundings } from '../../../engine/policy/surroundings.ts'
 import { WasmModule } from '../../../engine/policy/wasm-module.ts'
 import type { HostCall } from '../../../engine/policy/wasm-module.ts'
 import { CUSTOMERS, asking, contentOf, evaluatorOf, filesOf, fixture, requestOf } from './bundles.ts'
 
 const traps = await evaluatorOf('traps')
 const moduleOf = async (name: string) => WasmModule.compile(contentOf(await filesOf(fixture(name)), 'policy.wasm'))
-const host: HostCall = (name, operands) => BUILTINS.get(name)?.call(operands, { nowNs: 0n })
+const { host } = new Surroundings(0)
 
 describe('an entrypoint is asked for by name', () => {
   test.each(['missing', '', '0', 'echo/verdict', '../echo', 'Echo', 'toString', '__proto__'])(
@@ -165,14 +166,12 @@ const memory = (which: string) => asking('memory', { case: which, text: 'abc123'
 describe('memory', () => {
   test('its limit ends a loop that allocates, soon, and the next decision is whole', async () => {
     const evaluator = await evaluatorOf('traps')
-    const start = performance.now()
     expect(() => evaluator.evaluate('memory', memory('endless'), 0)).toThrow(
       expect.objectContaining({
         code: 'ERR_POLICY_MEMORY',
         message: 'the policy needed more memory than one decision may use',
       }),
     )
-    expect(performance.now() - start).toBeLessThan(2000)
     expect(evaluator.evaluate('memory', memory('small'), 0).verdict.kind).toBe('forward')
   })
 

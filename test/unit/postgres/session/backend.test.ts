@@ -5,7 +5,7 @@ import { encodeBackend } from '../../../../planes/postgres/codec/backend-encoder
 import type { BackendMessage } from '../../../../planes/postgres/codec/backend-messages.ts'
 import { FrameReader } from '../../../../planes/postgres/codec/frame.ts'
 import { Writer } from '../../../../planes/postgres/codec/writer.ts'
-import { RunningStatement } from '../../../../planes/postgres/enforcer/running-statement.ts'
+import { type Enforcement, RunningStatement } from '../../../../planes/postgres/enforcer/running-statement.ts'
 import { Backend } from '../../../../planes/postgres/session/backend.ts'
 import type { ExpectedReply } from '../../../../planes/postgres/session/expected-replies.ts'
 import { Outbox } from '../../../../planes/postgres/session/outbox.ts'
@@ -20,7 +20,9 @@ const decision = await engine.decide(request({ clock: 0, policy: Object({ curren
   patienceMs: 0,
 })
 
-function statement(how: { columns: number | null; copies: boolean } = { columns: 1, copies: false }): RunningStatement {
+function statement(
+  how: { columns: number | null; copy: Enforcement['copy'] } = { columns: 1, copy: null },
+): RunningStatement {
   return new RunningStatement({
     session: engine,
     decision,
@@ -148,7 +150,10 @@ describe.each(Object.entries(HEADS))('when %s is owed', (name, head) => {
   })
 })
 
-const copy = (): ExpectedReply => ({ kind: 'execute', statement: statement({ columns: null, copies: true }) })
+const copy = (): ExpectedReply => ({
+  kind: 'execute',
+  statement: statement({ columns: null, copy: { columns: 2, binary: false, masker: null } }),
+})
 
 describe('a COPY to the client', () => {
   const begin: BackendMessage = { kind: 'copyOutResponse', format: 0, columnFormats: [0, 0] }
