@@ -5,6 +5,7 @@ import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
+import { recordedInput } from './recorded-input.ts'
 import type { Decision, Limits, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
@@ -318,7 +319,11 @@ export class GatewaySession implements Session {
       controls: controlsOf(reasons),
       policy: judgement.policy,
       request: { digest },
-      payload: { block: recordedBlock(request), values: writtenValues(request.recorded.resources) },
+      payload: {
+        block: recordedBlock(request),
+        values: writtenValues(request.recorded.resources),
+        ...recordedInput(request),
+      },
       ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
       ...withLimits(limitsOf(verdict)),
       ...(approval === null ? {} : { approval: { ...approval } }),

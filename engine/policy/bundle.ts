@@ -35,6 +35,8 @@ export interface ActivePolicy {
    * for every answer that isn't exactly one verdict of our shape.
    */
   evaluate(plane: string, request: SealedRequest, nowMs: number): PolicyAnswer
+  /** The same for an input out of a record, with what the record tells of time and chance; never for one in force. */
+  evaluateAgain(plane: string, input: string, nowMs: number, recorded: JsonObject | null): PolicyAnswer
 }
 
 const MAX_ARCHIVE_BYTES = 16 * 1024 * 1024
@@ -74,6 +76,8 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
     data,
     metadata,
     evaluate,
+    evaluateAgain: (plane: string, input: string, nowMs: number, recorded: JsonObject | null) =>
+      evaluator.evaluateDocument(`countersign/${plane}/verdict`, input, nowMs, recorded),
   })
 }
 

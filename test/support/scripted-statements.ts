@@ -146,3 +146,13 @@ export function fieldsOf({ verb, target }: ScriptedStatement, formats: readonly 
     ? [column('id', CUSTOMERS, 1, 0), column('ssn', CUSTOMERS, 2, 1)]
     : [column('note', NOTES, 1, 0)]
 }
+
+export function errorFields(code: string, message: string): ReadonlyMap<string, string> {
+  return new Map([
+    ['S', 'ERROR'],
+    ['V', 'ERROR'],
+    ['C', code],
+    ['M', message],
+    ['D', message],
+  ])
+}

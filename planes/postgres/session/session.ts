@@ -12,6 +12,7 @@ import { Frontend } from './frontend.ts'
 import type { Named } from './invocations.ts'
 import { Outbox, writeTogether } from './outbox.ts'
 import { errorResponse, noticeResponse } from './server-messages.ts'
+import type { SessionTrace } from './session-trace.ts'
 import { Wire } from './wire.ts'
 
 export interface SessionOptions {
@@ -34,6 +35,8 @@ export interface SessionParts {
   readonly upstream: UpstreamConnection
   readonly enforcer: Enforcer
   readonly options: SessionOptions
+  /** For support; null where nobody asked for it. */
+  readonly trace: SessionTrace | null
   normalize(sql: string): Promise<Named>
   catalogueChanged(how: 'done' | 'suspected'): void
   /** Cancels what runs upstream. */
@@ -76,6 +79,7 @@ export class PostgresSession {
       highWaterMark: options.outboxBytes,
       onFailure: (error) => this.#fail(error),
       onRoom: () => upstream.socket.resume(),
+      onWrite: parts.trace === null ? null : (pieces) => parts.trace?.toClient(pieces),
     })
     this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes), options.kept)
     this.#frontend = new Frontend(this.#wire, {
@@ -147,6 +151,7 @@ export class PostgresSession {
     try {
       while (this.#state === 'open' && reader.advance()) {
         const { type, buffer, start, bodyStart, end } = reader
+        if (this.#parts.trace !== null) await this.#parts.trace.fromClient(type, buffer, bodyStart, end)
         if (!this.#wire.copies.data(type, buffer, start, bodyStart, end)) {
           const next = await this.#frontend.take(type, buffer, start, bodyStart, end)
           if (next === 'terminate') return void this.#end('client terminated')
@@ -308,7 +313,9 @@ export class PostgresSession {
     this.#wire.outbox.close()
     const denial = fatalOf(error)
     this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
-    this.#parts.socket.end(errorResponse(denial))
+    const last = errorResponse(denial)
+    this.#parts.trace?.toClient([last])
+    this.#parts.socket.end(last)
     if (this.#wire.expected.length > 0) void this.#cancelUpstream()
     if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_UNENFORCEABLE') this.#withheld = error
     if (this.#state === 'ending') this.#broken.resolve('broken')

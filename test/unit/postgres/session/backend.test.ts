@@ -12,7 +12,7 @@ import { Outbox } from '../../../../planes/postgres/session/outbox.ts'
 import { Wire } from '../../../../planes/postgres/session/wire.ts'
 import { request } from '../../../support/rooms.ts'
 import { ScriptedEngine } from '../../../support/scripted-engine.ts'
-import { errorFields } from '../../../support/scripted-server.ts'
+import { errorFields } from '../../../support/scripted-statements.ts'
 
 const engine = new ScriptedEngine(() => Promise.resolve())
 const decision = await engine.decide(request({ clock: 0, policy: Object({ current: () => ({ reference: {} }) }) }), {
