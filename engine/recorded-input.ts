@@ -15,11 +15,12 @@ import { isObject } from './policy/index.ts'
  */
 export function recordedInput(request: AccessRequest): JsonObject {
   const { context, recorded, resources, block } = request
+  const judged = seenBlock(request)
   const { plane, session, time, source, transaction, approvals } = context
   const seen = { plane, session, time, source, transaction, approvals: approvals.map(({ id, rule }) => ({ id, rule })) }
   if (recorded.resources !== resources || recorded.block !== block) return { context: seen }
   const { principal, action } = request
-  return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: seenBlock(request) }) }
+  return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: judged }) }
 }
 
 function digestOf(input: object): string {
