@@ -23,6 +23,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./check.ts')).checkCommand,
   },
   {
+    name: 'policy',
+    summary: 'write, test, build and try policies',
+    load: async () => (await import('./policy.ts')).policyCommand,
+  },
+  {
     name: 'approvals',
     summary: 'list what waits for an answer, and answer it',
     load: async () => (await import('./approvals.ts')).approvalsCommand,

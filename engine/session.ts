@@ -1,11 +1,12 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
-import { constant, sealRequest } from './access-request.ts'
+import { constant, isConstant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
-import type { DecideOptions, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
+import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
-import type { Decision, FieldMask, MaskMethod, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
+import { recordedInput } from './recorded-input.ts'
+import type { Decision, FieldMask, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms {
@@ -19,12 +20,6 @@ export interface SessionRooms {
   /** Nanoseconds of a clock that never goes back. */
   monotonic(): bigint
   newId(): string
-}
-
-/** What a plane can carry out; see Plane.enforces. */
-export interface Enforceable {
-  readonly maskMethods: readonly MaskMethod[]
-  readonly hold: boolean
 }
 
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
@@ -320,7 +315,11 @@ export class GatewaySession implements Session {
       controls: controlsOf(reasons),
       policy: judgement.policy,
       request: { digest },
-      payload: { block: request.recorded.block, values: writtenValues(request.recorded.resources) },
+      payload: {
+        block: request.recorded.block,
+        values: writtenValues(request.recorded.resources),
+        ...recordedInput(request),
+      },
       ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
       ...(approval === null ? {} : { approval: { ...approval } }),
       ...(nondeterministic === null ? {} : { nondeterministic }),
@@ -351,8 +350,15 @@ function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
 
+const CONTROLS = new WeakMap<readonly Reason[], readonly string[]>()
+
+// A verdict that is kept by policy has the same reasons each time.
 function controlsOf(reasons: readonly Reason[]): readonly string[] {
-  return [...new Set(reasons.flatMap((reason) => reason.controls))].toSorted()
+  const known = CONTROLS.get(reasons)
+  if (known !== undefined) return known
+  const controls = constant([...new Set(reasons.flatMap((reason) => reason.controls))].toSorted())
+  if (isConstant(reasons)) CONTROLS.set(reasons, controls)
+  return controls
 }
 
 /** What a statement writes is a value like what it reads: it goes into the payload, which can be erased. */

@@ -60,6 +60,14 @@ export interface Decision {
   readonly durable: Promise<void>
 }
 
+/** How often a mask was put over one field. `key`: the id of the key that a keyed method used, else absent. */
+export type AppliedMask = {
+  readonly field: string
+  readonly method: MaskMethod
+  readonly key?: string
+  readonly count: number
+}
+
 /** What then happened, for the outcome record. */
 export interface Outcome {
   readonly status: 'ok' | 'failed' | 'unknown'
@@ -67,7 +75,7 @@ export interface Outcome {
   readonly rows: number | null
   /** Bytes handed to the client. */
   readonly bytes: number
-  readonly masks: readonly { readonly field: string; readonly method: MaskMethod; readonly count: number }[]
+  readonly masks: readonly AppliedMask[]
   /** The protocol's own code for a failure: a SQLSTATE, an HTTP status. */
   readonly error: string | null
 }

@@ -83,6 +83,8 @@ export interface MaskCount {
   /** Absent in an intent: nothing has been masked yet. */
   readonly count?: number
   readonly class?: string
+  /** In an outcome: the id of the key that a keyed method used. */
+  readonly key?: string
 }
 
 /**
@@ -147,6 +149,53 @@ export interface Stamp {
   readonly mono_ns: string
   /** In a record of a session with a recording: frames that were durable before this record was made. */
   readonly recording?: RecordingHead
+}
+
+/** What an entry says of its payload: the entry's leaf binds these, and through them the payload. */
+export interface PayloadDigest {
+  /** Of the body's canonical JSON. */
+  readonly bytes: number
+  /** SHA-256 over the salt's 16 bytes and the body's canonical JSON, hex. */
+  readonly sha256: string
+}
+
+/**
+ * All of a record, its members in their canonical order: nothing is left to sort when it is written down. What is undefined
+ * is left out there.
+ */
+export function recordEntry(
+  draft: RecordDraft,
+  citation: Citation | undefined,
+  stamp: Stamp,
+  payload: PayloadDigest | undefined,
+): Readonly<Record<keyof RecordDraft | keyof Citation | keyof Stamp, unknown>> {
+  return {
+    action: draft.action,
+    approval: draft.approval,
+    control_pack: citation?.control_pack ?? draft.control_pack,
+    controls: citation?.controls ?? draft.controls,
+    decision: draft.decision,
+    detail: draft.detail,
+    event: draft.event,
+    id: stamp.id,
+    masks: draft.masks,
+    mono_ns: stamp.mono_ns,
+    nondeterministic: draft.nondeterministic,
+    outcome: draft.outcome,
+    payload,
+    policy: draft.policy,
+    prev: stamp.prev,
+    principal: draft.principal,
+    reasons: draft.reasons,
+    recording: stamp.recording,
+    request: draft.request,
+    resources: draft.resources,
+    seq: stamp.seq,
+    session: draft.session,
+    ts: stamp.ts,
+    verdict: draft.verdict,
+    writer_id: stamp.writer_id,
+  }
 }
 
 /**

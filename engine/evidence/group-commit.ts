@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { EvidenceError } from '../errors.ts'
+import { Company } from './company.ts'
 import type { EntryKind } from './line.ts'
 import type { LineWriter } from './store.ts'
 
@@ -24,6 +25,8 @@ interface Batch {
   readonly lines: Record<EntryKind, string>
   /** Somebody waits for it: it is not to ride any longer. */
   hurried: boolean
+  /** Records that somebody waits for. */
+  waiting: number
   readonly settled: PromiseWithResolvers<void>
 }
 
@@ -43,6 +46,7 @@ export class GroupCommit {
   #failure: EvidenceError | null = null
   #timer: NodeJS.Timeout | null = null
   readonly #patienceMs: number
+  readonly #company: Company = new Company()
 
   /** Owns the writer from here on: `stop` closes it. */
   constructor(writer: LineWriter, onFailure: (error: EvidenceError) => void, patienceMs: number = PATIENCE_MS) {
@@ -73,6 +77,7 @@ export class GroupCommit {
     const batch = this.#filling
     batch.lines[kind] += text
     this.#waiting += text.length
+    if (kind === 'record' && !unhurried) this.#company.waiting((batch.waiting += 1))
     if (unhurried) this.#timer ??= setTimeout(() => this.#hurry(), UNHURRIED_MS)
     else this.#hurry()
     return { batch: batch.number, durable: batch.settled.promise }
@@ -104,6 +109,7 @@ export class GroupCommit {
         // Whoever is ready in this turn of the event loop (those that the last batch let go among them) shares the batch:
         // nearly all that a commit costs is the kernel's, per commit.
         await setImmediate()
+        await this.#company.gathered()
         const batch = this.#filling
         this.#filling = emptyBatch(batch.number + 1)
         await this.#commit(batch)
@@ -114,6 +120,7 @@ export class GroupCommit {
   }
 
   async #commit(batch: Batch): Promise<void> {
+    const began = this.#company.now()
     try {
       await this.#written(this.#writer.write(batch.lines))
     } catch (error) {
@@ -123,6 +130,7 @@ export class GroupCommit {
       this.#waiting -= batch.lines.record.length + batch.lines.frame.length
     }
     this.#durable = batch.number
+    this.#company.committed(batch.waiting, this.#filling.waiting, this.#company.now() - began)
     batch.settled.resolve()
   }
 
@@ -161,7 +169,7 @@ function emptyBatch(number: number): Batch {
   const settled = Promise.withResolvers<void>()
   // A caller may look at it only later (or, for a note, never); a failure is told by onFailure all the same.
   settled.promise.catch(() => {})
-  return { number, lines: { record: '', frame: '' }, hurried: false, settled }
+  return { number, lines: { record: '', frame: '' }, hurried: false, waiting: 0, settled }
 }
 
 function isEmpty({ lines }: Batch): boolean {

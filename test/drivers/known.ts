@@ -9,14 +9,10 @@ export interface Known {
   readonly why: string
 }
 
-const COPY_IN = 'COPY from the client is not carried'
 const CURSORS = 'DECLARE and FETCH are not covered'
 const INTROSPECTION = 'asyncpg asks for types it does not know with set_config, which is not on the list'
 
 export const KNOWN: readonly Known[] = [
-  ...['psql', 'postgres.js', 'psycopg', 'asyncpg', 'pgx', 'pgjdbc'].map((driver): Known => {
-    return { driver, policy: 'allow-all', step: 'copy_in', came: 'differs', why: COPY_IN }
-  }),
   ...(['allow-all', 'starter'] as const).flatMap((policy): Known[] => [
     ...['psql', 'psycopg', 'sqlalchemy'].map((driver): Known => {
       return { driver, policy, step: 'cursor', came: 'differs', why: CURSORS }

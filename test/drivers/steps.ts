@@ -19,7 +19,7 @@ export const STEPS: readonly Step[] = [
   { name: 'reflect', what: 'what the driver asks of the catalogue about tables', starter: 'equal' },
   { name: 'cursor', what: 'twenty-five rows in portions of ten', starter: 'equal' },
   { name: 'write', what: 'CREATE, INSERT RETURNING, a violated key, UPDATE, DELETE, DROP', starter: 'refused' },
-  { name: 'copy_out', what: 'COPY (SELECT …) TO STDOUT', starter: 'refused' },
+  { name: 'copy_out', what: 'COPY (SELECT …) TO STDOUT', starter: 'equal' },
   { name: 'copy_in', what: 'CREATE, COPY FROM STDIN, read back, DROP', starter: 'refused' },
   { name: 'dump', what: 'pg_dump --schema-only', starter: 'equal' },
 ]

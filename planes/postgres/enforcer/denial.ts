@@ -32,11 +32,13 @@ export const SQLSTATE = {
   invalidCatalogName: '3D000',
   featureNotSupported: '0A000',
   syntaxError: '42601',
+  programLimitExceeded: '54000',
   statementTooComplex: '54001',
   undefinedPreparedStatement: '26000',
   undefinedCursor: '34000',
   duplicatePreparedStatement: '42P05',
   failedTransaction: '25P02',
+  idleTransaction: '25P03',
   protocolViolation: '08P01',
   connectionFailure: '08006',
   ioError: '58030',
@@ -112,8 +114,10 @@ function sqlstateOf(error: CountersignError): string {
   if (error instanceof ObligationError) return SQLSTATE.insufficientPrivilege
   if (error instanceof IdentityError) return SQLSTATE.invalidPassword
   if (error instanceof EvidenceError) return SQLSTATE.ioError
-  if (error instanceof ProtocolError)
+  if (error instanceof ProtocolError) {
+    if (error.code === 'ERR_PROTOCOL_IDLE') return SQLSTATE.idleTransaction
     return error.code === 'ERR_PROTOCOL_TLS' ? SQLSTATE.invalidAuthorization : SQLSTATE.protocolViolation
+  }
   if (error instanceof UpstreamError)
     return error.code === 'ERR_UPSTREAM_CLOSED' ? SQLSTATE.adminShutdown : SQLSTATE.connectionFailure
   return SQLSTATE.internalError

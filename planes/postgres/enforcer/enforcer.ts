@@ -14,12 +14,14 @@ import type {
 } from '../../../engine/index.ts'
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
-import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
 import { accessParts } from '../normalizer/index.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
-import { type ColumnMask, RowMasker } from './row-masker.ts'
-import { RunningStatement } from './running-statement.ts'
+import { CopyMasker } from './copy-masker.ts'
+import type { MaskingKey } from './masking-key.ts'
+import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
+import { type Copying, RunningStatement } from './running-statement.ts'
 
 /** Whose statement it is, and over which connection. */
 export interface Client {
@@ -48,14 +50,23 @@ export interface Invocation {
   onComplete?(): void
 }
 
+export interface EnforcerOptions {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Of the mask methods that need one; null where none is configured. */
+  readonly key: MaskingKey | null
+  /** The largest row of a COPY, in bytes, that is held to be masked. */
+  readonly maxRowBytes: number
+}
+
 export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
-/** What the session can't carry, whatever policy says of it: rows of the client's, messages outside any statement. */
-const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_from', 'listen', 'unlisten', 'notify'])
+/** What the session can't carry, whatever policy says of it: messages outside any statement. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['listen', 'unlisten', 'notify'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -63,12 +74,14 @@ const ATTEMPTS = 3
 export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
-  readonly #now: () => number
+  readonly #options: EnforcerOptions
+  #ms = 0
+  #timestamp = ''
 
-  constructor(client: Client, host: PlaneHost, now: () => number) {
+  constructor(client: Client, host: PlaneHost, options: EnforcerOptions) {
+    this.#options = options
     this.#client = client
     this.#host = host
-    this.#now = now
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
@@ -117,25 +130,23 @@ export class Enforcer {
       return { kind: 'denied', denial: denialOfDecision(decision) }
     const { statement, catalog, resultFormats, prepareOnly } = invocation
     const sensitive = isSensitive(statement, labels)
-    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], {
-      resultFormats,
-      sensitive,
-    })
+    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
     if (plan instanceof CountersignError) {
       // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
       return { kind: 'denied', denial: denialOfRefusal(plan, decision) }
     }
     const outputs = prepareOnly ? null : statement.outputs
-    const copying = copies(statement) && !prepareOnly
+    const { key } = this.#options
     const running = new RunningStatement({
       session: this.#client.session,
       decision,
       columns: outputs?.length ?? null,
-      copies: copying,
-      answerColumns: outputs === null || copying ? null : answerColumns(outputs, plan),
-      masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
-      masks: plan.map(({ field, method }) => ({ field, method })),
+      takesCopy: statement.kind === 'copy_from' && !prepareOnly,
+      copy: prepareOnly || statement.copy === null ? null : this.#copying(statement.copy, plan),
+      answerColumns: outputs === null ? null : answerColumns(outputs, plan),
+      masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
+      masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
       sensitive,
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,
@@ -143,6 +154,11 @@ export class Enforcer {
       ...(invocation.onComplete === undefined ? {} : { onComplete: () => invocation.onComplete?.() }),
     })
     return { kind: 'run', running }
+  }
+
+  #copying({ columns, form }: CopyOut, plan: readonly ColumnMask[]): Copying {
+    const masker = plan.length === 0 || form === null ? null : new CopyMasker(plan, columns.length, form, this.#options)
+    return { columns: columns.length, binary: form === null ? null : form.kind === 'binary', masker }
   }
 
   #request(invocation: Invocation, labels: Labels): AccessRequest {
@@ -158,7 +174,7 @@ export class Enforcer {
       context: {
         plane: 'postgres',
         session: session.id,
-        time: new Date(this.#now()).toISOString(),
+        time: this.#time(),
         source,
         transaction,
         approvals: [],
@@ -168,6 +184,14 @@ export class Enforcer {
       bound: invocation.bound,
       labels_revision: labels.revision,
     }
+  }
+
+  // Many requests share a millisecond.
+  #time(): string {
+    const ms = this.#options.now()
+    if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
+    this.#ms = ms
+    return this.#timestamp
   }
 
   #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
@@ -187,37 +211,37 @@ interface PlannedMask extends ColumnMask {
   readonly field: string
 }
 
+const NO_MASKS: readonly PlannedMask[] = []
+
 /** What to rewrite in the answer; an error where the session can't carry the statement, or not with these masks. */
 function planOf(
   statement: NormalizedStatement,
   masks: readonly FieldMask[],
-  how: { readonly resultFormats: readonly number[]; readonly sensitive: boolean },
+  resultFormats: readonly number[],
 ): readonly PlannedMask[] | CountersignError {
   if (NOT_CARRIED.has(statement.kind)) {
     const message = `${statement.kind} is allowed, but not carried by this gateway yet`
     return new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', message)
   }
-  const plan = maskPlan(statement, masks, how.resultFormats)
-  // Its bytes carry no columns: none could be masked, and none could be held against lineage as they come.
-  if (plan instanceof ObligationError || !copies(statement) || (!how.sensitive && masks.length === 0)) return plan
+  const { copy } = statement
+  if (copy === null) return maskPlan(statement.outputs ?? [], masks, resultFormats)
+  const plan = maskPlan(copy.columns, masks, copy.form?.kind === 'binary' ? [1] : [])
+  if (plan instanceof ObligationError || plan.length === 0 || copy.form !== null) return plan
   const message =
-    'COPY hands out a labelled table as bytes without columns, which can not be masked: SELECT from it instead'
+    'rows that COPY writes with these options can not be masked: use text, csv or binary, in UTF-8, with single-byte separators'
   return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
-}
-
-function copies({ kind }: NormalizedStatement): boolean {
-  return kind === 'copy_to'
 }
 
 /** Which result columns to rewrite; an error where a masked field comes out as anything but itself. */
 function maskPlan(
-  statement: NormalizedStatement,
+  columns: readonly OutputColumn[],
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | ObligationError {
+  if (masks.length === 0) return NO_MASKS
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
-  for (const [index, output] of (statement.outputs ?? []).entries()) {
+  for (const [index, output] of columns.entries()) {
     const masked = output.sources
       .map(({ resource, part }) => `${resource}.${part}`)
       .flatMap((field) => ({ field, method: methods.get(field) }))

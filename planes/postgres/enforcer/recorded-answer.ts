@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, hash, type Hash } from 'node:crypto'
 import type { JsonObject } from '../../../engine/index.ts'
 import { RowFields } from '../codec/row-fields.ts'
 import type { AnswerColumn } from './answer-columns.ts'
@@ -9,12 +9,16 @@ const KEPT_BYTES = 64 * 1024
 /** Bytes of rows in one frame of the recording, so that it stays under an entry's size as JSON. */
 const FRAME_BYTES = 8 * 1024
 
+const NOTHING = Buffer.alloc(0)
+
 type Cell = string | null | { readonly base64: string }
 
 /** The rows of one answer as the agent sees them, on their way into the recording. */
 export class RecordedAnswer {
   readonly #fields = new RowFields()
-  readonly #digest: Hash = createHash('sha256')
+  /** Over every row from the second one on; an answer of one row or none is hashed at its end, in one call. */
+  #digest: Hash | null = null
+  #first: Buffer | null = null
   readonly #formats: readonly number[]
   /** Told in the first frame; null from then on, and for a statement that returns no rows. */
   #columns: readonly AnswerColumn[] | null
@@ -51,7 +55,7 @@ export class RecordedAnswer {
   #take(buffer: Buffer, start: number, end: number, decode: () => Cell[]): boolean {
     this.#rows += 1
     this.#bytes += end - start
-    this.#digest.update(buffer.subarray(start, end))
+    this.#fold(buffer.subarray(start, end))
     if (this.#kept < this.#bytes - (end - start) || this.#bytes > KEPT_BYTES) return false // what is kept has no gap
     this.#kept = this.#bytes
     this.#pendingBytes += end - start
@@ -76,7 +80,20 @@ export class RecordedAnswer {
     const rest = this.take() ?? this.#heading()
     const part = this.#kept === 0 ? 'digest' : 'sample'
     const kept = this.#kept === this.#bytes ? 'whole' : part
-    return { ...rest, ...end, count: this.#rows, bytes: this.#bytes, sha256: this.#digest.digest('hex'), kept }
+    return { ...rest, ...end, count: this.#rows, bytes: this.#bytes, sha256: this.#sha256(), kept }
+  }
+
+  #fold(row: Buffer): void {
+    if (this.#digest !== null) this.#digest.update(row)
+    else if (this.#first === null && row.length <= FRAME_BYTES) this.#first = Buffer.from(row)
+    else
+      this.#digest = createHash('sha256')
+        .update(this.#first ?? NOTHING)
+        .update(row)
+  }
+
+  #sha256(): string {
+    return this.#digest?.digest('hex') ?? hash('sha256', this.#first ?? NOTHING, 'hex')
   }
 
   #heading(): JsonObject {

@@ -1,10 +1,21 @@
-import type { Decision, FieldMask, Outcome, Session } from '../../../engine/index.ts'
-import { ProtocolError } from '../../../engine/index.ts'
-import type { FieldDescription } from '../codec/backend-messages.ts'
+import type { AppliedMask, Decision, Outcome, Session } from '../../../engine/index.ts'
+import { ObligationError, ProtocolError } from '../../../engine/index.ts'
+import type { CopyResponse, FieldDescription } from '../codec/backend-messages.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { AnswerColumn } from './answer-columns.ts'
+import type { CopyMasker } from './copy-masker.ts'
+import { IncomingCopy } from './incoming-copy.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
 import type { RowMasker } from './row-masker.ts'
+
+/** A COPY as it was judged. */
+export interface Copying {
+  readonly columns: number
+  /** Null where its options were not understood. */
+  readonly binary: boolean | null
+  /** Null where nothing is masked. */
+  readonly masker: CopyMasker | null
+}
 
 /** What the enforcer found out about a statement before it let it run. */
 export interface Enforcement {
@@ -14,10 +25,12 @@ export interface Enforcement {
   readonly columns: number | null
   readonly answerColumns: readonly AnswerColumn[] | null
   /** A COPY to the client: its rows come as bytes, not as rows of columns. */
-  readonly copies: boolean
+  readonly copy: Copying | null
+  /** A COPY from the client. */
+  readonly takesCopy: boolean
   /** Null where nothing is masked. */
   readonly masker: RowMasker | null
-  readonly masks: readonly FieldMask[]
+  readonly masks: readonly Omit<AppliedMask, 'count'>[]
   /** It touches a labelled table: the server's error and notice text is withheld. */
   readonly sensitive: boolean
   /** It may change something. */
@@ -36,6 +49,8 @@ export interface Enforcement {
 export class RunningStatement {
   readonly #is: Enforcement
   readonly #recorded: RecordedAnswer
+  /** The rows that the client sends; null where the statement takes none. */
+  readonly incoming: IncomingCopy | null
   #begun = false
   #described = false
   #copying: 'before' | 'open' | 'done' = 'before'
@@ -44,6 +59,7 @@ export class RunningStatement {
   constructor(enforcement: Enforcement) {
     this.#is = enforcement
     this.#recorded = new RecordedAnswer(enforcement.resultFormats, enforcement.answerColumns)
+    this.incoming = enforcement.takesCopy ? new IncomingCopy() : null
   }
 
   get sensitive(): boolean {
@@ -93,27 +109,53 @@ export class RunningStatement {
     return rebuilt
   }
 
-  /** The server begins a COPY to the client. Throws where the statement is none. */
-  copyOut(): void {
-    if (this.#copying !== 'before' || !this.#is.copies) throw unexpectedCopy()
+  /** The server begins a COPY to the client. Throws where the statement is none, or was judged to be another. */
+  copyOut({ format, columnFormats }: Pick<CopyResponse, 'format' | 'columnFormats'>): void {
+    const { copy } = this.#is
+    if (this.#copying !== 'before' || copy === null) throw unexpectedCopy()
+    if (columnFormats.length !== copy.columns || (copy.binary !== null && copy.binary !== (format === 1))) {
+      throw new ObligationError(
+        'ERR_OBLIGATION_UNENFORCEABLE',
+        'the server copies other columns than the statement was judged to, so its answer is withheld; the schema may just have changed: send the statement again',
+      )
+    }
     this.#copying = 'open'
   }
 
-  /** Records one CopyData, which goes out as it lies. */
+  /** Masks and records one CopyData. True: it was rebuilt into `out`; else it goes out as it lies. */
   copyData(
     buffer: Buffer,
     start: number,
     bodyStart: number,
     end: number,
+    out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): void {
+  ): boolean {
     if (this.#copying !== 'open') throw unexpectedCopy()
-    if (this.#recorded.copied(buffer, start, bodyStart, end)) this.flush(gate)
+    const masker = this.#is.copy?.masker ?? null
+    if (masker === null) {
+      if (this.#recorded.copied(buffer, start, bodyStart, end)) this.flush(gate)
+      return false
+    }
+    const before = out.length
+    out.begin(buffer[start] ?? 0)
+    masker.take(buffer, bodyStart, end, out)
+    out.end()
+    const frame = out.peek(before)
+    if (this.#recorded.copied(frame, 0, 5, frame.length)) this.flush(gate)
+    return true
   }
 
   copyDone(): void {
     if (this.#copying !== 'open') throw unexpectedCopy()
+    this.#is.copy?.masker?.finish()
     this.#copying = 'done'
+  }
+
+  /** The server asks for the client's rows. False: the client has gone. Throws where the statement takes none. */
+  copyIn(): boolean {
+    if (this.incoming === null) throw unexpectedCopy()
+    return this.incoming.begin()
   }
 
   /** Sends what was recorded so far on its way to the disk. */
@@ -125,7 +167,8 @@ export class RunningStatement {
 
   /** Its answer ended well. */
   complete(tag: string): Promise<void> {
-    if (this.#is.copies && this.#copying !== 'done') throw unexpectedCopy()
+    if (this.#is.copy !== null && this.#copying !== 'done') throw unexpectedCopy()
+    if (this.incoming?.sent === false) throw unexpectedCopy()
     this.#is.onComplete?.()
     return this.#end({ end: tag }, { status: 'ok', error: null, rows: this.#rowsOf(tag) })
   }
@@ -157,13 +200,14 @@ export class RunningStatement {
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
   ): Promise<void> {
-    const { session, decision, masker, masks } = this.#is
-    const body = this.#recorded.finish(end)
+    const { session, decision, masker, copy, masks } = this.#is
+    const sent = this.incoming?.end()
+    const body = { ...this.#recorded.finish(end), ...(sent === undefined ? {} : { sent: { ...sent } }) }
     const frame = session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body })
-    const counts = masker?.counts ?? []
+    const counts = (masker ?? copy?.masker)?.counts ?? []
     const outcome: Outcome = {
       ...how,
-      bytes: this.#recorded.bytes,
+      bytes: this.#recorded.bytes + (sent?.bytes ?? 0),
       masks: masks.map((mask, index) => ({ ...mask, count: counts[index] ?? 0 })),
     }
     await Promise.all([frame, session.settle(decision, outcome)])

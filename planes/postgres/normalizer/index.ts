@@ -2,6 +2,7 @@
 export { accessParts } from './access-parts.ts'
 export { Catalog } from './catalog.ts'
 export { CATALOG_TEXTS, type CatalogSource } from './catalog-rows.ts'
-export type { NormalizedResource, NormalizedStatement, OutputColumn } from './normalized.ts'
+export type { CopyForm } from './copy-form.ts'
+export type { CopyOut, NormalizedResource, NormalizedStatement, OutputColumn } from './normalized.ts'
 export { SqlParser, type SqlParserOptions } from './parser.ts'
 export { normalizeStatement } from './statement.ts'

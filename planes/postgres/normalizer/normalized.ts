@@ -1,5 +1,6 @@
 import type { Action, ActionClass, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource, RelationKind } from './catalog.ts'
+import type { CopyForm } from './copy-form.ts'
 import type { WrittenValue } from './findings.ts'
 
 /** A table or view that a statement names or reaches, and how it uses its columns. */
@@ -27,6 +28,12 @@ export interface OutputColumn {
   readonly copy: boolean
   /** As RowDescription will tell it; null where not inferred. A plain column always has one. */
   readonly typeOid: number | null
+}
+
+/** What a COPY hands out. `form`: null where its options say more than is understood. */
+export interface CopyOut {
+  readonly columns: readonly OutputColumn[]
+  readonly form: CopyForm | null
 }
 
 /** A column that a parameter is compared with or written to. */
@@ -66,6 +73,8 @@ export interface NormalizedStatement {
   readonly resources: readonly NormalizedResource[]
   /** Result columns in order; null where it returns no rows. */
   readonly outputs: readonly OutputColumn[] | null
+  /** A COPY to the client: its rows come as bytes. */
+  readonly copy: CopyOut | null
   /** Schema-qualified, sorted. */
   readonly functions: readonly string[]
   /** Triggers that a write sets off: `public.accounts: accounts_audit (bank.audit_trg)`. */
@@ -85,6 +94,7 @@ export interface Outcome {
   readonly effectFree?: boolean
   readonly resources?: readonly NormalizedResource[]
   readonly outputs?: readonly OutputColumn[] | null
+  readonly copy?: CopyOut | null
   readonly functions?: readonly string[]
   readonly triggers?: readonly string[]
   readonly setting?: Setting | null
@@ -99,6 +109,7 @@ export function complete(outcome: Outcome, text: string): NormalizedStatement {
     effectFree: outcome.effectFree ?? false,
     resources: outcome.resources ?? [],
     outputs: outcome.outputs ?? null,
+    copy: outcome.copy ?? null,
     functions: outcome.functions ?? [],
     triggers: outcome.triggers ?? [],
     setting: outcome.setting ?? null,

@@ -4,6 +4,7 @@ import type { FrameReader } from '../codec/frame.ts'
 import { BACKEND, typeLabel } from '../codec/message-types.ts'
 import { Writer } from '../codec/writer.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
+import { COPY_FAIL } from './copy-in.ts'
 import type { ExpectedReply } from './expected-replies.ts'
 import { withheld } from './server-messages.ts'
 import type { Wire } from './wire.ts'
@@ -164,18 +165,21 @@ export class Backend {
         statement.describe(message.fields)
         return 'pass'
       case 'copyOutResponse':
-        statement.copyOut()
+        statement.copyOut(message)
+        return 'pass'
+      case 'copyInResponse':
+        if (!statement.copyIn()) this.#wire.sendUpstream(COPY_FAIL)
         return 'pass'
       case 'copyDone':
         statement.copyDone()
         return 'pass'
       case 'commandComplete':
+        this.#gate(statement.complete(message.tag)) // throws before it is out of the line: then its outcome is in doubt
         finished()
-        this.#gate(statement.complete(message.tag))
         return 'pass'
       case 'portalSuspended':
-        finished()
         this.#gate(statement.complete('SUSPENDED'))
+        finished()
         return 'pass'
       default:
         throw notOwed(type)
@@ -196,8 +200,10 @@ export class Backend {
   #copied(buffer: Buffer, start: number, bodyStart: number, end: number): Fate {
     const statement = this.#current()
     if (statement === null) throw notOwed(BACKEND.copyData)
-    statement.copyData(buffer, start, bodyStart, end, this.#gate)
-    return 'pass'
+    const rebuilt = statement.copyData(buffer, start, bodyStart, end, this.#out, this.#gate)
+    if (!rebuilt) return 'pass'
+    this.#endPassing()
+    return 'drop'
   }
 
   /** The statement whose rows may come now. */

@@ -17,7 +17,8 @@ async function start(changes: Partial<Enforcement> = {}) {
     session: engine,
     decision,
     columns: 1,
-    copies: false,
+    copy: null,
+    takesCopy: false,
     answerColumns: null,
     masker: null,
     masks: [],
@@ -43,7 +44,7 @@ function frameOf(value: string | null): Buffer {
 }
 
 const masked = (): Partial<Enforcement> => ({
-  masker: new RowMasker([{ index: 0, method: 'redact', typeOid: 25, format: 0 }], 1),
+  masker: new RowMasker([{ index: 0, method: 'redact', typeOid: 25, format: 0 }], 1, null),
   masks: [{ field: 'public.customers.ssn', method: 'redact' }],
 })
 
