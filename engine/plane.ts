@@ -6,6 +6,8 @@ import type { Decision, MaskMethod, Outcome } from './verdict.ts'
 export interface Enforceable {
   readonly maskMethods: readonly MaskMethod[]
   readonly hold: boolean
+  /** It can cut an answer short, and give up one that takes too long. */
+  readonly limits: boolean
 }
 
 /** Speaks one protocol and carries out what the engine decides. Life: configure → open → drain → close. */
@@ -64,6 +66,7 @@ export type UpstreamInfo = JsonObject
 
 /** `data.labels.<plane>` of the active bundle: resource name → part name → labels. */
 export interface Labels {
+  /** The bundle's digest. */
   readonly revision: string
   readonly resources: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
 }

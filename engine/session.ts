@@ -1,18 +1,21 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
-import { constant, isConstant, sealRequest } from './access-request.ts'
+import { constant, isConstant, sealRequest, seenBlock } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import { recordedInput } from './recorded-input.ts'
-import type { Decision, FieldMask, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
+import type { Observer } from './shadow/index.ts'
+import type { Decision, Limits, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms {
   readonly policy: PolicyStore
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
+  /** Where a candidate runs beside the live policy. */
+  readonly shadow?: Observer
   /** Of requests' digests; engine/state keeps it. */
   readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
@@ -60,7 +63,7 @@ export class GatewaySession implements Session {
 
   async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
     const decision = this.#rooms.newId()
-    const judgement = this.#judge(request)
+    const judgement = this.#judge(request, decision)
     const { verdict } = judgement.answer
     if (verdict.kind === 'hold') return this.#hold(decision, judgement, verdict, options)
     // Nothing leaves before its answer is recorded as well: both can share one write.
@@ -112,28 +115,31 @@ export class GatewaySession implements Session {
   }
 
   /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
-  #judge(request: AccessRequest): Judgement {
+  #judge(request: AccessRequest, decision: string): Judgement {
     const asked = this.#rooms.monotonic()
     const policy = this.#rooms.policy.current()
-    if (request.labels_revision !== policy.reference.revision) {
+    if (request.labels_revision !== policy.reference.digest) {
       throw new ObligationError('ERR_OBLIGATION_STALE', 'the policy changed while this request was being normalized', {
         retryable: true,
       })
     }
     const sealed = sealRequest(request, this.#rooms.bindingKey)
-    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed))
+    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
     const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
     return { sealed, policy: policy.reference, answer, decidedUs }
   }
 
-  #evaluate(policy: ReturnType<PolicyStore['current']>, request: AccessRequest, sealed: SealedRequest): PolicyAnswer {
-    try {
-      return policy.evaluate(request.context.plane, sealed, this.#rooms.now())
-    } catch (error) {
-      // Whatever went wrong in there, a policy that gave no verdict has not allowed anything.
-      const code = error instanceof PolicyError ? error.code : 'ERR_POLICY_EVALUATION'
-      return rejection('policy_error', `${code}: policy gave no verdict, so the request is refused`)
-    }
+  #evaluate(
+    policy: ReturnType<PolicyStore['current']>,
+    request: AccessRequest,
+    sealed: SealedRequest,
+    decision: string,
+  ): PolicyAnswer {
+    const nowMs = this.#rooms.now()
+    const live = verdictOf(policy, request, sealed, nowMs)
+    const { plane } = request.context
+    this.#rooms.shadow?.offer({ decision, plane, action: request.action.name, sealed, nowMs, live })
+    return live
   }
 
   #expired(): PolicyAnswer | null {
@@ -145,6 +151,9 @@ export class GatewaySession implements Session {
     const { verdict } = answer
     if (verdict.kind === 'hold' && !this.#enforceable.hold) {
       return rejection('obligation_unenforceable', 'policy asks for a hold, which this plane cannot carry out')
+    }
+    if (limitsOf(verdict) !== undefined && !this.#enforceable.limits) {
+      return rejection('obligation_unenforceable', 'policy limits the answer, which this plane cannot carry out')
     }
     const fields = verdict.kind === 'mask' || verdict.kind === 'hold' ? verdict.fields : []
     const unknown = fields.find((mask) => !this.#enforceable.maskMethods.includes(mask.method))
@@ -171,7 +180,7 @@ export class GatewaySession implements Session {
       rule: first?.rule ?? 'unnamed',
       message: first?.message ?? '',
       terms: verdict.terms,
-      summary: approverView(sealed.request, verdict.fields),
+      summary: approverView(sealed.request, verdict),
     })
     options.onHold?.({
       approval: approval.id,
@@ -225,7 +234,7 @@ export class GatewaySession implements Session {
   async #release(decision: string, held: Judgement, approval: Approval, options: DecideOptions): Promise<Decision> {
     const fresh = (await options.again?.()) ?? held.sealed.request
     const approvals = [...fresh.context.approvals, { id: approval.id, rule: approval.rule }]
-    const judgement = this.#judge({ ...fresh, context: { ...fresh.context, approvals } })
+    const judgement = this.#judge({ ...fresh, context: { ...fresh.context, approvals } }, decision)
     const { verdict } = judgement.answer
     if (judgement.sealed.digest !== approval.digest) {
       return this.#rejectHeld(
@@ -262,7 +271,8 @@ export class GatewaySession implements Session {
     const unusable = await this.#use(approval, judgement.sealed.digest)
     if (unusable !== null) return this.#rejectHeld(decision, judgement, approval, unusable.rule, unusable.message)
     const fields = verdict.kind === 'forward' ? [] : verdict.fields
-    const released: Verdict = fields.length > 0 ? { kind: 'mask', fields } : { kind: 'forward' }
+    const limited = withLimits(limitsOf(verdict))
+    const released: Verdict = fields.length > 0 ? { kind: 'mask', fields, ...limited } : { kind: 'forward', ...limited }
     const used = ref(approval, 'used')
     await this.#recordIntent(decision, judgement, released, used).durable
     return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)
@@ -316,11 +326,12 @@ export class GatewaySession implements Session {
       policy: judgement.policy,
       request: { digest },
       payload: {
-        block: request.recorded.block,
+        block: recordedBlock(request),
         values: writtenValues(request.recorded.resources),
         ...recordedInput(request),
       },
       ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
+      ...withLimits(limitsOf(verdict)),
       ...(approval === null ? {} : { approval: { ...approval } }),
       ...(nondeterministic === null ? {} : { nondeterministic }),
       detail: { decided_us: judgement.decidedUs },
@@ -346,8 +357,35 @@ export class GatewaySession implements Session {
   }
 }
 
+function verdictOf(
+  policy: ReturnType<PolicyStore['current']>,
+  request: AccessRequest,
+  sealed: SealedRequest,
+  nowMs: number,
+): PolicyAnswer {
+  try {
+    return policy.evaluate(request.context.plane, sealed, nowMs)
+  } catch (error) {
+    // Whatever went wrong in there, a policy that gave no verdict has not allowed anything.
+    const code = error instanceof PolicyError ? error.code : 'ERR_POLICY_EVALUATION'
+    return rejection('policy_error', `${code}: policy gave no verdict, so the request is refused`)
+  }
+}
+
 function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
+}
+
+function recordedBlock({ recorded, observed }: AccessRequest): JsonObject {
+  return observed === undefined ? recorded.block : seenBlock({ block: recorded.block, observed })
+}
+
+function limitsOf(verdict: Verdict): Limits | undefined {
+  return verdict.kind === 'reject' ? undefined : verdict.limits
+}
+
+function withLimits(limits: Limits | undefined): { readonly limits?: Limits } {
+  return limits === undefined ? {} : { limits }
 }
 
 const CONTROLS = new WeakMap<readonly Reason[], readonly string[]>()
@@ -394,16 +432,17 @@ function denialMessage(approval: Approval): string {
 }
 
 /** What an approver needs in ten seconds: who asks for whom, for what, and what will be hidden from the answer. */
-function approverView(request: AccessRequest, masks: readonly FieldMask[]): JsonObject {
+function approverView(request: AccessRequest, { fields, limits }: Extract<Verdict, { kind: 'hold' }>): JsonObject {
   const { principal, action, context, recorded } = request
   const { id, kind, act, owner, groups } = principal
   return asJson({
     principal: { id, kind, act, owner, groups },
     action,
     resources: recorded.resources,
-    [context.plane]: recorded.block,
+    [context.plane]: recordedBlock(request),
     context,
-    masks,
+    masks: fields,
+    ...withLimits(limits),
   })
 }
 

@@ -1,14 +1,8 @@
-import {
-  ConfigError,
-  type ConfigSchema,
-  parseDuration,
-  parseSize,
-  type Secret,
-  sectionReader,
-} from '../../engine/index.ts'
+import { ConfigError, type ConfigSchema, parseDuration, parseSize, Secret, sectionReader } from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
 import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
 import type { OAuthConfig } from './oauth-bearer.ts'
+import { rdsTokens } from './rds-token.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
 /** The plane's section of the configuration, read and checked. */
@@ -29,6 +23,8 @@ export interface PostgresConfig {
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   /** Of the mask methods that need one; null: these are refused. */
   readonly maskingKey: MaskingKey | null
+  /** Policy is told what the server expects of each statement. */
+  readonly estimates: boolean
   readonly limits: {
     readonly connections: number
     readonly authenticationMs: number
@@ -55,7 +51,7 @@ interface PostgresText {
     readonly host: string
     readonly port: number
     readonly user: string
-    readonly password?: Secret
+    readonly password?: Secret | { readonly rds_iam: RdsIamText }
     readonly tls: 'verify-full' | 'off'
     readonly ca?: Secret
     readonly server_name?: string
@@ -65,6 +61,7 @@ interface PostgresText {
   readonly oauth?: { readonly issuer: string; readonly scope: string; readonly users: readonly string[] }
   readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
+  readonly estimates: boolean
   readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
@@ -77,6 +74,12 @@ interface PostgresText {
     readonly idle_transaction: string
     readonly catalogue: string
   }
+}
+
+interface RdsIamText {
+  readonly region: string
+  readonly host?: string
+  readonly port?: number
 }
 
 const text = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
@@ -127,7 +130,28 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
         host: text('a host name, an address, or the directory of a Unix socket'),
         port,
         user: text('the role that the gateway uses at the server'),
-        password: outside('the password of that role'),
+        password: {
+          ...mapping('the password of that role as { file: PATH }, { env: NAME } or { rds_iam: … }', {}, []),
+          additionalProperties: true,
+          if: { required: ['rds_iam'] },
+          // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+          then: mapping(
+            'a mapping with rds_iam',
+            {
+              rds_iam: mapping(
+                'a mapping of region, and of host and port where the server is reached by others',
+                {
+                  region: text('the AWS region of the server'),
+                  host: text('the name that RDS gives the server'),
+                  port,
+                },
+                ['region'],
+              ),
+            },
+            ['rds_iam'],
+          ),
+          else: outside('the password of that role'),
+        },
         tls: { enum: ['verify-full', 'off'], description: 'verify-full or off', default: 'verify-full' },
         ca: outside('the PEM certificate of the authority that signed the server’s'),
         server_name: text('the name that the server’s certificate must bear'),
@@ -173,6 +197,11 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
     hold: {
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
+    },
+    estimates: {
+      enum: [true, false],
+      description: 'true to ask the server what it expects of each statement, for policies that read postgres.estimate',
+      default: false,
     },
     masking: mapping(
       'a mapping of key and key_id',
@@ -220,7 +249,8 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, masking, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, estimates, masking, limits } =
+    readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -229,7 +259,7 @@ export function configure(raw: unknown): PostgresConfig {
       host: upstream.host,
       port: upstream.port,
       user: upstream.user,
-      password: upstream.password?.reveal() ?? null,
+      ...passwordOf(upstream),
       tls:
         upstream.tls === 'off'
           ? { mode: 'off' }
@@ -240,6 +270,7 @@ export function configure(raw: unknown): PostgresConfig {
     oauth: oauth ?? null,
     trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
+    estimates,
     maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,
@@ -253,6 +284,20 @@ export function configure(raw: unknown): PostgresConfig {
       catalogueMs: milliseconds(limits.catalogue),
     },
   }
+}
+
+/** A token is worth as much as a password for 15 minutes: only a server that has proved its name gets one. */
+function passwordOf(upstream: PostgresText['upstream']): Pick<UpstreamConfig, 'password' | 'makePassword'> {
+  const { password, host, port, user, tls } = upstream
+  if (password === undefined) return { password: null }
+  if (password instanceof Secret) return { password: password.reveal() }
+  if (tls !== 'verify-full') {
+    const message = 'upstream.tls: expected verify-full, since the password is an RDS token; found off'
+    throw new ConfigError('ERR_CONFIG_PLANE', message)
+  }
+  const { rds_iam: rds } = password
+  const server = { region: rds.region, hostname: rds.host ?? host, port: rds.port ?? port, username: user }
+  return { password: null, makePassword: rdsTokens(server) }
 }
 
 /** The secret stays out of the message. */

@@ -9,9 +9,11 @@ export type { PostgresConfig } from './config.ts'
 export const postgres: Plane<PostgresConfig> = {
   id: 'postgres',
   configure,
-  enforces: ({ maskingKey }) => ({ maskMethods: enforcedMethods(maskingKey), hold: true }),
+  enforces: ({ maskingKey }) => ({ maskMethods: enforcedMethods(maskingKey), hold: true, limits: true }),
   open: openListener,
 }
+export { leastGrants } from './grants.ts'
+export { roleAtServer, wayAround, type Finding } from './ways-around.ts'
 export { MASKING_KEY_BYTES } from './enforcer/masking-key.ts'
 export { reachUpstream } from './probe.ts'
 export { auditLog } from './audit/audit-log.ts'

@@ -4,9 +4,10 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { PlaneHost, Principal, RunningPlane } from '../../engine/index.ts'
 import { ConfigError, CountersignError, IdentityError, ProtocolError, UpstreamError } from '../../engine/index.ts'
 import { CatalogSource } from './catalog-source.ts'
-import { catalogueUpstream, sessionUpstream } from './audit/upstream-place.ts'
+import { catalogueUpstream, estimatesUpstream, sessionUpstream } from './audit/upstream-place.ts'
 import type { PostgresConfig } from './config.ts'
 import { type Denial, fatalOf, SQLSTATE } from './enforcer/denial.ts'
+import { type Estimate, Estimates } from './estimates.ts'
 import { Enforcer } from './enforcer/enforcer.ts'
 import { type CancelRequest, type ClientStartup, Handshake } from './handshake.ts'
 import { SqlParser } from './normalizer/index.ts'
@@ -43,6 +44,7 @@ class Listener implements RunningPlane {
   readonly #server: Server
   readonly #tls: SecureContext | null
   readonly #catalogs = new Map<string, CatalogSource>()
+  readonly #estimates = new Map<string, Estimates>()
   readonly #sockets = new Set<Socket>()
   /** By the process id that we issued. */
   readonly #sessions = new Map<number, OpenSession>()
@@ -94,6 +96,7 @@ class Listener implements RunningPlane {
     await Promise.all([...this.#sessions.values()].map(({ session }) => session.shutDown()))
     for (const socket of this.#sockets) socket.destroy()
     for (const catalog of this.#catalogs.values()) catalog.close()
+    for (const estimates of this.#estimates.values()) estimates.close()
     await this.#parser.close()
   }
 
@@ -184,6 +187,7 @@ class Listener implements RunningPlane {
         now: Date.now,
         key: this.#config.maskingKey,
         maxRowBytes: this.#config.limits.rowBytes,
+        estimate: this.#estimate(config),
       }),
       options: {
         maxQueryBytes: this.#config.limits.queryBytes,
@@ -221,6 +225,21 @@ class Listener implements RunningPlane {
     return new TraceFile(this.#config.trace, session, ({ message }) => {
       this.#host.log('trace_failed', { session, message })
     })
+  }
+
+  #estimate(config: UpstreamConfig): ((text: string) => Promise<Estimate | null>) | null {
+    if (!this.#config.estimates) return null
+    const name = config.database ?? ''
+    let source = this.#estimates.get(name)
+    if (source === undefined) {
+      source = new Estimates(config, {
+        now: Date.now,
+        connected: (place) => this.#host.connected(estimatesUpstream(config, place)),
+      })
+      this.#estimates.set(name, source)
+    }
+    const known = source
+    return (text) => known.of(text)
   }
 
   #catalog(config: UpstreamConfig): CatalogSource {

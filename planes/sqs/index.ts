@@ -7,7 +7,7 @@ import { openListener } from './listener.ts'
 export const sqs: Plane<SqsConfig> = {
   id: 'sqs',
   configure,
-  enforces: () => ({ maskMethods: ENFORCED_METHODS, hold: true }),
+  enforces: () => ({ maskMethods: ENFORCED_METHODS, hold: true, limits: false }),
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'

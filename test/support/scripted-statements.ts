@@ -118,6 +118,7 @@ function named({ sql, verb, target }: ScriptedStatement): NormalizedStatement {
     setting: null,
     effect: verb === 'deallocate' ? { kind: 'deallocate', name: target } : { kind: 'none' },
     text: sql,
+    planned: null,
     parameterUses: [],
   }
 }

@@ -85,9 +85,10 @@ export class Outbox {
 
   /** Nothing of the open batch, and nothing after it, leaves before this settles. */
   gate(durable: Promise<void>): void {
+    const gates = (this.#open.gates ??= [])
+    if (gates.at(-1) === durable) return // what is written together is one promise
     durable.catch(() => undefined) // looked at when its batch's turn comes, which may be after it has failed
-    this.#open.gates ??= []
-    this.#open.gates.push(durable)
+    gates.push(durable)
   }
 
   /** Closes the open batch; it leaves as soon as it may. */

@@ -5,6 +5,7 @@ import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
 import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
 import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
+import type { RunningStatement } from '../enforcer/running-statement.ts'
 import type { UpstreamConnection } from '../upstream.ts'
 import { Backend } from './backend.ts'
 import { Frontend } from './frontend.ts'
@@ -63,6 +64,7 @@ export class PostgresSession {
   #idling: NodeJS.Timeout | null = null
   /** Why an answer could not be handed out, where that ended the session. */
   #withheld: ObligationError | null = null
+  #cancelling = false
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
   /** Aborted when the client cancels, then replaced. */
@@ -89,6 +91,7 @@ export class PostgresSession {
     })
     this.#backend = new Backend(this.#wire, {
       catalogueChanged: (how) => parts.catalogueChanged(how),
+      cancel: () => this.#cancelFirst(),
       parameters: upstream.parameters,
     })
     const { maxQueryBytes, maxRowBytes } = options
@@ -214,7 +217,7 @@ export class PostgresSession {
   }
 
   #flushUpstream(): void {
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended' || this.#cancelling) return
     const pieces = this.#outgoing
     const bytes = this.#outgoingBytes
     this.#outgoing = []
@@ -239,6 +242,8 @@ export class PostgresSession {
           heartbeat = setInterval(() => this.#tell(notice, 'still waiting for approval'), heartbeatMs)
         },
       })
+      if (judged.kind === 'run' && judged.running.timeoutMs !== null)
+        this.#watch(judged.running, judged.running.timeoutMs)
       return (signal.aborted || gone.aborted) && judged.kind === 'run' ? await cancelled(judged) : judged
     } finally {
       clearInterval(heartbeat)
@@ -259,6 +264,27 @@ export class PostgresSession {
       ),
     )
     this.#wire.outbox.flush()
+  }
+
+  /** A cancel that comes late would hit the next statement: none goes up before it has been delivered. */
+  #cancelFirst(): void {
+    this.#cancelling = true
+    void this.#cancelUpstream().finally(() => {
+      this.#cancelling = false
+      if (this.#outgoing.length > 0) this.#flushUpstream()
+    })
+  }
+
+  /** Gives up on a statement whose time is up; one that still waits behind others gets as much again. */
+  #watch(statement: RunningStatement, timeoutMs: number): void {
+    const timer = setTimeout(
+      () => {
+        if (this.#state === 'open' && !this.#backend.expire(statement)) this.#watch(statement, timeoutMs)
+      },
+      Math.min(timeoutMs, MAX_TIMEOUT_MS),
+    )
+    timer.unref()
+    void statement.ended.then(() => clearTimeout(timer))
   }
 
   /** A cancel that can't be delivered is like one that came too late. */
@@ -291,7 +317,7 @@ export class PostgresSession {
     this.#parts.trace?.toClient([last])
     this.#parts.socket.end(last)
     if (this.#wire.expected.length > 0) void this.#cancelUpstream()
-    if (error instanceof ObligationError) this.#withheld = error
+    if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_UNENFORCEABLE') this.#withheld = error
     if (this.#state === 'ending') this.#broken.resolve('broken')
     else void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
     this.#state = 'ended'
@@ -352,6 +378,8 @@ export class PostgresSession {
   }
 }
 
+/** The most that a timer can wait. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 const TERMINATE: Buffer = Buffer.from([0x58, 0, 0, 0, 4])
 
 const CANCELLED: Extract<Judged, { kind: 'denied' }> = {
