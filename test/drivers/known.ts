@@ -21,6 +21,13 @@ export const KNOWN: readonly Known[] = [
     { driver: 'pg_dump', policy, step: 'dump', came: 'differs', why: 'pg_dump empties search_path with set_config' },
   ]),
   {
+    driver: 'pgjdbc',
+    policy: 'starter',
+    step: 'reflect',
+    came: 'refused',
+    why: 'the starter pack refuses one of the catalogue queries behind DatabaseMetaData; which one is not known yet',
+  },
+  {
     driver: 'sqlalchemy',
     policy: 'allow-all',
     step: 'write',
