@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isObject, openBundle } from '../engine/policy/index.ts'
+import { isObject, openBundle, UNHURRIED } from '../engine/policy/index.ts'
 import type { ActivePolicy } from '../engine/policy/index.ts'
 import type { JsonObject, JsonValue } from '../engine/index.ts'
 import type { CommandIo } from './command.ts'
@@ -42,12 +42,16 @@ export async function benchCommand(argv: readonly string[], io: CommandIo): Prom
   const [bundle, ...rest] = positionals
   if (bundle === undefined || rest.length > 0) throw wrongUsage('bench takes one bundle', USAGE)
   const [runs, slower] = [Number(values.runs), Number(values.slower)]
-  if (!Number.isInteger(runs) || runs < 10 || !(slower >= 0)) throw wrongUsage('--runs or --slower is no such number', USAGE)
-  const timings = timed(await openBundle(bundle, { kind: 'unsigned' }), runs)
+  if (!Number.isInteger(runs) || runs < 10 || !(slower >= 0))
+    throw wrongUsage('--runs or --slower is no such number', USAGE)
+  const timings = timed(await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED), runs)
   const before = values.baseline === undefined ? null : await baseline(values.baseline)
-  const regressed = timings.filter(({ entrypoint, p50_ns }) => p50_ns > (before?.get(entrypoint) ?? Infinity) * (1 + slower / 100))
+  const regressed = timings.filter(
+    ({ entrypoint, p50_ns }) => p50_ns > (before?.get(entrypoint) ?? Infinity) * (1 + slower / 100),
+  )
   io.stdout.write(values.json ? json({ ok: regressed.length === 0, timings }) : timings.map(line).join(''))
-  for (const { entrypoint } of regressed) io.stderr.write(`${entrypoint} is more than ${slower} % slower than the baseline\n`)
+  for (const { entrypoint } of regressed)
+    io.stderr.write(`${entrypoint} is more than ${slower} % slower than the baseline\n`)
   return regressed.length === 0 ? EXIT.ok : EXIT.failed
 }
 
@@ -74,7 +78,9 @@ function timed(policy: ActivePolicy, runs: number): readonly Timing[] {
   })
 }
 
-function vectorsOf(value: JsonValue | undefined): readonly { readonly entrypoint: string; readonly input: JsonObject }[] {
+function vectorsOf(
+  value: JsonValue | undefined,
+): readonly { readonly entrypoint: string; readonly input: JsonObject }[] {
   if (!Array.isArray(value)) return []
   return value.flatMap((vector: JsonValue) => {
     if (!isObject(vector) || typeof vector.entrypoint !== 'string' || !isObject(vector.input)) return []
@@ -85,7 +91,8 @@ function vectorsOf(value: JsonValue | undefined): readonly { readonly entrypoint
 async function baseline(path: string): Promise<ReadonlyMap<string, number>> {
   const value: JsonValue = JSON.parse(await readFile(path, 'utf8'))
   const timings = isObject(value) && Array.isArray(value.timings) ? value.timings : null
-  if (timings === null) throw new UsageError(`--baseline: expected what bench --json printed; ${path} is something else`)
+  if (timings === null)
+    throw new UsageError(`--baseline: expected what bench --json printed; ${path} is something else`)
   return new Map(
     timings.flatMap((timing: JsonValue): [string, number][] =>
       isObject(timing) && typeof timing.entrypoint === 'string' && typeof timing.p50_ns === 'number'

@@ -1,8 +1,9 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { rulesOf } from '../engine/controls/index.ts'
-import { bundleDigest, openBundle, signBundle } from '../engine/policy/index.ts'
+import { bundleDigest, openBundle, signBundle, UNHURRIED } from '../engine/policy/index.ts'
 import type { BundleTrust } from '../engine/policy/index.ts'
+import { parseDuration } from '../engine/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT, UsageError } from './exit.ts'
@@ -72,13 +73,17 @@ export async function signCommand(argv: readonly string[], io: CommandIo): Promi
   await writeFile(out, signed)
   const digest = await bundleDigest(out)
   const report = { ok: true, file: out, digest, key_id: values['key-id'], algorithm: values.algorithm }
-  io.stdout.write(values.json ? json(report) : `${out}: signed by ${values['key-id']} (${values.algorithm}), digest ${digest}\n`)
+  io.stdout.write(
+    values.json ? json(report) : `${out}: signed by ${values['key-id']} (${values.algorithm}), digest ${digest}\n`,
+  )
   return EXIT.ok
 }
 
-const VERIFY_USAGE = `usage: countersign policy verify BUNDLE --key PEM [--key-id ID] [--algorithm EdDSA] [--json]
+const VERIFY_USAGE = `usage: countersign policy verify BUNDLE --key PEM [--key-id ID] [--algorithm EdDSA] [--slowest 250ms] [--json]
 
 Opens a bundle as the gateway would: signature, module, builtins, data, self-test.
+
+  --slowest DURATION  the most that a decision over the largest request may take (default 250ms)
 
 exit: 0 it opens, 1 it does not
 `
@@ -88,6 +93,7 @@ export async function verifyCommand(argv: readonly string[], io: CommandIo): Pro
   const options = {
     key: { type: 'string' },
     'key-id': { type: 'string' },
+    slowest: { type: 'string', default: '250ms' },
     algorithm: { type: 'string', default: 'EdDSA' },
     json: { type: 'boolean', default: false },
   } as const
@@ -100,16 +106,22 @@ export async function verifyCommand(argv: readonly string[], io: CommandIo): Pro
   const keyId = values['key-id'] === undefined ? {} : { keyId: values['key-id'] }
   const key = (await bytesOf(values.key)).toString('utf8')
   const trust: BundleTrust = { kind: 'signed', key, algorithm: values.algorithm, ...keyId }
-  const opened = await openBundle(bundle, trust).catch((error: unknown) => {
+  const slowestMs = parseDuration(values.slowest)
+  if (slowestMs === undefined) throw wrongUsage('--slowest: expected a duration such as 250ms', VERIFY_USAGE)
+  const opened = await openBundle(bundle, trust, { slowestMs }).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error) return error
     throw error
   })
   if (opened instanceof Error) {
-    io.stdout.write(values.json ? json({ ok: false, code: codeOf(opened), message: opened.message }) : `${opened.message}\n`)
+    io.stdout.write(
+      values.json ? json({ ok: false, code: codeOf(opened), message: opened.message }) : `${opened.message}\n`,
+    )
     return EXIT.failed
   }
   const { revision, digest } = opened.reference
-  io.stdout.write(values.json ? json({ ok: true, revision, digest }) : `${bundle}: revision ${revision}, digest ${digest}\n`)
+  io.stdout.write(
+    values.json ? json({ ok: true, revision, digest }) : `${bundle}: revision ${revision}, digest ${digest}\n`,
+  )
   return EXIT.ok
 }
 
@@ -124,16 +136,18 @@ export async function inspectCommand(argv: readonly string[], io: CommandIo): Pr
   if (values.help) return help(io, INSPECT_USAGE)
   const [bundle, ...rest] = positionals
   if (bundle === undefined || rest.length > 0) throw wrongUsage('inspect takes one bundle', INSPECT_USAGE)
-  const { reference, metadata } = await openBundle(bundle, { kind: 'unsigned' })
+  const { reference, metadata } = await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)
   const { self_test: vectors, ...about } = metadata
   const report = { ...reference, ...about, self_tests: Array.isArray(vectors) ? vectors.length : 0 }
   if (values.json) {
     io.stdout.write(json(report))
     return EXIT.ok
   }
-  const rules = rulesOf(metadata).map(({ id, title, controls }) => `  ${id}: ${printable(title)}\n      ${controls.join(', ')}\n`)
+  const rules = rulesOf(metadata).map(
+    ({ id, title, controls }) => `  ${id}: ${printable(title)}\n      ${controls.join(', ')}\n`,
+  )
   io.stdout.write(
-    `revision ${reference.revision}\ndigest   ${reference.digest}\ncompiler ${String(about.compiler ?? 'unknown')}\n` +
+    `revision ${reference.revision}\ndigest   ${reference.digest}\ncompiler ${typeof about.compiler === 'string' ? about.compiler : 'unknown'}\n` +
       `self-tests ${report.self_tests}\n\nrules, and the controls that each evidences:\n${rules.join('')}`,
   )
   return EXIT.ok

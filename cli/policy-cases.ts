@@ -59,14 +59,20 @@ export function runCase(policy: ActivePolicy, { name, plane, input, result, reco
     const { verdict, reasons } = policy.evaluateAgain(plane, JSON.stringify(input), timeOf(input), null)
     const wanted = readEvaluation(result)
     if (!isDeepStrictEqual({ verdict, reasons }, wanted)) {
-      return failed(name, `expected ${JSON.stringify(wanted)}, the policy answers ${JSON.stringify({ verdict, reasons })}`)
+      return failed(
+        name,
+        `expected ${JSON.stringify(wanted)}, the policy answers ${JSON.stringify({ verdict, reasons })}`,
+      )
     }
     const controls = [...new Set(reasons.flatMap((reason) => reason.controls))].toSorted()
     const masks = verdict.kind === 'mask' ? verdict.fields : []
     const recorded: Readonly<Record<string, unknown>> = { event: `decision.${verdict.kind}`, controls, masks }
     const wrong = Object.entries(record ?? {}).find(([key, value]) => !isDeepStrictEqual(recorded[key], value))
     if (wrong === undefined) return { name, passed: true, message: '' }
-    return failed(name, `record.${wrong[0]}: expected ${JSON.stringify(wrong[1])}, recorded ${JSON.stringify(recorded[wrong[0]])}`)
+    return failed(
+      name,
+      `record.${wrong[0]}: expected ${JSON.stringify(wrong[1])}, recorded ${JSON.stringify(recorded[wrong[0]])}`,
+    )
   } catch (error) {
     if (error instanceof Error && 'code' in error) return failed(name, error.message)
     throw error

@@ -45,7 +45,8 @@ export async function fmtCommand(argv: readonly string[], io: CommandIo): Promis
   return withCompiler(io, async () => {
     const { clean, report } = await compile(['fmt', '--pack', values.pack, ...(values.write ? ['--write'] : [])])
     const files = filesOf(report)
-    const text = findingsOf(report).length > 0 ? findingsText(findingsOf(report)) : files.map((file) => `${file}\n`).join('')
+    const text =
+      findingsOf(report).length > 0 ? findingsText(findingsOf(report)) : files.map((file) => `${file}\n`).join('')
     io.stdout.write(values.json ? json(report) : text)
     return clean ? EXIT.ok : EXIT.failed
   })

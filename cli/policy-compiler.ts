@@ -29,7 +29,8 @@ export async function compile(args: readonly string[], stdin = ''): Promise<Comp
   child.stdin.on('error', () => undefined) // one that refuses its arguments reads nothing
   child.stdin.end(stdin)
   const [out, complaint, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  if (out === '' || (code !== 0 && code !== 1)) throw new UsageError(complaint.trim() || `the compiler ended with ${code}`)
+  if (out === '' || (code !== 0 && code !== 1))
+    throw new UsageError(complaint.trim() || `the compiler ended with ${code}`)
   const report: unknown = JSON.parse(out)
   if (typeof report !== 'object' || report === null) throw new UsageError('the compiler gave no report')
   return { clean: code === 0, report: { ...report } }

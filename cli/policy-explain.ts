@@ -49,7 +49,9 @@ export async function explainCommand(argv: readonly string[], io: CommandIo): Pr
   if (rest.length > 0 || (!recorded && (file === undefined || plane === undefined))) {
     throw wrongUsage('explain takes --decision and --evidence, or a request and --plane', USAGE)
   }
-  const asked = recorded ? await recordedRequest(evidence, decision) : { plane: plane ?? '', input: await requestIn(file ?? '') }
+  const asked = recorded
+    ? await recordedRequest(evidence, decision)
+    : { plane: plane ?? '', input: await requestIn(file ?? '') }
   return withCompiler(io, async () => {
     const { clean, report } = await compile(['explain', '--pack', values.pack, '--plane', asked.plane], asked.input)
     if (!clean) {
@@ -61,7 +63,10 @@ export async function explainCommand(argv: readonly string[], io: CommandIo): Pr
   })
 }
 
-async function recordedRequest(evidence: string, decision: string): Promise<{ readonly plane: string; readonly input: string }> {
+async function recordedRequest(
+  evidence: string,
+  decision: string,
+): Promise<{ readonly plane: string; readonly input: string }> {
   let why = 'there is no such decision'
   for await (const stored of readRecords(evidence, { mark: decision })) {
     if (stored.record.decision !== decision || !stored.record.event.startsWith('decision.')) continue
@@ -88,7 +93,9 @@ function explained(about: string, report: Readonly<Record<string, unknown>>): st
   return [
     `${printable(about)}\nverdict: ${verdict}\n\n`,
     fired.length === 0 ? 'No rule fired, and what no rule allows is rejected.\n' : 'Because of:\n',
-    ...fired.map(({ id, verdict: kind, title, file, line }) => `  ${kind}  ${id} (${file}:${line})\n      ${printable(title)}\n`),
+    ...fired.map(
+      ({ id, verdict: kind, title, file, line }) => `  ${kind}  ${id} (${file}:${line})\n      ${printable(title)}\n`,
+    ),
     others.length === 0 ? '' : '\nDid not fire:\n',
     ...others.map(({ id, verdict: kind, failed }) => `  ${kind}  ${id}\n      ${stopped(failed)}\n`),
   ].join('')

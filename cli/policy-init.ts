@@ -71,7 +71,14 @@ async function put(directory: string, name: string, content: string): Promise<vo
 
 function packJson(planes: Pack['planes']): string {
   const sources = ['lib', ...planes.map(({ id }) => id), 'bank']
-  const pack = { name: 'bank', planes, sources, controls: 'compliance-mappings', capabilities: 'capabilities.json', self_test: 'bank/self-test' }
+  const pack = {
+    name: 'bank',
+    planes,
+    sources,
+    controls: 'compliance-mappings',
+    capabilities: 'capabilities.json',
+    self_test: 'bank/self-test',
+  }
   return `${JSON.stringify(pack, null, 2)}\n`
 }
 

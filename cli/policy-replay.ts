@@ -1,6 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import { readRecords } from '../engine/evidence/index.ts'
-import { Candidate, itemOf, rehearse, aboutOf, type Group, type Item, type Rehearsal, type Skipped } from '../engine/rehearsal/index.ts'
+import {
+  Candidate,
+  itemOf,
+  rehearse,
+  aboutOf,
+  type Group,
+  type Item,
+  type Rehearsal,
+  type Skipped,
+} from '../engine/rehearsal/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT } from './exit.ts'
@@ -56,7 +65,12 @@ export async function diffCommand(argv: readonly string[], io: CommandIo): Promi
   if (values.help) return help(io, DIFF_USAGE)
   const [before, after, ...rest] = positionals
   const { evidence, cases } = values
-  if (before === undefined || after === undefined || rest.length > 0 || (evidence === undefined) === (cases === undefined)) {
+  if (
+    before === undefined ||
+    after === undefined ||
+    rest.length > 0 ||
+    (evidence === undefined) === (cases === undefined)
+  ) {
     throw wrongUsage('diff takes two bundles, and --evidence or --cases', DIFF_USAGE)
   }
   const items = evidence === undefined ? inCases(cases ?? '') : recorded(evidence, values, DIFF_USAGE)
@@ -81,7 +95,12 @@ async function* recorded(
 async function* inCases(directory: string): AsyncGenerator<Item> {
   for (const { name, plane, input } of await readCases(directory)) {
     const text = JSON.stringify(input)
-    yield { id: name, about: aboutOf(text), question: { plane, input: text, nowMs: timeOf(input), nondeterministic: null }, recorded: null }
+    yield {
+      id: name,
+      about: aboutOf(text),
+      question: { plane, input: text, nowMs: timeOf(input), nondeterministic: null },
+      recorded: null,
+    }
   }
 }
 
@@ -123,7 +142,9 @@ function text({ total, compared, same, skipped, groups, controlsLost, seconds }:
     groups.length === 0 ? '\nNo difference.\n' : '',
     ...groups.map(groupText),
     controlsLost.size === 0 ? '' : '\nControls that decisions no longer evidence:\n',
-    ...[...controlsLost].toSorted().map(([control, count]) => `  ${control}: ${plural(count, 'decision')}\n`),
+    ...[...controlsLost]
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
+      .map(([control, count]) => `  ${control}: ${plural(count, 'decision')}\n`),
   ]
   return lines.join('')
 }

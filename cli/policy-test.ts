@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openBundle } from '../engine/policy/index.ts'
+import { openBundle, UNHURRIED } from '../engine/policy/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT } from './exit.ts'
@@ -25,8 +25,17 @@ exit: 0 all passed and enough is covered, 1 not
 interface UnitReport {
   readonly ok: boolean
   readonly passed: number
-  readonly failed: readonly { readonly file: string; readonly line: number; readonly name: string; readonly message: string }[]
-  readonly coverage: { readonly percent: number; readonly threshold: number; readonly uncovered: Readonly<Record<string, readonly [number, number][]>> }
+  readonly failed: readonly {
+    readonly file: string
+    readonly line: number
+    readonly name: string
+    readonly message: string
+  }[]
+  readonly coverage: {
+    readonly percent: number
+    readonly threshold: number
+    readonly uncovered: Readonly<Record<string, readonly [number, number][]>>
+  }
 }
 
 /** `countersign policy test`. */
@@ -69,7 +78,7 @@ function uncompiled(report: Compiled['report'], asJson: boolean, io: CommandIo):
 async function casesOf(pack: string, directory: string): Promise<readonly CaseResult[]> {
   const cases = await readCases(directory)
   return withBundle(pack, async (bundle) => {
-    const policy = await openBundle(bundle, { kind: 'unsigned' })
+    const policy = await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)
     return cases.map((each) => runCase(policy, each))
   })
 }
@@ -91,7 +100,9 @@ function text({ passed, failed, coverage }: UnitReport, cases: readonly CaseResu
   const lines = [
     ...failed.map(({ file, line, name, message }) => `${file}:${line}: ${name}: ${message}`),
     ...Object.entries(coverage.uncovered).flatMap(([file, spans]) =>
-      spans.map(([from, to]) => `${file}:${from}: no test reaches ${from === to ? `line ${from}` : `lines ${from} to ${to}`}`),
+      spans.map(
+        ([from, to]) => `${file}:${from}: no test reaches ${from === to ? `line ${from}` : `lines ${from} to ${to}`}`,
+      ),
     ),
     ...cases.filter((each) => !each.passed).map(({ name, message }) => `${name}: ${message}`),
     `unit tests: ${passed} passed, ${failed.length} failed; ${coverage.percent} % of lines covered (least ${coverage.threshold} %)`,
@@ -102,11 +113,15 @@ function text({ passed, failed, coverage }: UnitReport, cases: readonly CaseResu
 
 function junit(report: UnitReport, cases: readonly CaseResult[]): string {
   const failures = report.failed.map(({ name, file, line, message }) => failure(name, `${file}:${line}`, message))
-  const passes = Array.from({ length: report.passed }, (_pass, at) => `    <testcase classname="rego" name="passed ${at + 1}"/>`)
+  const passes = Array.from(
+    { length: report.passed },
+    (_pass, at) => `    <testcase classname="rego" name="passed ${at + 1}"/>`,
+  )
   const caseLines = cases.map(({ name, passed, message }) =>
     passed ? `    <testcase classname="case" name="${escaped(name)}"/>` : failure(name, 'case', message),
   )
-  const covered = report.ok || report.failed.length > 0 ? [] : [failure('coverage', 'rego', `${report.coverage.percent} % of lines`)]
+  const covered =
+    report.ok || report.failed.length > 0 ? [] : [failure('coverage', 'rego', `${report.coverage.percent} % of lines`)]
   const all = [...failures, ...passes, ...caseLines, ...covered]
   const failing = report.failed.length + covered.length + cases.filter(({ passed }) => !passed).length
   return [

@@ -58,6 +58,7 @@ function entry(recorded: boolean) {
     {
       nondeterministic: recorded || TIMED.has(name),
       recorded,
-      call: (operands, circumstances) => call(operands, name, circumstances) },
+      call: (operands, circumstances) => call(operands, name, circumstances),
+    },
   ]
 }

@@ -53,7 +53,7 @@ export function differences(before: Answer, after: Answer): Difference[] {
   }
   const lost = before.controls.filter((control) => !after.controls.includes(control))
   const gained = after.controls.filter((control) => !before.controls.includes(control))
-  if (lost.length > 0) found.push({ kind: 'controls lost', what: lost.join(', '), looser: true })
+  if (lost.length > 0) found.push({ kind: 'controls lost', what: lost.join(', '), looser: before.kind === after.kind })
   if (gained.length > 0) found.push({ kind: 'controls gained', what: gained.join(', '), looser: false })
   return found
 }

@@ -77,7 +77,10 @@ class Tally {
   #same = 0
   #compared = 0
   readonly #skipped = new Map<string, number>()
-  readonly #groups = new Map<string, { differences: readonly Difference[]; count: number; examples: Group['examples'] }>()
+  readonly #groups = new Map<
+    string,
+    { differences: readonly Difference[]; count: number; examples: Group['examples'] }
+  >()
   readonly #lost = new Map<string, number>()
 
   skip(why: string): void {
@@ -111,7 +114,14 @@ class Tally {
 
   result(): Rehearsal {
     const groups = [...this.#groups.values()].toSorted((one, other) => other.count - one.count)
-    return { total: this.total, compared: this.#compared, same: this.#same, skipped: this.#skipped, groups, controlsLost: this.#lost }
+    return {
+      total: this.total,
+      compared: this.#compared,
+      same: this.#same,
+      skipped: this.#skipped,
+      groups,
+      controlsLost: this.#lost,
+    }
   }
 }
 
@@ -141,7 +151,9 @@ export function aboutOf(input: string): string {
 }
 
 function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? new Map<string, unknown>(Object.entries(value)).get(name) : undefined
+  return typeof value === 'object' && value !== null
+    ? new Map<string, unknown>(Object.entries(value)).get(name)
+    : undefined
 }
 
 function textAt(value: unknown, ...path: readonly string[]): string {
