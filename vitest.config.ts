@@ -2,7 +2,14 @@ import { defineConfig } from 'vitest/config'
 
 /** One project a kind of test; `npm test` runs all but `fault`; `npm run e2e` everything that needs real parts, kills and full disks among it. */
 const project = (name: string, options: object = {}) => ({
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000, hookTimeout: 120_000, ...options },
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
+    ...options,
+  },
 })
 
 const config: ReturnType<typeof defineConfig> = defineConfig({

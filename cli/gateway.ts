@@ -200,8 +200,8 @@ async function openConsole(
   rooms: GatewayRooms,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
-  const { host, port, tls, auditors } = loaded.config.api
-  const { ledger } = rooms
+  const { host, port, tls, auditors, signIn } = loaded.config.api
+  const { ledger, bindingKey: secret } = rooms
   const verifier = recordingVerifier('api', rooms)
   const ready = async (): Promise<void> => verifier.ready()
   try {
@@ -212,6 +212,10 @@ async function openConsole(
       verifier,
       ledger,
       auditors,
+      instance: loaded.config.instance,
+      signIn,
+      secret,
+      now: () => rooms.now(),
       ready,
       log: log.error,
     })

@@ -1,12 +1,12 @@
 import { ConfigError, nearest } from '../engine/index.ts'
-import type { Plane, PlaneHost, RunningPlane } from '../engine/index.ts'
+import type { Enforceable, Plane, PlaneHost, RunningPlane } from '../engine/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
 
 /** A plane whose section of the configuration was checked. */
 export interface ConfiguredPlane {
   readonly id: string
-  readonly enforces: Plane['enforces']
+  readonly enforces: Enforceable
   open(host: PlaneHost): Promise<RunningPlane>
   /** Tries what is behind the plane; resolves with what to tell about it. Throws UpstreamError. */
   reach(): Promise<string>
@@ -20,11 +20,16 @@ const PLANES: Readonly<Record<string, Configure>> = {
     const { postgres, reachUpstream } = await import('../planes/postgres/index.ts')
     return configure(postgres, section, reachUpstream)
   },
+  sqs: async (section) => {
+    const { sqs, reachUpstream } = await import('../planes/sqs/index.ts')
+    return configure(sqs, section, reachUpstream)
+  },
 }
 
 function configure<C>(plane: Plane<C>, section: unknown, reach: (config: C) => Promise<string>): ConfiguredPlane {
-  const { id, enforces } = plane
+  const { id } = plane
   const config = plane.configure(section)
+  const enforces = plane.enforces(config)
   return { id, enforces, open: (host) => plane.open(config, host), reach: () => reach(config) }
 }
 

@@ -47,10 +47,12 @@ export function approvalRoutes(app: App, options: ApprovalRoutes): void {
       const approvals = await options.ledger.list(request.query)
       const principal = options.principalOf(request)
       const readable = approvals.filter((approval) => mayRead(approval, principal, options.auditors))
-      return { approvals: readable.map(viewOf) }
+      return { approvals: readable.map((approval) => viewOf(approval, principal)) }
     },
   )
-  app.get<One>('/v1/approvals/:id', { schema: { params } }, async (request) => viewOf(await readable(request, options)))
+  app.get<One>('/v1/approvals/:id', { schema: { params } }, async (request) =>
+    viewOf(await readable(request, options), options.principalOf(request)),
+  )
   for (const answer of ['approve', 'deny'] as const) {
     app.post<Answering>(`/v1/approvals/:id/${answer}`, { schema: { params, body } }, (request) =>
       take(answer, request, options),
@@ -65,7 +67,8 @@ async function take(
 ): Promise<ApprovalView> {
   const { id } = await readable(request, options)
   const reason = request.body.reason ?? null
-  return viewOf(await options.ledger.answer(id, { by: options.principalOf(request), answer, reason }))
+  const by = options.principalOf(request)
+  return viewOf(await options.ledger.answer(id, { by, answer, reason }), by)
 }
 
 async function readable(request: Request<One>, options: ApprovalRoutes): Promise<Approval> {
@@ -75,12 +78,17 @@ async function readable(request: Request<One>, options: ApprovalRoutes): Promise
   throw new ApprovalError('ERR_APPROVAL_UNKNOWN', `there is no approval ${id} that you may see`)
 }
 
-/** Its requester, the people that are asked, and auditors. An agent in a group of approvers is not asked. */
-function mayRead({ requester, terms }: Approval, principal: Principal, auditors: Auditors): boolean {
-  if (principal.id === requester.id && principal.issuer === requester.issuer) return true
-  if (principal.kind === 'person' && mayAnswer(terms.approvers, principal)) return true
+/** Whether a principal may read what concerns everybody. */
+export function isAuditor(principal: Principal, auditors: Auditors): boolean {
   return (
     principal.groups.some((group) => auditors.groups.includes(group)) ||
     principal.roles.some((role) => auditors.roles.includes(role))
   )
+}
+
+/** Its requester, the people that are asked, and auditors. An agent in a group of approvers is not asked. */
+function mayRead({ requester, terms }: Approval, principal: Principal, auditors: Auditors): boolean {
+  if (principal.id === requester.id && principal.issuer === requester.issuer) return true
+  if (principal.kind === 'person' && mayAnswer(terms.approvers, principal)) return true
+  return isAuditor(principal, auditors)
 }

@@ -1,20 +1,25 @@
 import { Ajv } from 'ajv'
-import type { Answer, Approval } from '../engine/approvals/index.ts'
+import { obstacle, type Answer, type Approval } from '../engine/approvals/index.ts'
+import type { Principal } from '../engine/index.ts'
 
 /** An approval as the HTTP API tells it. Times are RFC 3339, UTC. */
 export type ApprovalView = Omit<Approval, 'version' | 'requestedAt' | 'expiresAt' | 'answers'> & {
   readonly requested_at: string
   readonly expires_at: string
   readonly answers: readonly (Omit<Answer, 'at'> & { readonly at: string })[]
+  /** Whether the asker may answer it now; why not, as a code of docs/errors.md and in words. */
+  readonly you?: { readonly may_answer: boolean; readonly code: string | null; readonly why_not: string | null }
 }
 
-export function viewOf(approval: Approval): ApprovalView {
+export function viewOf(approval: Approval, asker: Principal): ApprovalView {
   const { version: _, requestedAt, expiresAt, answers, ...rest } = approval
+  const why = obstacle(approval, asker)
   return {
     ...rest,
     requested_at: rfc3339(requestedAt),
     expires_at: rfc3339(expiresAt),
     answers: answers.map((answer) => ({ ...answer, at: rfc3339(answer.at) })),
+    you: { may_answer: why === null, code: why?.code ?? null, why_not: why?.message ?? null },
   }
 }
 

@@ -1,9 +1,18 @@
+import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
 import type { ApprovalLedger } from '../engine/approvals/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
-import { ConfigError, CountersignError, IdentityError, type JsonObject, type Principal } from '../engine/index.ts'
-import type { App, Request } from './app.ts'
+import { ConfigError, CountersignError, type JsonObject } from '../engine/index.ts'
+import type { App } from './app.ts'
 import { approvalRoutes, type Auditors } from './approval-routes.ts'
+import { BrowserSessions } from './browser-session.ts'
+import { callers } from './caller.ts'
+import { htmlPage } from './html-page.ts'
+import { liveRoutes } from './live.ts'
+import { meRoute } from './me.ts'
+import { pageRoutes } from './pages.ts'
+import { SealedCookies } from './sealed-cookies.ts'
+import { signInRoutes, type SignInConfig } from './sign-in.ts'
 import { problem, problemOf, refuse } from './problem.ts'
 
 export interface ApiOptions {
@@ -15,6 +24,14 @@ export interface ApiOptions {
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly auditors: Auditors
+  /** The gateway's name, as its people know it. */
+  readonly instance: string
+  /** How people sign in to the console; null: the API takes bearer tokens alone. `publicUrl` null: as it listens. */
+  readonly signIn: (Omit<SignInConfig, 'publicUrl'> & { readonly publicUrl: string | null }) | null
+  /** 32 bytes that the gateways of one deployment share, for what their browsers keep. */
+  readonly secret: Uint8Array
+  /** Milliseconds since 1970. */
+  now(): number
   /** Resolves when the gateway can take work; rejects with what it lacks. */
   ready(): Promise<unknown>
   /** Structured log without secrets. */
@@ -44,11 +61,49 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   })
+  await app.register(cookie)
   answerProblems(app, options)
   probes(app, options)
-  approvalRoutes(app, { ...options, principalOf: signIn(app, options.verifier) })
+  const listening = Promise.withResolvers<string>()
+  people(app, options, () => listening.promise)
   const url = await app.listen({ host, port })
+  listening.resolve(url)
   return { url, close: () => app.close() }
+}
+
+/** All that people come for, with a token or with a browser. */
+function people(app: App, options: ApiOptions, address: () => Promise<string>): void {
+  const { secret, verifier, ledger, signIn, tls } = options
+  const now = (): number => options.now()
+  const log: ApiOptions['log'] = (event, fields) => options.log(event, fields)
+  const cookies = new SealedCookies(secret, now)
+  const secure = tls !== undefined || signIn?.publicUrl?.startsWith('https:') === true
+  const sessions = new BrowserSessions(cookies, { secure, now })
+  const known = callers(app, verifier, sessions)
+  approvalRoutes(app, { ...options, ...known })
+  meRoute(app, { ...options, ...known })
+  liveRoutes(app, ledger)
+  pageRoutes(app)
+  app.post('/v1/sign-out', (_request, reply) => {
+    sessions.end(reply)
+    return reply.code(204).send()
+  })
+  if (signIn === null) return notToBeSignedIn(app)
+  const publicUrl = async (): Promise<string> => signIn.publicUrl ?? (await address())
+  signInRoutes(app, { ...signIn, publicUrl }, { cookies, sessions, secure, verifier, now, log })
+}
+
+function notToBeSignedIn(app: App): void {
+  app.get('/console/sign-in', (_request, reply) =>
+    htmlPage(reply.code(404), {
+      title: 'Nobody can sign in here yet',
+      paragraphs: [
+        'This gateway is not registered at an identity provider: its operator sets api.sign_in in its configuration.',
+        'Until then approvals are answered with countersign approvals, and a token.',
+      ],
+      link: { to: '/console/approvals', text: 'Back' },
+    }),
+  )
 }
 
 function isLoopback(host: string): boolean {
@@ -70,10 +125,18 @@ function answerProblems(app: App, options: ApiOptions): void {
     return refuse(reply, body)
   })
   app.setNotFoundHandler((request, reply) =>
-    refuse(reply, problem(404, 'ERR_NOT_FOUND', `there is no ${request.method} here; the API is under /v1/approvals`)),
+    refuse(
+      reply,
+      problem(
+        404,
+        'ERR_NOT_FOUND',
+        `there is no ${request.method} here; pages are under /console, the API is under /v1`,
+      ),
+    ),
   )
   app.addHook('onSend', async (_request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+    reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
   })
 }
 
@@ -89,25 +152,4 @@ function probes(app: App, options: ApiOptions): void {
       return refuse(reply, problem(503, code, 'the gateway is not ready to take work'))
     }
   })
-}
-
-/** Demands a bearer token (RFC 6750, 2.1) on everything under /v1, before a body is read. */
-function signIn(app: App, verifier: TokenVerifier): (request: Request) => Principal {
-  const signedIn = new WeakMap<object, Principal>()
-  app.addHook('onRequest', async (request) => {
-    if (request.routeOptions.url?.startsWith('/v1/') !== true) return
-    signedIn.set(request, await verifier.verify(bearerToken(request.headers.authorization)))
-  })
-  return (request) => {
-    const principal = signedIn.get(request)
-    if (principal === undefined) throw new IdentityError('ERR_IDENTITY_MALFORMED', 'nobody is signed in')
-    return principal
-  }
-}
-
-function bearerToken(authorization: string | undefined): string {
-  const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
-  if (token !== undefined) return token
-  const message = 'expected the header Authorization: Bearer <token>, with a token from the identity provider'
-  throw new IdentityError('ERR_IDENTITY_MALFORMED', message)
 }

@@ -4,25 +4,30 @@ import { defineConfig, type UserConfig } from 'vite'
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
 /**
- * `npm run build:console`: what a page of ours is made of, as one script and one style sheet in `dist/`. Both are committed
- * and inlined by `replay-page.ts`; a test builds them again and compares bytes.
+ * `npm run build:console`: each app (`--mode`) as one script and one style sheet in `dist/`. All four are committed: a
+ * replay's page has its two inlined by `replay-page.ts`, `pages.ts` serves the console's; a test builds them again and
+ * compares bytes.
  */
-const config: UserConfig = defineConfig({
-  root: here('.'),
-  logLevel: 'warn',
-  publicDir: false,
-  build: {
-    outDir: here('dist'),
-    emptyOutDir: true,
-    target: 'es2023',
-    modulePreload: false,
-    lib: {
-      entry: here('app/replay/main.ts'),
-      formats: ['iife'],
-      name: 'replay',
-      fileName: () => 'replay.js',
-      cssFileName: 'replay',
+export function configOf(mode: string): UserConfig {
+  return {
+    root: here('.'),
+    logLevel: 'warn',
+    publicDir: false,
+    build: {
+      outDir: here('dist'),
+      emptyOutDir: false,
+      target: 'es2023',
+      modulePreload: false,
+      lib: {
+        entry: here(`app/${mode}/main.ts`),
+        formats: ['iife'],
+        name: mode === 'console' ? 'countersign' : mode,
+        fileName: () => `${mode}.js`,
+        cssFileName: mode,
+      },
     },
-  },
-})
+  }
+}
+
+const config: ReturnType<typeof defineConfig> = defineConfig(({ mode }) => configOf(mode))
 export default config

@@ -81,6 +81,11 @@ export interface AccessRequest {
   /** What only this protocol has; reaches policy under the plane's own name (`input.postgres`). */
   readonly block: JsonObject
   /**
+   * What the plane found out about the request when it came, such as how much it would read: in the block for policy, record and approver, but no part
+   * of what an approval binds, since it changes while the request stays the same.
+   */
+  readonly observed?: JsonObject
+  /**
    * The same resources and block with every client-sent value that meets a label masked: what goes into the record and
    * before an approver's eyes. The very same objects where nothing is to be masked.
    */
@@ -119,19 +124,52 @@ export const LONE_SURROGATE: RegExp = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
  */
 export function sealRequest(request: AccessRequest, bindingKey: Uint8Array): SealedRequest {
   const { principal, action, resources, context, block } = request
-  const json = JSON.stringify({ principal, action, resources, context, [context.plane]: block })
-  if (json.length > MAX_REQUEST_BYTES || Buffer.byteLength(json) > MAX_REQUEST_BYTES) {
+  const [acts, names, content] = [textOf(action), textOf(resources), textOf(block)]
+  const plane = JSON.stringify(context.plane)
+  const seen = request.observed === undefined ? content : textOf(seenBlock(request))
+  const json = `{"principal":${textOf(principal)},"action":${acts},"resources":${names},"context":${textOf(context)},${plane}:${seen}}`
+  if (json.length * 3 > MAX_REQUEST_BYTES && Buffer.byteLength(json) > MAX_REQUEST_BYTES) {
     throw new NormalizeError(
       'ERR_NORMALIZE_REQUEST',
       `the request takes more than ${MAX_REQUEST_BYTES} bytes for policy to judge`,
     )
   }
-  if (LONE_SURROGATE.test(json)) {
-    throw new NormalizeError('ERR_NORMALIZE_REQUEST', 'the request holds text that is not valid Unicode')
-  }
-  const sealed: SealedRequest = Object.freeze({ request, json, digest: bindingDigest(request, bindingKey) })
+  const bound = JSON.stringify(request.bound ?? null)
+  const digest = hash('sha256', `${hex(bindingKey)}[${binderOf(principal)},${acts},${names},${content},${bound}]`)
+  const sealed: SealedRequest = Object.freeze({ request, json, digest })
   SEALED.add(sealed)
   return sealed
+}
+
+/** The plane's block as policy sees it; the very same object where nothing was found out. */
+export function seenBlock({ block, observed }: Pick<AccessRequest, 'block' | 'observed'>): JsonObject {
+  return observed === undefined ? block : { ...block, ...observed }
+}
+
+const TEXTS = new WeakMap<object, string>()
+
+/** JSON of a part of a request. Of a constant, which comes again and again, it is written once. */
+function textOf(value: object): string {
+  let text = TEXTS.get(value)
+  if (text !== undefined) return text
+  text = JSON.stringify(value)
+  if (text.includes('\\ud') && LONE_SURROGATE.test(text)) {
+    throw new NormalizeError('ERR_NORMALIZE_REQUEST', 'the request holds text that is not valid Unicode')
+  }
+  if (isConstant(value)) TEXTS.set(value, text)
+  return text
+}
+
+const BINDERS = new WeakMap<Principal, string>()
+
+/** Who is bound by an approval: the same person with a fresh token, too. */
+function binderOf(principal: Principal): string {
+  const known = BINDERS.get(principal)
+  if (known !== undefined) return known
+  const { id, kind, issuer, act } = principal
+  const text = JSON.stringify({ id, kind, issuer, act })
+  if (isConstant(principal)) BINDERS.set(principal, text)
+  return text
 }
 
 const SEALED = new WeakSet<SealedRequest>()
@@ -155,12 +193,6 @@ export function constant<T extends object>(value: T): T {
 /** Whether `constant` made it so. */
 export function isConstant(value: object): boolean {
   return CONSTANT.has(value)
-}
-
-function bindingDigest({ principal, action, resources, block, bound }: AccessRequest, bindingKey: Uint8Array): string {
-  const { id, kind, issuer, act } = principal
-  const text = JSON.stringify([{ id, kind, issuer, act }, action, resources, block, bound ?? null])
-  return hash('sha256', `${hex(bindingKey)}${text}`)
 }
 
 const HEX = new WeakMap<Uint8Array, string>()

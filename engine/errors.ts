@@ -14,6 +14,7 @@ export type ConfigErrorCode =
 export type ProtocolErrorCode =
   | 'ERR_PROTOCOL_FRAME_LENGTH'
   | 'ERR_PROTOCOL_FRAME_TYPE'
+  | 'ERR_PROTOCOL_IDLE'
   | 'ERR_PROTOCOL_MESSAGE'
   | 'ERR_PROTOCOL_STATE'
   | 'ERR_PROTOCOL_STARTUP'
@@ -57,7 +58,7 @@ export type PolicyErrorCode =
   | 'ERR_POLICY_RESULT'
   | 'ERR_POLICY_NONE'
 
-export type ObligationErrorCode = 'ERR_OBLIGATION_UNENFORCEABLE' | 'ERR_OBLIGATION_STALE'
+export type ObligationErrorCode = 'ERR_OBLIGATION_UNENFORCEABLE' | 'ERR_OBLIGATION_STALE' | 'ERR_OBLIGATION_LIMIT'
 
 export type ApprovalErrorCode =
   | 'ERR_APPROVAL_UNKNOWN'

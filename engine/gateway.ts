@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue, Principal } from './access-request.ts'
 import { IdentityError, PolicyError } from './errors.ts'
 import type { EvidenceLog } from './evidence/index.ts'
 import type { TokenVerifier } from './identity/index.ts'
-import type { Credentials, Labels, Plane, PlaneHost, Session, SessionInfo } from './plane.ts'
+import type { Credentials, Enforceable, Labels, PlaneHost, Session, SessionInfo } from './plane.ts'
 import type { ActivePolicy, PolicyStore } from './policy/index.ts'
 import { GatewaySession } from './session.ts'
 
@@ -22,11 +22,19 @@ export interface GatewayRooms {
   log(event: string, fields: JsonObject): void
 }
 
+/** A plane that is configured: who it is, and what it can carry out. */
+export interface ConfiguredPlane {
+  readonly id: string
+  readonly enforces: Enforceable
+}
+
 /** The engine as one plane sees it: who is it, open a session, which labels are in force. */
-export function hostFor(plane: Pick<Plane, 'id' | 'enforces'>, rooms: GatewayRooms): PlaneHost {
+export function hostFor(plane: ConfiguredPlane, rooms: GatewayRooms): PlaneHost {
   const labels = labelsFrom(rooms.policy, plane.id)
   return {
     identify: (credentials) => identify(credentials, plane.id, rooms),
+    refused: (code, source) =>
+      rooms.evidence.append({ event: 'identity.rejected', detail: { plane: plane.id, source, code } }).durable,
     openSession: (principal, about) => openSession(principal, about, plane, rooms),
     labels,
     connected: (upstream) => rooms.evidence.append({ event: 'upstream.connected', detail: upstream }).durable,
@@ -86,7 +94,7 @@ async function identify(credentials: Credentials, plane: string, rooms: GatewayR
 async function openSession(
   principal: Principal,
   about: SessionInfo,
-  plane: Pick<Plane, 'id' | 'enforces'>,
+  plane: ConfiguredPlane,
   rooms: GatewayRooms,
 ): Promise<Session> {
   const session = rooms.newId()

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { AccessRequest, JsonObject, JsonValue } from './access-request.ts'
+import { seenBlock, type AccessRequest, type JsonObject, type JsonValue } from './access-request.ts'
 import { canonicalJson, type StoredRecord } from './evidence/index.ts'
 import { isObject } from './policy/index.ts'
 
@@ -19,7 +19,7 @@ export function recordedInput(request: AccessRequest): JsonObject {
   const seen = { plane, session, time, source, transaction, approvals: approvals.map(({ id, rule }) => ({ id, rule })) }
   if (recorded.resources !== resources || recorded.block !== block) return { context: seen }
   const { principal, action } = request
-  return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: block }) }
+  return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: seenBlock(request) }) }
 }
 
 function digestOf(input: object): string {

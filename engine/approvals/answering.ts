@@ -68,6 +68,18 @@ function checkPerson({ requester, terms, answers }: Approval, by: Principal): vo
   }
 }
 
+/** What keeps a principal from answering, as the error that an answer would meet; null: nothing does. */
+export function obstacle(approval: Approval, by: Principal): ApprovalError | null {
+  try {
+    checkAnswerable(approval)
+    checkPerson(approval, by)
+    return null
+  } catch (error) {
+    if (error instanceof ApprovalError) return error
+    throw error
+  }
+}
+
 /** Whether a principal is in a group that is asked. */
 export function mayAnswer(approvers: readonly string[], { groups }: Pick<Principal, 'groups'>): boolean {
   return groups.some((group) => approvers.includes(group))

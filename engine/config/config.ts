@@ -11,6 +11,7 @@ import { keeping, type Keeping } from './keeping.ts'
 import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
 import { stores, type EvidencePlace, type StatePlace } from './stores.ts'
 import { parsePath } from './complaint.ts'
+import { signIn, type SignIn } from './sign-in.ts'
 import { validateConfig } from './validation.ts'
 import type { IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
@@ -42,6 +43,8 @@ export interface GatewayConfig {
     readonly tls: { readonly cert: string; readonly key: string } | null
     /** Who may see every approval. */
     readonly auditors: { readonly groups: readonly string[]; readonly roles: readonly string[] }
+    /** How people sign in to the console; null: they don't. */
+    readonly signIn: SignIn | null
   }
   /** Plane id → its section, in which every `{ file }` and `{ env }` has become a Secret. */
   readonly planes: Readonly<Record<string, unknown>>
@@ -80,6 +83,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   const { instance, evidence, state, policy, controls, identity, api, planes, log } = validateConfig(document)
   const from = dirname(file)
   const outside = new OutsideTexts(document, from, surroundings)
+  const issuers = identity.issuers.map((issuer, index) => configuredIssuer(issuer, index, document))
   const config: GatewayConfig = {
     instance,
     ...stores(evidence, state, { document, from, outside }),
@@ -90,8 +94,14 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       limits: { slowestMs: parseDuration(policy.slowest_decision) ?? 0 },
     },
     controls: { directory: controls === undefined ? null : resolve(from, controls.directory) },
-    identity: { issuers: identity.issuers.map((issuer, index) => configuredIssuer(issuer, index, document)) },
-    api: { ...api, tls: api.tls === undefined ? null : apiTls(api.tls, outside) },
+    identity: { issuers },
+    api: {
+      host: api.host,
+      port: api.port,
+      tls: api.tls === undefined ? null : apiTls(api.tls, outside),
+      auditors: api.auditors,
+      signIn: signIn(api.sign_in, { document, outside, issuers }),
+    },
     planes: outside.within(planes, ['planes']),
     log,
   }
@@ -121,8 +131,12 @@ function apiTls(tls: Record<'cert' | 'key', OutsideText>, outside: OutsideTexts)
 }
 
 /** Approvers' tokens go over it: in the clear only where the line never leaves this host. */
-function checkApi({ api: { host, tls } }: GatewayConfig, document: ConfigDocument): void {
-  if (tls !== null || host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)) return
+function checkApi({ api: { host, tls, signIn: console } }: GatewayConfig, document: ConfigDocument): void {
+  const isLocal = host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+  if (!isLocal && console?.publicUrl === null) {
+    throw shapeAt(document, ['api', 'sign_in', 'public_url'], 'what browsers call the gateway', 'nothing')
+  }
+  if (tls !== null || isLocal) return
   throw shapeAt(document, ['api', 'host'], 'an address of loopback, or api.tls with it', `${host} without TLS`)
 }
 

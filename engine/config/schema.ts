@@ -85,6 +85,23 @@ const issuer = section(
   ['max_lifetime', 'keys_max_age', 'claims'],
 )
 
+const signIn = section(
+  'a mapping of issuer, client_id and what else the console needs to sign people in',
+  {
+    issuer: {
+      type: 'string',
+      minLength: 1,
+      description: 'the provider that people sign in at, one of identity.issuers',
+    },
+    client_id: { type: 'string', minLength: 1, description: 'what the provider calls the console' },
+    client_secret: outsideText,
+    scope: { type: 'string', pattern: '(^| )openid( |$)', description: 'scopes, openid among them', default: 'openid' },
+    resource: { type: 'string', minLength: 1, description: 'what the provider calls the gateway (RFC 8707)' },
+    public_url: { type: 'string', minLength: 1, description: 'what browsers call the gateway' },
+  },
+  ['client_secret', 'scope', 'resource', 'public_url'],
+)
+
 const postgres = section(
   'a mapping of host, port, database, user, password and tls',
   {
@@ -152,7 +169,7 @@ export const CONFIG_SCHEMA: ConfigSchema = {
       }),
       api: {
         ...section(
-          'a mapping of host, port, tls and auditors',
+          'a mapping of host, port, tls, auditors and sign_in',
           {
             host: { type: 'string', minLength: 1, description: 'an address to listen on', default: '127.0.0.1' },
             port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any', default: 7420 },
@@ -164,8 +181,9 @@ export const CONFIG_SCHEMA: ConfigSchema = {
               ]),
               default: {},
             },
+            sign_in: signIn,
           },
-          ['host', 'port', 'tls', 'auditors'],
+          ['host', 'port', 'tls', 'auditors', 'sign_in'],
         ),
         default: {},
       },

@@ -29,9 +29,19 @@ export interface ConfigText {
     readonly port: number
     readonly tls?: { readonly cert: OutsideText; readonly key: OutsideText }
     readonly auditors: { readonly groups: readonly string[]; readonly roles: readonly string[] }
+    readonly sign_in?: SignInText
   }
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+}
+
+export interface SignInText {
+  readonly issuer: string
+  readonly client_id: string
+  readonly client_secret?: OutsideText
+  readonly scope: string
+  readonly resource?: string
+  readonly public_url?: string
 }
 
 export interface EvidenceLogText {

@@ -67,13 +67,36 @@ function writeArray(items: readonly unknown[], depth: number): string {
 function writeObject(object: object, depth: number): string {
   if (!isPlain(object)) throw refused('an object that is not plain')
   let text = ''
-  // Array.prototype.toSorted without a comparator orders by UTF-16 code units: RFC 8785, 3.2.3.
-  for (const name of Object.keys(object).toSorted()) {
+  const names = Object.keys(object)
+  // Array.prototype.sort without a comparator orders by UTF-16 code units, as `<` compares: RFC 8785, 3.2.3.
+  if (!areSorted(names)) names.sort()
+  for (const name of names) {
     const value = object[name]
     if (value === undefined) continue
-    text += `${text === '' ? '' : ','}${writeString(name)}:${write(value, depth)}`
+    text += `${text === '' ? '' : ','}${writeName(name)}${write(value, depth)}`
   }
   return `{${text}}`
+}
+
+function areSorted(names: readonly string[]): boolean {
+  let before = ''
+  for (const name of names) {
+    if (name < before) return false
+    before = name
+  }
+  return true
+}
+
+const NAMES = new Map<string, string>()
+const MAX_NAMES = 1000
+
+// Records have few names, and the same ones all the time; those that a client makes up must not fill the memory.
+function writeName(name: string): string {
+  const known = NAMES.get(name)
+  if (known !== undefined) return known
+  const text = `${writeString(name)}:`
+  if (NAMES.size < MAX_NAMES) NAMES.set(name, text)
+  return text
 }
 
 // A Date or a Map has its content where Object.keys does not look: it would be recorded as {}.

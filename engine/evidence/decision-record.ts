@@ -1,5 +1,5 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
-import type { PolicyReference, Reason } from '../verdict.ts'
+import type { Limits, PolicyReference, Reason } from '../verdict.ts'
 
 /** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
 export const FORMAT = 2
@@ -83,6 +83,8 @@ export interface MaskCount {
   /** Absent in an intent: nothing has been masked yet. */
   readonly count?: number
   readonly class?: string
+  /** In an outcome: the id of the key that a keyed method used. */
+  readonly key?: string
 }
 
 /**
@@ -107,6 +109,8 @@ export interface RecordDraft {
   /** `digest`: SealedRequest.digest, keyed, so that nobody guesses what it binds. */
   readonly request?: { readonly digest: string }
   readonly masks?: readonly MaskCount[]
+  /** How much the answer may be. */
+  readonly limits?: Limits
   /** `id`, and in an intent `state`: an intent with state `used` needs an earlier approval.granted with the same id. */
   readonly approval?: JsonObject
   readonly outcome?: JsonObject
@@ -147,6 +151,54 @@ export interface Stamp {
   readonly mono_ns: string
   /** In a record of a session with a recording: frames that were durable before this record was made. */
   readonly recording?: RecordingHead
+}
+
+/** What an entry says of its payload: the entry's leaf binds these, and through them the payload. */
+export interface PayloadDigest {
+  /** Of the body's canonical JSON. */
+  readonly bytes: number
+  /** SHA-256 over the salt's 16 bytes and the body's canonical JSON, hex. */
+  readonly sha256: string
+}
+
+/**
+ * All of a record, its members in their canonical order: nothing is left to sort when it is written down. What is undefined
+ * is left out there.
+ */
+export function recordEntry(
+  draft: RecordDraft,
+  citation: Citation | undefined,
+  stamp: Stamp,
+  payload: PayloadDigest | undefined,
+): Readonly<Record<keyof RecordDraft | keyof Citation | keyof Stamp, unknown>> {
+  return {
+    action: draft.action,
+    approval: draft.approval,
+    control_pack: citation?.control_pack ?? draft.control_pack,
+    controls: citation?.controls ?? draft.controls,
+    decision: draft.decision,
+    detail: draft.detail,
+    event: draft.event,
+    id: stamp.id,
+    limits: draft.limits,
+    masks: draft.masks,
+    mono_ns: stamp.mono_ns,
+    nondeterministic: draft.nondeterministic,
+    outcome: draft.outcome,
+    payload,
+    policy: draft.policy,
+    prev: stamp.prev,
+    principal: draft.principal,
+    reasons: draft.reasons,
+    recording: stamp.recording,
+    request: draft.request,
+    resources: draft.resources,
+    seq: stamp.seq,
+    session: draft.session,
+    ts: stamp.ts,
+    verdict: draft.verdict,
+    writer_id: stamp.writer_id,
+  }
 }
 
 /**

@@ -1,10 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { EvidenceError } from '../errors.ts'
+import { Company } from './company.ts'
 import type { EntryKind } from './line.ts'
 import type { LineWriter } from './store.ts'
 
 /** How long a store may take over one batch before it counts as gone: the gateway must not wait for ever to say no. */
 const PATIENCE_MS = 10_000
+/** How often within it is looked. */
+const LOOKS = 10
 /** How long an entry that nobody waits for yet may ride until another takes it along. */
 const UNHURRIED_MS = 2
 
@@ -22,6 +25,8 @@ interface Batch {
   readonly lines: Record<EntryKind, string>
   /** Somebody waits for it: it is not to ride any longer. */
   hurried: boolean
+  /** Records that somebody waits for. */
+  waiting: number
   readonly settled: PromiseWithResolvers<void>
 }
 
@@ -41,6 +46,7 @@ export class GroupCommit {
   #failure: EvidenceError | null = null
   #timer: NodeJS.Timeout | null = null
   readonly #patienceMs: number
+  readonly #company: Company = new Company()
 
   /** Owns the writer from here on: `stop` closes it. */
   constructor(writer: LineWriter, onFailure: (error: EvidenceError) => void, patienceMs: number = PATIENCE_MS) {
@@ -71,6 +77,7 @@ export class GroupCommit {
     const batch = this.#filling
     batch.lines[kind] += text
     this.#waiting += text.length
+    if (kind === 'record' && !unhurried) this.#company.waiting((batch.waiting += 1))
     if (unhurried) this.#timer ??= setTimeout(() => this.#hurry(), UNHURRIED_MS)
     else this.#hurry()
     return { batch: batch.number, durable: batch.settled.promise }
@@ -102,6 +109,7 @@ export class GroupCommit {
         // Whoever is ready in this turn of the event loop (those that the last batch let go among them) shares the batch:
         // nearly all that a commit costs is the kernel's, per commit.
         await setImmediate()
+        await this.#company.gathered()
         const batch = this.#filling
         this.#filling = emptyBatch(batch.number + 1)
         await this.#commit(batch)
@@ -112,6 +120,7 @@ export class GroupCommit {
   }
 
   async #commit(batch: Batch): Promise<void> {
+    const began = this.#company.now()
     try {
       await this.#written(this.#writer.write(batch.lines))
     } catch (error) {
@@ -121,21 +130,27 @@ export class GroupCommit {
       this.#waiting -= batch.lines.record.length + batch.lines.frame.length
     }
     this.#durable = batch.number
+    this.#company.committed(batch.waiting, this.#filling.waiting, this.#company.now() - began)
     batch.settled.resolve()
   }
 
   // A disk that hangs and a server that is cut off answer nothing: what they have of it is for recovery to find out.
+  // Counted in looks, not by the clock: while this process itself stands still (a statement that takes seconds to judge, a
+  // machine that sleeps), an answer can't be heard, and all that time is one look. Else one client's statement ends us.
   async #written(write: Promise<void>): Promise<void> {
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => {
+    let looks = 0
+    const timer = setInterval(() => {
+      if ((looks += 1) < LOOKS) return
+      clearInterval(timer)
       write.catch(() => {})
       const message = `evidence can't be written: no answer for ${this.#patienceMs} ms; everything is refused until the gateway is started again on a store that answers`
       late.reject(new EvidenceError('ERR_EVIDENCE_WRITE', message, { fatal: true }))
-    }, this.#patienceMs)
+    }, this.#patienceMs / LOOKS)
     try {
       await Promise.race([write, late.promise])
     } finally {
-      clearTimeout(timer)
+      clearInterval(timer)
     }
   }
 
@@ -154,7 +169,7 @@ function emptyBatch(number: number): Batch {
   const settled = Promise.withResolvers<void>()
   // A caller may look at it only later (or, for a note, never); a failure is told by onFailure all the same.
   settled.promise.catch(() => {})
-  return { number, lines: { record: '', frame: '' }, hurried: false, settled }
+  return { number, lines: { record: '', frame: '' }, hurried: false, waiting: 0, settled }
 }
 
 function isEmpty({ lines }: Batch): boolean {

@@ -22,10 +22,10 @@ export interface Line {
 
 /**
  * One entry as a line: `{"leaf":…,"record":…}` or `{"frame":…,"leaf":…}`, with `"salted":{"body":…,"salt":…}` as the last
- * member where it has a payload, whose digest is then the entry's `payload`. All of it is canonical JSON.
+ * member where it has a payload, whose digest the entry has as its `payload`. All of it is canonical JSON.
  */
 export function encodeLine(kind: EntryKind, entry: object, payload?: SaltedPayload): Line {
-  const canonical = canonicalJson(payload === undefined ? entry : { ...entry, payload: payload.digest })
+  const canonical = canonicalJson(entry)
   if (!fits(canonical)) {
     throw new EvidenceError(
       'ERR_EVIDENCE_RECORD',

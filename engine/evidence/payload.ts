@@ -2,18 +2,10 @@ import { hash, randomBytes } from 'node:crypto'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { asObject, isCount, isLeaf, type Payload } from './decision-record.ts'
+import { asObject, isCount, isLeaf, type Payload, type PayloadDigest } from './decision-record.ts'
 
 /** A payload in canonical JSON may take as many bytes. */
 export const MAX_PAYLOAD_BYTES: number = 128 * 1024
-
-/** What an entry says of its payload: the entry's leaf binds these, and through them the payload. */
-export interface PayloadDigest {
-  /** Of the body's canonical JSON. */
-  readonly bytes: number
-  /** SHA-256 over the salt's 16 bytes and the body's canonical JSON, hex. */
-  readonly sha256: string
-}
 
 /** A payload on its way into a line. */
 export interface SaltedPayload {
@@ -83,8 +75,15 @@ export function parsePayloadDigest(entry: JsonObject): PayloadDigest | null | un
 }
 
 function saltedDigest(salt: string, canonical: string): string {
-  return hash('sha256', Buffer.concat([Buffer.from(salt, 'hex'), Buffer.from(canonical)]), 'hex')
+  if (canonical.length * 3 > SCRATCH.length - SALT_BYTES)
+    return hash('sha256', Buffer.concat([Buffer.from(salt, 'hex'), Buffer.from(canonical)]), 'hex')
+  SCRATCH.write(salt, 0, 'hex')
+  const end = SALT_BYTES + SCRATCH.write(canonical, SALT_BYTES)
+  return hash('sha256', SCRATCH.subarray(0, end), 'hex')
 }
+
+/** Holds salt and text of one digest, for no longer than that call. A UTF-16 unit is three bytes of UTF-8 at most. */
+const SCRATCH: Buffer = Buffer.alloc(16 * 1024)
 
 function damaged(found: string): Payload {
   return { kind: 'damaged', found }

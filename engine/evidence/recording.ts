@@ -2,7 +2,16 @@ import { hash, createHash, type Hash } from 'node:crypto'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { asText, isCount, isLeaf, isTime, type MaskCount, type Payload, type RecordingHead } from './decision-record.ts'
+import {
+  asText,
+  isCount,
+  isLeaf,
+  isTime,
+  type MaskCount,
+  type Payload,
+  type PayloadDigest,
+  type RecordingHead,
+} from './decision-record.ts'
 import { encodeLine, type Line } from './line.ts'
 import { NO_LEAF } from './merkle.ts'
 import { saltPayload, type Salts } from './payload.ts'
@@ -26,11 +35,14 @@ export interface RecordingTotal {
 /** Running form of RecordingTotal; the writer and the verifier fold the same leaves. */
 export class FrameFold {
   readonly #hash: Hash = createHash('sha256')
+  /** Leaves that are not in the hash yet: each call of it costs more than a few hundred bytes do. */
+  #pending = ''
   #frames = 0
 
   add(leaf: string): void {
-    this.#hash.update(`${leaf}\n`)
+    this.#pending += `${leaf}\n`
     this.#frames += 1
+    if (this.#pending.length > FOLDED_AT_ONCE) this.#take()
   }
 
   get frames(): number {
@@ -38,9 +50,17 @@ export class FrameFold {
   }
 
   total(): RecordingTotal {
+    this.#take()
     return { frames: this.#frames, digest: this.#hash.copy().digest('hex') }
   }
+
+  #take(): void {
+    this.#hash.update(this.#pending)
+    this.#pending = ''
+  }
 }
+
+const FOLDED_AT_ONCE = 4096
 
 interface SessionRecording {
   readonly startedNs: bigint
@@ -140,15 +160,54 @@ export class Recordings {
 }
 
 // A body that is too large is recorded by its digest; one that is no JSON at all is refused by canonicalJson again.
-function encodeFrame(place: object, { dir, kind, decision, masks, body }: RecordingFrame, salt: string): Line {
-  const frame = { ...place, dir, kind, decision, masks }
+function encodeFrame(place: FramePlace, frame: RecordingFrame, salt: string): Line {
   try {
-    return encodeLine('frame', frame, saltPayload(body, salt))
+    const salted = saltPayload(frame.body, salt)
+    return encodeLine('frame', frameEntry(place, frame, { payload: salted.digest }), salted)
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error
-    const text = canonicalJson(body)
-    const digest = { body_digest: hash('sha256', text, 'hex'), body_bytes: Buffer.byteLength(text), truncated: true }
-    return encodeLine('frame', { ...frame, ...digest })
+    const text = canonicalJson(frame.body)
+    const digest = { body_bytes: Buffer.byteLength(text), body_digest: hash('sha256', text, 'hex'), truncated: true }
+    return encodeLine('frame', frameEntry(place, frame, digest))
+  }
+}
+
+/** What the log itself puts into every frame. */
+interface FramePlace {
+  readonly writer_id: string
+  readonly seq: number
+  readonly session: string
+  readonly i: number
+  readonly prev: string
+  readonly ts: string
+  readonly t_ms: number
+}
+
+interface FrameBody {
+  readonly payload?: PayloadDigest
+  readonly body_bytes?: number
+  readonly body_digest?: string
+  readonly truncated?: boolean
+}
+
+/** All of a frame, its members in their canonical order. */
+function frameEntry(place: FramePlace, { dir, kind, decision, masks }: RecordingFrame, body: FrameBody): object {
+  return {
+    body_bytes: body.body_bytes,
+    body_digest: body.body_digest,
+    decision,
+    dir,
+    i: place.i,
+    kind,
+    masks,
+    payload: body.payload,
+    prev: place.prev,
+    seq: place.seq,
+    session: place.session,
+    t_ms: place.t_ms,
+    truncated: body.truncated,
+    ts: place.ts,
+    writer_id: place.writer_id,
   }
 }
 

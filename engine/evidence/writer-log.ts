@@ -4,6 +4,7 @@ import {
   FORMAT,
   isIntent,
   isOutcome,
+  recordEntry,
   type Citation,
   type Cite,
   type RecordDraft,
@@ -81,12 +82,16 @@ export class WriterLog implements EvidenceLog {
   readonly #recordings: Recordings
   /** Intents of this writer that have no outcome yet: as many as there are requests under way. */
   readonly #open = new Map<string, InDoubt>()
+  readonly #ids: string
   #seq = 0
   #head = NO_LEAF
+  #ms = 0
+  #timestamp = ''
   #closing: Promise<void> | null = null
 
   constructor(parts: WriterParts) {
     this.writerId = parts.writerId
+    this.#ids = `${parts.writerId}:`
     this.inDoubt = parts.before.dead.flatMap(({ inDoubt }) => inDoubt)
     this.#parts = parts
     this.#recordings = new Recordings(parts.writerId, parts.salts)
@@ -117,7 +122,7 @@ export class WriterLog implements EvidenceLog {
     try {
       commit.assertWritable()
       const ns = clock.monotonic()
-      const { text, leaf } = this.#recordings.encode(session, frame, { ts: timestamp(clock.now()), ns })
+      const { text, leaf } = this.#recordings.encode(session, frame, { ts: this.#time(), ns })
       const { batch, durable } = commit.add('frame', text)
       this.#recordings.added(session, leaf, batch, ns)
       return { id: `${this.writerId}:${session}:${this.#recordings.frames(session)}`, durable }
@@ -176,9 +181,9 @@ export class WriterLog implements EvidenceLog {
     try {
       commit.assertWritable()
       const stamp = this.#stamp(draft)
-      const { payload, ...fields } = draft
+      const { payload } = draft
       const salted = payload === undefined ? undefined : saltPayload(payload, this.#parts.salts.next())
-      const { text, leaf } = encodeLine('record', { ...fields, ...this.#cited(draft), ...stamp }, salted)
+      const { text, leaf } = encodeLine('record', recordEntry(draft, this.#cited(draft), stamp, salted?.digest), salted)
       const { durable } = commit.add('record', text, unhurried)
       this.#seq = stamp.seq
       this.#head = leaf
@@ -198,15 +203,23 @@ export class WriterLog implements EvidenceLog {
     const { clock, commit } = this.#parts
     const seq = this.#seq + 1
     const stamp = {
-      id: `${this.writerId}:${seq}`,
+      id: this.#ids + seq,
       writer_id: this.writerId,
       seq,
       prev: this.#head,
-      ts: timestamp(clock.now()),
+      ts: this.#time(),
       mono_ns: String(clock.monotonic()),
     }
     const recording = session === undefined ? undefined : this.#recordings.unnamed(session, commit.durableBatch)
     return recording === undefined ? stamp : { ...stamp, recording }
+  }
+
+  // Many entries share a millisecond.
+  #time(): string {
+    const ms = this.#parts.clock.now()
+    if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
+    this.#ms = ms
+    return this.#timestamp
   }
 
   #follow({ event, session, decision, principal, action }: RecordDraft, { id, ts, recording }: Stamp): void {
@@ -229,10 +242,6 @@ export class WriterLog implements EvidenceLog {
       })
     }
   }
-}
-
-function timestamp(ms: number): string {
-  return new Date(ms).toISOString()
 }
 
 function closedError(writerId: string): EvidenceError {

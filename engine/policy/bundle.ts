@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzipSync } from 'node:zlib'
+import { isSealed } from '../access-request.ts'
 import type { JsonObject, SealedRequest } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 import type { PolicyReference } from '../verdict.ts'
@@ -9,12 +10,14 @@ import { BUILTINS } from './builtins.ts'
 import { Evaluator } from './evaluator.ts'
 import type { PolicyAnswer } from './evaluator.ts'
 import { isObject, parseDocument } from './json-document.ts'
+import { readSetOf } from './read-set.ts'
 import { runSelfTest } from './self-test.ts'
 import type { SelfTestLimits } from './self-test.ts'
 import { SIGNATURES_FILE, fileHash, signFiles, verifySignature } from './signature.ts'
 import type { SignatureTrust, SigningKey } from './signature.ts'
 import { readTar, writeTar } from './tar.ts'
 import type { ArchiveFile } from './tar.ts'
+import { VerdictCache } from './verdict-cache.ts'
 import { WasmModule } from './wasm-module.ts'
 
 /** `unsigned` only by explicit configuration: what a bundle says of itself is no reason to believe it. */
@@ -61,12 +64,18 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
   const metadata = isObject(manifest.metadata) ? manifest.metadata : {}
   const entrypoints = [...module.entrypoints.keys()]
   const blank = new Evaluator(module, '{}')
-  runSelfTest({ evaluator, blank, data, entrypoints, vectors: metadata.self_test }, limits)
+  const reads = readSetOf(metadata)
+  runSelfTest({ evaluator, blank, data, entrypoints, vectors: metadata.self_test, reads }, limits)
+  const cache = reads === null || !isDeterministic(module) ? null : new VerdictCache(reads)
+  const evaluate = (plane: string, request: SealedRequest, nowMs: number): PolicyAnswer =>
+    cache === null || !isSealed(request)
+      ? evaluator.evaluate(plane, request, nowMs)
+      : cache.answer(request, () => evaluator.evaluate(plane, request, nowMs))
   return Object.freeze({
     reference: Object.freeze({ revision: revisionOf(manifest), digest: digestOf(files) }),
     data,
     metadata,
-    evaluate: (plane: string, request: SealedRequest, nowMs: number) => evaluator.evaluate(plane, request, nowMs),
+    evaluate,
     evaluateAgain: (plane: string, input: string, nowMs: number, recorded: JsonObject | null) =>
       evaluator.evaluateDocument(`countersign/${plane}/verdict`, input, nowMs, recorded),
   })
@@ -163,6 +172,11 @@ function checkBuiltins(module: WasmModule): void {
       `the policy uses ${missing.toSorted().join(', ')}, which the gateway does not provide; \`countersign policy check\` shows where`,
     )
   }
+}
+
+/** Of its request alone: a policy that can ask for the time, or for anything else that varies, is evaluated each time. */
+function isDeterministic(module: WasmModule): boolean {
+  return [...module.builtins.values()].every((name) => BUILTINS.get(name)?.nondeterministic === false)
 }
 
 function revisionOf(manifest: JsonObject): string {

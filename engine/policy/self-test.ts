@@ -6,6 +6,7 @@ import type { Evaluation } from '../verdict.ts'
 import type { Evaluator } from './evaluator.ts'
 import { isObject } from './json-document.ts'
 import { largestRequests } from './largest-request.ts'
+import { onlyWhatIsRead, type ReadPath } from './read-set.ts'
 import { readEvaluation } from './result.ts'
 
 export interface SelfTestLimits {
@@ -39,6 +40,8 @@ export interface Candidate {
   readonly entrypoints: readonly string[]
   /** `metadata.self_test` of the manifest. */
   readonly vectors: JsonValue | undefined
+  /** What the compiler says it reads; null where it says nothing. */
+  readonly reads: readonly ReadPath[] | null
 }
 
 /**
@@ -57,6 +60,7 @@ export function runSelfTest(
     if (!met)
       throw failed(`${vector.name}: the module answers otherwise than the interpreter did; build the bundle again`)
   }
+  if (candidate.reads !== null) checkReads(candidate.evaluator, vectors, candidate.reads, limits)
   if (vectors.length > 0 && Object.keys(candidate.data).length > 0) checkDataMatters(candidate.blank, vectors, limits)
   for (const entrypoint of candidate.entrypoints) {
     const samples = vectors.filter((vector) => vector.entrypoint === entrypoint).map(({ input }) => input)
@@ -65,6 +69,22 @@ export function runSelfTest(
       const run = (): number => timed(candidate.evaluator, entrypoint, input, stopwatch)
       underDeadline(entrypoint, limits, () => checkSpeed(run, `${entrypoint}, ${input.length} bytes`, limits))
     }
+  }
+}
+
+/** What isn't read can't matter: a vector without it gets the same answer, or verdicts must not be kept by what is read. */
+function checkReads(
+  evaluator: Evaluator,
+  vectors: readonly Vector[],
+  reads: readonly ReadPath[],
+  limits: SelfTestLimits,
+): void {
+  for (const vector of vectors) {
+    const bare = { ...vector, input: onlyWhatIsRead(vector.input, reads) }
+    if (underDeadline(vector.name, limits, () => meetsOrFails(evaluator, bare))) continue
+    throw failed(
+      `${vector.name}: the policy reads more of the request than metadata.reads tells; build the bundle again`,
+    )
   }
 }
 

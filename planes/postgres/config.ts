@@ -1,5 +1,14 @@
-import { type ConfigSchema, parseDuration, parseSize, type Secret, sectionReader } from '../../engine/index.ts'
+import {
+  ConfigError,
+  type ConfigSchema,
+  parseDuration,
+  parseSize,
+  type Secret,
+  sectionReader,
+} from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
+import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
+import type { OAuthConfig } from './oauth-bearer.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
 /** The plane's section of the configuration, read and checked. */
@@ -13,7 +22,15 @@ export interface PostgresConfig {
   readonly upstream: Omit<UpstreamConfig, 'database'>
   /** Which databases a client may name; `any`: whichever the upstream has. */
   readonly databases: readonly string[] | 'any'
+  /** null: tokens come as passwords alone. */
+  readonly oauth: OAuthConfig | null
+  /** A directory that gets a trace of each session, for support; null: none is made. */
+  readonly trace: string | null
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
+  /** Of the mask methods that need one; null: these are refused. */
+  readonly maskingKey: MaskingKey | null
+  /** Policy is told what the server expects of each statement. */
+  readonly estimates: boolean
   readonly limits: {
     readonly connections: number
     readonly authenticationMs: number
@@ -21,6 +38,11 @@ export interface PostgresConfig {
     readonly queryBytes: number
     readonly rowBytes: number
     readonly outboxBytes: number
+    /** How many prepared statements, and how many portals, one session may keep, and how many bytes of each. */
+    readonly statements: number
+    readonly statementBytes: number
+    /** How long a client may say nothing within a transaction. */
+    readonly idleTransactionMs: number
     /** How old the catalogue may get before it is looked at again. */
     readonly catalogueMs: number
   }
@@ -42,13 +64,20 @@ interface PostgresText {
     readonly connect_timeout: string
   }
   readonly databases: readonly string[] | 'any'
+  readonly oauth?: { readonly issuer: string; readonly scope: string; readonly users: readonly string[] }
+  readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
+  readonly estimates: boolean
+  readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
     readonly authentication: string
     readonly query: string
     readonly row: string
     readonly outbox: string
+    readonly statements: number
+    readonly statement_texts: string
+    readonly idle_transaction: string
     readonly catalogue: string
   }
 }
@@ -121,10 +150,46 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
         description: 'a list of databases, or the word any',
       },
     },
+    oauth: mapping(
+      'a mapping of issuer, scope and users',
+      {
+        issuer: {
+          type: 'string',
+          pattern: '^https?://[^?#]+$',
+          description: 'the URL of the identity provider that clients are sent to for a token',
+        },
+        scope: { ...text('the scopes to ask it for, separated by blanks'), default: 'openid' },
+        users: {
+          type: 'array',
+          items: text('a user name'),
+          description: 'a list of the user names that are asked for a token by OAUTHBEARER',
+          default: [],
+        },
+      },
+      ['issuer'],
+    ),
+    trace: {
+      type: 'string',
+      pattern: '^/',
+      description: 'the absolute path of a directory that gets a trace of each session, for support',
+    },
     hold: {
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
     },
+    estimates: {
+      enum: [true, false],
+      description: 'true to ask the server what it expects of each statement, for policies that read postgres.estimate',
+      default: false,
+    },
+    masking: mapping(
+      'a mapping of key and key_id',
+      {
+        key: outside('64 hex digits, as countersign postgres masking-key makes them'),
+        key_id: text('what records call the key; another name for another key'),
+      },
+      ['key', 'key_id'],
+    ),
     limits: {
       ...mapping(
         'a mapping of limits',
@@ -140,6 +205,15 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
           query: size('1MiB'),
           row: size('64MiB'),
           outbox: size('1MiB'),
+          statements: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 1_000_000,
+            description: 'how many prepared statements, and how many portals, one session may keep',
+            default: 10_000,
+          },
+          statement_texts: size('32MiB'),
+          idle_transaction: duration('1h'),
           catalogue: duration('10s'),
         },
         [],
@@ -154,7 +228,8 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, hold, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, estimates, masking, limits } =
+    readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -171,16 +246,33 @@ export function configure(raw: unknown): PostgresConfig {
       connectTimeoutMs: milliseconds(upstream.connect_timeout),
     },
     databases,
+    oauth: oauth ?? null,
+    trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
+    estimates,
+    maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,
       authenticationMs: milliseconds(limits.authentication),
       queryBytes: parseSize(limits.query) ?? 0,
       rowBytes: parseSize(limits.row) ?? 0,
       outboxBytes: parseSize(limits.outbox) ?? 0,
+      statements: limits.statements,
+      statementBytes: parseSize(limits.statement_texts) ?? 0,
+      idleTransactionMs: milliseconds(limits.idle_transaction),
       catalogueMs: milliseconds(limits.catalogue),
     },
   }
+}
+
+/** The secret stays out of the message. */
+function maskingKey(id: string, secret: Secret): MaskingKey {
+  const digits = secret.reveal().trim()
+  const digitsExpected = MASKING_KEY_BYTES * 2
+  if (digits.length === digitsExpected && /^[0-9a-f]+$/i.test(digits))
+    return new MaskingKey(id, Buffer.from(digits, 'hex'))
+  const message = `masking.key: expected ${digitsExpected} hex digits in ${secret.source}; found ${digits.length} characters that are not that`
+  throw new ConfigError('ERR_CONFIG_PLANE', message)
 }
 
 /** The schema has let only durations through. */

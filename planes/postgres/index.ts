@@ -1,6 +1,6 @@
 import type { Plane } from '../../engine/index.ts'
 import { configure, type PostgresConfig } from './config.ts'
-import { ENFORCED_METHODS } from './enforcer/row-masker.ts'
+import { enforcedMethods } from './enforcer/row-masker.ts'
 import { openListener } from './listener.ts'
 
 export type { PostgresConfig } from './config.ts'
@@ -8,10 +8,11 @@ export type { PostgresConfig } from './config.ts'
 /** PostgreSQL, protocol 3: SQL sessions decided statement by statement at Execute, with the values that Bind brought. */
 export const postgres: Plane<PostgresConfig> = {
   id: 'postgres',
-  enforces: { maskMethods: ENFORCED_METHODS, hold: true },
   configure,
+  enforces: ({ maskingKey }) => ({ maskMethods: enforcedMethods(maskingKey), hold: true, limits: true }),
   open: openListener,
 }
+export { MASKING_KEY_BYTES } from './enforcer/masking-key.ts'
 export { reachUpstream } from './probe.ts'
 export { auditLog } from './audit/audit-log.ts'
 export type { AuditRecord } from './audit/audit-record.ts'

@@ -11,7 +11,7 @@ import data.countersign.lib
 forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	known_agent
 	input.action.class in {"read", "discover"}
-	input.postgres.kind in {"select", "explain", "show"}
+	input.postgres.kind in {"select", "explain", "show", "copy_to"}
 	all_readable
 	count(changed) == 0
 	builtin_functions_only
@@ -53,14 +53,15 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 }
 
 # METADATA
-# title: Tables are not copied out in bulk
+# title: Rows are not copied in
 # custom:
 #   id: reject-copy
-#   controls: [AIO.III.A.2(a), IS.II.C.13]
+#   controls: [IS.II.C.15(b), IS.II.C.18]
 reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	known_agent
 	startswith(input.postgres.kind, "copy")
-	message := "COPY is closed to agents; read rows with SELECT, which masks what is protected"
+	input.postgres.kind != "copy_to"
+	message := "agents may not copy rows in, nor to or from the server's files and programs; COPY TO STDOUT reads, masked like a SELECT"
 }
 
 builtin_functions_only if {

@@ -101,11 +101,24 @@ test_a_request_that_leaves_something_out_is_not_forwarded if {
 	}
 }
 
-test_copy_is_refused_with_the_way_out if {
-	answer := verdict(r.request("copy_to", "read", [r.table("public.customers", [])], {}))
-	answer.verdict == "reject"
-	r.rules(answer) == {"reject-copy"}
-	contains(answer.reasons[0].message, "SELECT")
+test_copy_in_is_refused_with_the_way_out if {
+	every kind in ["copy_from", "copy_to_file", "copy_to_program", "copy"] {
+		answer := verdict(r.request(kind, "read", [r.table("public.customers", [])], {}))
+		answer.verdict == "reject"
+		r.rules(answer) == {"reject-copy"}
+		contains(answer.reasons[0].message, "SELECT")
+	}
+}
+
+test_copy_out_is_a_read_and_masked_like_one if {
+	open := verdict(r.request("copy_to", "read", [r.table("public.accounts", [r.column("public.accounts", "id", ["output"])])], {}))
+	open.verdict == "forward"
+	r.rules(open) == {"answer-limit", "read-public"}
+	ssn := r.column("public.customers", "ssn", ["output"])
+	masked := verdict(r.request("copy_to", "read", [r.table("public.customers", [ssn])], {}))
+	masked.verdict == "mask"
+	masked.fields == [{"field": "public.customers.ssn", "method": "last4"}]
+	r.rules(verdict(r.request("copy_to", "read", [r.table("private.customers", [])], {}))) == {"unlisted-relation"}
 }
 
 test_unknown_kinds_have_no_rule if {

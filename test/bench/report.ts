@@ -1,3 +1,4 @@
+import type { AnswerSample } from './answers.ts'
 import type { Measured, Mode } from './pgbench.ts'
 
 export interface Sample extends Measured {
@@ -59,10 +60,59 @@ export function table(lines: readonly Line[]): string {
     percent(ofDirect),
     percent(ofPipe),
   ])
+  return aligned(head, rows, 3)
+}
+
+export interface AnswerLine extends AnswerSample {
+  /** To the first target, in the same rounds. */
+  readonly ofDirect: number
+}
+
+/** One line for each answer and target, medians over the rounds. */
+export function summarizeAnswers(samples: readonly AnswerSample[]): readonly AnswerLine[] {
+  const groups = Map.groupBy(samples, ({ answer, target }) => `${answer} ${target}`)
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { answer, target } = first
+    const megabytesPerSecond = rateOf(group)
+    const cpu = group.map(({ cpuMsPerMegabyte }) => cpuMsPerMegabyte).filter((ms) => ms !== null)
+    return [
+      {
+        answer,
+        target,
+        megabytesPerSecond,
+        firstRowMs: median(group.map(({ firstRowMs }) => firstRowMs)),
+        cpuMsPerMegabyte: cpu.length === 0 ? null : median(cpu),
+        ofDirect: megabytesPerSecond / rateOf(groups.get(`${answer} direct`) ?? []),
+      },
+    ]
+  })
+}
+
+function rateOf(group: readonly AnswerSample[]): number {
+  return median(group.map(({ megabytesPerSecond }) => megabytesPerSecond))
+}
+
+export function answerTable(lines: readonly AnswerLine[]): string {
+  const head = ['answer', 'through', 'MB/s', 'first row', 'CPU/MB', 'of direct']
+  const rows = lines.map(({ answer, target, megabytesPerSecond, firstRowMs, cpuMsPerMegabyte, ofDirect }) => [
+    answer,
+    target,
+    megabytesPerSecond.toFixed(1),
+    `${firstRowMs.toFixed(2)} ms`,
+    cpuMsPerMegabyte === null ? '' : `${cpuMsPerMegabyte.toFixed(2)} ms`,
+    percent(ofDirect),
+  ])
+  return aligned(head, rows, 2)
+}
+
+/** Columns under each other, the first few of them to the left. */
+function aligned(head: readonly string[], rows: readonly (readonly string[])[], left: number): string {
   const widths = head.map((text, column) => Math.max(text.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const pad = (row: readonly string[]): string =>
     row
-      .map((cell, column) => (column < 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .map((cell, column) => (column < left ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join('  ')
   return [head, ...rows].map(pad).join('\n')
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { Provider, type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider'
+import { INTERACTION, interactions } from './identity-interactions.ts'
 
 const AUDIENCE = 'countersign'
 const RESOURCE = 'https://countersign.test/'
@@ -31,6 +32,8 @@ export interface TokenOverrides {
 export interface IdentityProvider {
   readonly issuer: string
   readonly audience: 'countersign'
+  /** What it calls the gateway (RFC 8707). */
+  readonly resource: string
   /** The agent `reconciler` (owner olivia), by a client_credentials request over HTTP. */
   agentToken(): Promise<string>
   /** olivia, ann, ben or axel. */
@@ -54,10 +57,15 @@ export async function startIdentityProvider(options: { readonly port?: number } 
   const provider = new Provider(issuer, configuration(await signingKeys(), minted))
   provider.silent = true // Koa's own switch: errors go to whoever asked, not to stderr
   const answer = provider.callback()
-  server.on('request', (request, response) => void answer(request, response))
+  const interact = interactions(provider)
+  server.on('request', (request, response) => {
+    if (request.url?.startsWith(INTERACTION) === true) interact(request, response)
+    else void answer(request, response)
+  })
   return {
     issuer,
     audience: AUDIENCE,
+    resource: RESOURCE,
     agentToken: () => requestAgentToken(issuer),
     personToken: (id) => mint(provider, minted, { subject: id }),
     tokenWith: (overrides) => mint(provider, minted, overrides),
@@ -93,12 +101,28 @@ function configuration(keys: JWK[], minted: WeakMap<object, TokenOverrides>): Co
         token_endpoint_auth_method: 'none',
         redirect_uris: ['http://127.0.0.1/signed-in'],
       },
+      {
+        client_id: 'console',
+        application_type: 'native', // RFC 8252, 7.3: on loopback any port will do
+        token_endpoint_auth_method: 'none',
+        redirect_uris: ['http://127.0.0.1/console/signed-in'],
+      },
     ],
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256'] },
-    ttl: { AccessToken: TTL_SECONDS, ClientCredentials: TTL_SECONDS },
+    ttl: {
+      AccessToken: TTL_SECONDS,
+      ClientCredentials: TTL_SECONDS,
+      Grant: TTL_SECONDS,
+      IdToken: TTL_SECONDS,
+      Interaction: 600,
+      Session: TTL_SECONDS,
+    },
+    pkce: { required: () => true },
+    interactions: { url: (_context, { uid }) => `${INTERACTION}${uid}` },
     findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     features: {
       devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
       clientCredentials: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context, resource) => resourceServer(resource) },
     },

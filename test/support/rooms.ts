@@ -7,7 +7,8 @@ import { ControlResolver, loadControlPack } from '../../engine/controls/index.ts
 import { openEvidenceLog, type EvidenceLog, type FileSystem } from '../../engine/evidence/index.ts'
 import { activatePolicy, approvalJournal } from '../../engine/gateway.ts'
 import { openBundle, PolicyStore } from '../../engine/policy/index.ts'
-import { type Enforceable, GatewaySession } from '../../engine/session.ts'
+import type { Enforceable } from '../../engine/plane.ts'
+import { GatewaySession } from '../../engine/session.ts'
 import { openDatabase } from '../../engine/state/index.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -48,7 +49,11 @@ export const APPROVER: Principal = {
   token_id: 't2',
 }
 
-const EVERYTHING: Enforceable = { maskMethods: ['null', 'redact', 'fixed', 'last4', 'email', 'date-year'], hold: true }
+const EVERYTHING: Enforceable = {
+  maskMethods: ['null', 'redact', 'fixed', 'last4', 'email', 'date-year'],
+  hold: true,
+  limits: true,
+}
 
 export async function openRooms(
   options: { readonly bundle?: string; readonly files?: FileSystem } = {},

@@ -1,14 +1,10 @@
 import type { Socket } from 'node:net'
 import { encodeBackend } from '../../planes/postgres/codec/backend-encoder.ts'
-import type {
-  BackendMessage,
-  FieldDescription,
-  TransactionStatus,
-} from '../../planes/postgres/codec/backend-messages.ts'
+import type { BackendMessage, TransactionStatus } from '../../planes/postgres/codec/backend-messages.ts'
 import { FrameReader } from '../../planes/postgres/codec/frame.ts'
-import { decodeFrontend, formatAt, type FrontendMessage } from '../../planes/postgres/codec/frontend-messages.ts'
+import { decodeFrontend, type FrontendMessage } from '../../planes/postgres/codec/frontend-messages.ts'
 import { Writer } from '../../planes/postgres/codec/writer.ts'
-import { CANARY, CUSTOMERS, NOTES, readScript, type ScriptedStatement } from './scripted-statements.ts'
+import { CANARY, errorFields, fieldsOf, readScript, type ScriptedStatement } from './scripted-statements.ts'
 
 interface Prepared {
   readonly sql: string
@@ -42,13 +38,8 @@ export interface ServerScript {
 }
 
 const ROWS = 3
-const SYNTAX = new Map([
-  ['S', 'ERROR'],
-  ['V', 'ERROR'],
-  ['C', '42601'],
-  ['M', 'syntax error'],
-])
-
+/** Sends what waits: the end of a COPY may be a Query's end as well. */
+const FLUSHING: ReadonlySet<string> = new Set(['sync', 'flush', 'query', 'copyDone', 'copyFail', 'copyData'])
 /**
  * A PostgreSQL server as its protocol sees it: one name space of prepared statements, portals that end with their
  * transaction, implicit transactions, and everything discarded from an error up to Sync. It remembers what it was sent
@@ -58,6 +49,9 @@ export class ScriptedServer {
   readonly received: string[] = []
   readonly executed: Executed[] = []
   terminated = false
+  /** ReadyForQuery that it has said. */
+  readies = 0
+  /** The connection has ended, and what came over it has been taken. */
   readonly closed: Promise<void>
   readonly #socket: Socket
   readonly #script: ServerScript
@@ -70,18 +64,22 @@ export class ScriptedServer {
   #failsAtCommit = false
   #skipping = false
   #taken = 0
+  /** Told how the COPY that it takes rows for ended. */
+  #copying: ((done: boolean) => void) | null = null
   #out = new Writer()
   #cut = 0
   #busy = false
+  #over = false
 
   constructor(socket: Socket, script: ServerScript) {
     this.#socket = socket
     this.#script = script
     socket.on('error', () => undefined)
-    this.closed = new Promise((resolve) => socket.on('close', resolve))
+    let work = Promise.resolve()
+    this.closed = new Promise((resolve) => socket.on('close', () => void work.then(resolve)))
     socket.on('data', (chunk: Buffer) => {
       this.#reader.push(chunk)
-      void this.#work()
+      if (!this.#busy) work = this.#work()
     })
   }
 
@@ -93,28 +91,28 @@ export class ScriptedServer {
   }
 
   async #work(): Promise<void> {
-    if (this.#busy) return
     this.#busy = true
-    while (!this.#socket.destroyed && this.#reader.advance()) {
+    while (!this.#over && this.#reader.advance()) {
       const { type, buffer, bodyStart, end } = this.#reader
       const message = decodeFrontend(type, buffer, bodyStart, end)
       await this.#script.pause()
       if (!this.#skipping || message.kind === 'sync' || message.kind === 'terminate') this.#take(message)
       this.#taken += 1
       for (const { after, says } of this.#script.outbursts) if (after === this.#taken) this.#burst(says)
-      if (!this.#script.buffered || ['sync', 'flush', 'query'].includes(message.kind)) await this.#flush()
+      if (!this.#script.buffered || FLUSHING.has(message.kind) || this.#copying !== null) await this.#flush()
     }
     this.#busy = false
   }
 
   #burst(says: readonly (BackendMessage | 'close')[]): void {
     for (const each of says) {
-      if (each === 'close') this.#socket.end(this.#out.take())
+      if (each === 'close') this.#close()
       else this.#say(each)
     }
   }
 
   #take(message: FrontendMessage): void {
+    if (this.#copying !== null) return this.#copied(this.#copying, message)
     switch (message.kind) {
       case 'query':
         return this.#query(message.sql)
@@ -158,11 +156,37 @@ export class ScriptedServer {
     this.#statements.delete('')
     this.#portals.delete('')
     const script = readScript(sql)
-    if (script === null) this.#fail(SYNTAX)
+    if (script === null) this.#fail(errorFields('42601', 'syntax error'))
     else if (script.length === 0) this.#say({ kind: 'emptyQueryResponse' })
-    else if (script.every((statement) => this.#simple(statement))) this.#commitImplicit()
+    else return this.#simply(script)
+    this.#endQuery()
+  }
+
+  #simply([statement, ...rest]: readonly ScriptedStatement[]): void {
+    if (statement === undefined) {
+      this.#commitImplicit()
+      return this.#endQuery()
+    }
+    if (!this.#simple(statement)) return this.#endQuery()
+    if (this.#copying === null) return this.#simply(rest)
+    this.#copying = (done) => (done ? this.#simply(rest) : this.#endQuery())
+  }
+
+  #endQuery(): void {
     this.#skipping = false
     this.#say(this.#ready())
+  }
+
+  /** Within COPY: rows and their end, nothing else; Sync and Flush are ignored. */
+  #copied(ended: (done: boolean) => void, message: FrontendMessage): void {
+    if (message.kind === 'sync' || message.kind === 'flush') return
+    const bad = message.kind === 'copyData' && message.data.includes('bad')
+    if (message.kind === 'copyData' && !bad) return
+    if (!bad && message.kind !== 'copyDone' && message.kind !== 'copyFail') return this.#fatal('08P01')
+    this.#copying = null
+    if (message.kind === 'copyDone') this.#say({ kind: 'commandComplete', tag: 'COPY 1' })
+    else this.#fail(errorFields(bad ? '22P02' : '57014', 'the COPY failed'))
+    ended(message.kind === 'copyDone')
   }
 
   #simple(statement: ScriptedStatement): boolean {
@@ -177,22 +201,20 @@ export class ScriptedServer {
     this.received.push(sql)
     if (name === '') this.#statements.delete('')
     const script = readScript(sql)
-    if (script === null || script.length > 1) return this.#fail(SYNTAX)
+    if (script === null || script.length > 1) return this.#fail(errorFields('42601', 'syntax error'))
     if (name !== '' && this.#statements.has(name)) return this.#fail(errorFields('42P05', 'it exists already'))
     this.#statements.set(name, { sql, statement: script[0] ?? null })
     this.#say({ kind: 'parseComplete' })
   }
 
-  #bind({ portal, statement, parameters, formats, resultFormats }: Extract<FrontendMessage, { kind: 'bind' }>): void {
+  #bind({ portal, statement, parameters, resultFormats }: Extract<FrontendMessage, { kind: 'bind' }>): void {
     const prepared = this.#statements.get(statement)
     if (prepared === undefined) return this.#fail(errorFields('26000', 'no such prepared statement'))
     if (parameters.length !== (prepared.statement?.parameters ?? 0))
       return this.#fail(errorFields('08P01', 'another number of parameters'))
     if (prepared.statement !== null && !this.#admits(prepared.statement)) return
     if (portal !== '' && this.#portals.has(portal)) return this.#fail(errorFields('42P03', 'the portal exists already'))
-    const values = parameters.map((value, index) =>
-      value === null ? null : value.toString(formatAt(formats, index) === 1 ? 'hex' : 'utf8'),
-    )
+    const values = parameters.map((value) => value?.toString() ?? null)
     this.#portals.set(portal, { prepared, parameters: values, formats: resultFormats, at: 0, done: false })
     this.#say({ kind: 'bindComplete' })
   }
@@ -250,6 +272,10 @@ export class ScriptedServer {
     switch (verb) {
       case 'read':
         return this.#rows(portal, statement, maxRows, wasDone)
+      case 'copy':
+        this.#say({ kind: 'copyInResponse', format: 0, columnFormats: [0] })
+        this.#copying = () => undefined
+        return true
       case 'write':
       case 'late':
         if (verb === 'late') this.#failsAtCommit = true
@@ -332,10 +358,17 @@ export class ScriptedServer {
       kind: 'errorResponse',
       fields: new Map([...errorFields(code, 'going away'), ['S', 'FATAL'], ['V', 'FATAL']]),
     })
+    this.#close()
+  }
+
+  /** Takes nothing more. */
+  #close(): void {
+    this.#over = true
     this.#socket.end(this.#out.take())
   }
 
   #ready(): BackendMessage {
+    this.readies += 1
     return { kind: 'readyForQuery', status: this.#status }
   }
 
@@ -360,30 +393,4 @@ export class ScriptedServer {
       from += size
     }
   }
-}
-
-export function errorFields(code: string, message: string): ReadonlyMap<string, string> {
-  return new Map([
-    ['S', 'ERROR'],
-    ['V', 'ERROR'],
-    ['C', code],
-    ['M', message],
-    ['D', message],
-  ])
-}
-
-function fieldsOf({ verb, target }: ScriptedStatement, formats: readonly (0 | 1)[]): FieldDescription[] | null {
-  if (verb !== 'read' && verb !== 'fail') return null
-  const column = (name: string, tableOid: number, attnum: number, index: number): FieldDescription => ({
-    name,
-    tableOid,
-    attnum,
-    typeOid: 25,
-    typeSize: -1,
-    typeModifier: -1,
-    format: formatAt(formats, index),
-  })
-  return target === 'secret'
-    ? [column('id', CUSTOMERS, 1, 0), column('ssn', CUSTOMERS, 2, 1)]
-    : [column('note', NOTES, 1, 0)]
 }

@@ -36,6 +36,8 @@ const OPTIONS: SessionOptions = {
   maxQueryBytes: 1 << 20,
   maxRowBytes: 1 << 20,
   outboxBytes: 1 << 16,
+  kept: { names: 10_000, bytes: 1 << 20 },
+  idleTransactionMs: 60_000,
   hold: { patienceMs: 1000, heartbeatMs: 1000 },
   graceMs: 200,
 }
@@ -63,8 +65,9 @@ export async function openRig({ server: script, pause = AT_ONCE, options = {}, g
       leftover: Buffer.alloc(0),
       transactionStatus: 'I',
     },
-    enforcer: new Enforcer(about, engine.host(), Date.now),
+    enforcer: new Enforcer(about, engine.host(), { now: Date.now, key: null, maxRowBytes: 1 << 20, estimate: null }),
     options: { ...OPTIONS, ...options },
+    trace: null,
     normalize: async (sql) => {
       await pause()
       return nameScript(sql, known)

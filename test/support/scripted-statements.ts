@@ -1,4 +1,6 @@
 import { NormalizeError } from '../../engine/index.ts'
+import type { FieldDescription } from '../../planes/postgres/codec/backend-messages.ts'
+import { formatAt } from '../../planes/postgres/codec/frontend-messages.ts'
 import {
   Catalog,
   type NormalizedResource,
@@ -12,13 +14,24 @@ export const CANARY = 'canary'
 /** Policy rejects a statement with this word in it; such a text never reaches the server. */
 export const DENIED = 'denied'
 
-export const VERBS = ['read', 'write', 'fail', 'late', 'begin', 'commit', 'rollback', 'deallocate', 'nonsense'] as const
+export const VERBS = [
+  'read',
+  'write',
+  'copy',
+  'fail',
+  'late',
+  'begin',
+  'commit',
+  'rollback',
+  'deallocate',
+  'nonsense',
+] as const
 export type Verb = (typeof VERBS)[number]
 
 /**
  * A statement of the language that scripted clients and servers speak: `[denied ]<verb> <target> #<n>`. `target` is
  * `open`, `secret` (the labelled table), or for `deallocate` the name. `fail` fails when it runs, `late` when its
- * transaction commits. A trailing `$1` takes one parameter.
+ * transaction commits; `copy` takes rows from the client, and fails on one that says `bad`. A trailing `$1` takes one parameter.
  */
 export interface ScriptedStatement {
   readonly sql: string
@@ -91,19 +104,21 @@ const READS: Readonly<Record<string, readonly OutputColumn[]>> = {
 
 function named({ sql, verb, target }: ScriptedStatement): NormalizedStatement {
   const reads = verb === 'read' || verb === 'fail'
-  const writes = verb === 'write' || verb === 'late'
+  const writes = verb === 'write' || verb === 'late' || verb === 'copy'
   const outputs = READS[target] ?? []
   return {
-    kind: reads ? 'select' : writes ? 'insert' : verb,
+    kind: reads ? 'select' : verb === 'copy' ? 'copy_from' : writes ? 'insert' : verb,
     action: { name: `postgres.${verb}`, class: reads ? 'read' : writes ? 'write' : 'control' },
     effectFree: reads,
     resources: reads || writes ? [touched(target, reads)] : [],
     outputs: reads ? outputs : null,
+    copy: null,
     functions: [],
     triggers: [],
     setting: null,
     effect: verb === 'deallocate' ? { kind: 'deallocate', name: target } : { kind: 'none' },
     text: sql,
+    planned: null,
     parameterUses: [],
   }
 }
@@ -113,4 +128,31 @@ function touched(target: string, reads: boolean): NormalizedResource {
   const name = target === 'secret' ? 'public.customers' : 'public.notes'
   if (!reads) return { type: 'table', name, parts: [{ name: first ?? '', uses: ['written'], written: null }] }
   return { type: 'table', name, parts: [first ?? '', ...others].map((part) => ({ name: part, uses: ['output'] })) }
+}
+
+/** As the scripted server describes its result; null where there is none. */
+export function fieldsOf({ verb, target }: ScriptedStatement, formats: readonly (0 | 1)[]): FieldDescription[] | null {
+  if (verb !== 'read' && verb !== 'fail') return null
+  const column = (name: string, tableOid: number, attnum: number, index: number): FieldDescription => ({
+    name,
+    tableOid,
+    attnum,
+    typeOid: 25,
+    typeSize: -1,
+    typeModifier: -1,
+    format: formatAt(formats, index),
+  })
+  return target === 'secret'
+    ? [column('id', CUSTOMERS, 1, 0), column('ssn', CUSTOMERS, 2, 1)]
+    : [column('note', NOTES, 1, 0)]
+}
+
+export function errorFields(code: string, message: string): ReadonlyMap<string, string> {
+  return new Map([
+    ['S', 'ERROR'],
+    ['V', 'ERROR'],
+    ['C', code],
+    ['M', message],
+    ['D', message],
+  ])
 }

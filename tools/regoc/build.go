@@ -159,6 +159,9 @@ func (p *pack) metadata(rules []ruleEntry, controls *controlPack, vectors []self
 		"rules":               rules,
 		"self_test":           vectors,
 	}
+	if reads := readSet(p.modules); reads != nil {
+		metadata["reads"] = reads
+	}
 	if from != nil {
 		metadata["source"] = from
 	}

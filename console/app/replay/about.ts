@@ -7,7 +7,7 @@ import {
   type PolicyInForce,
   type Replay,
 } from '../../../engine/replay/browser.ts'
-import { card, digest, h, terms } from './dom.ts'
+import { card, digest, h, terms } from '../dom.ts'
 
 /** Who; on whose authority; under which rules. */
 export function about(replay: Replay): HTMLElement {

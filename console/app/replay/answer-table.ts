@@ -8,7 +8,7 @@ import {
   type Column,
 } from '../../../engine/replay/browser.ts'
 import { maskChip } from './chips.ts'
-import { button, digest, h } from './dom.ts'
+import { button, digest, h } from '../dom.ts'
 
 /** Rows at first sight. */
 const AT_FIRST = 12

@@ -1,5 +1,5 @@
 import { offset, tagsOf, VERDICTS, visible, type Hold, type Replay, type Step } from '../../../engine/replay/browser.ts'
-import { h } from './dom.ts'
+import { h } from '../dom.ts'
 
 /** More marks than this are a bar: those that something happened at stay. */
 const MARKS = 400

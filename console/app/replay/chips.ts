@@ -1,5 +1,5 @@
 import { VERDICTS, visible, type Step, type Tag } from '../../../engine/replay/browser.ts'
-import { h } from './dom.ts'
+import { h } from '../dom.ts'
 
 /** A verdict is a word and a shape, never a colour alone. */
 export function verdictChip(verdict: Step['verdict']): HTMLElement {

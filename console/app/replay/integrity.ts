@@ -5,7 +5,7 @@ import {
   type SessionCheck,
   type SessionEvidence,
 } from '../../../engine/replay/browser.ts'
-import { button, h, section } from './dom.ts'
+import { button, h, section } from '../dom.ts'
 
 const NAMES: Readonly<Record<Check['name'], string>> = {
   bytes: 'Bytes',

@@ -9,7 +9,7 @@ import {
 import './replay.css'
 import { about } from './about.ts'
 import { axis } from './axis.ts'
-import { h, section } from './dom.ts'
+import { h, section } from '../dom.ts'
 import { Integrity } from './integrity.ts'
 import { Player } from './player.ts'
 import { summary } from './summary.ts'

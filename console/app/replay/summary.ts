@@ -1,5 +1,5 @@
 import { duration, tagsOf, utc, visible, type Replay, type Tag } from '../../../engine/replay/browser.ts'
-import { h } from './dom.ts'
+import { h } from '../dom.ts'
 
 /** Who, when, and how much of what: the first thing an examiner reads. */
 export function summary(replay: Replay): HTMLElement {

@@ -1,5 +1,5 @@
 import { utc, visible, type Replay } from '../../../engine/replay/browser.ts'
-import { h, section } from './dom.ts'
+import { h, section } from '../dom.ts'
 
 /** Which requirements the session's decisions are evidence for. */
 export function controls({ controls: uses }: Replay): HTMLElement {

@@ -14,7 +14,7 @@ import {
 import { answerText, waited } from './about.ts'
 import { answerTable } from './answer-table.ts'
 import { maskChip, tagChip, verdictChip } from './chips.ts'
-import { digest, h } from './dom.ts'
+import { digest, h } from '../dom.ts'
 
 /** What went wrong beside the statements: an answer that couldn't be masked with certainty was withheld. */
 export function alarms({ alarms: all }: Replay): readonly HTMLElement[] {

@@ -1,5 +1,5 @@
 import { TAGS, tagsOf, type Replay, type Step, type Tag } from '../../../engine/replay/browser.ts'
-import { button, h } from './dom.ts'
+import { button, h } from '../dom.ts'
 import type { Player } from './player.ts'
 
 /** Tags with a jump of their own, and the key for it. */

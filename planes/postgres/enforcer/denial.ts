@@ -8,6 +8,7 @@ import {
   ProtocolError,
   UpstreamError,
 } from '../../../engine/index.ts'
+import type { Overrun } from './answer-limit.ts'
 
 /** An ErrorResponse or NoticeResponse of the gateway's own, in PostgreSQL's fields. */
 export interface Denial {
@@ -32,11 +33,13 @@ export const SQLSTATE = {
   invalidCatalogName: '3D000',
   featureNotSupported: '0A000',
   syntaxError: '42601',
+  programLimitExceeded: '54000',
   statementTooComplex: '54001',
   undefinedPreparedStatement: '26000',
   undefinedCursor: '34000',
   duplicatePreparedStatement: '42P05',
   failedTransaction: '25P02',
+  idleTransaction: '25P03',
   protocolViolation: '08P01',
   connectionFailure: '08006',
   ioError: '58030',
@@ -57,6 +60,17 @@ export function denialOfDecision(decision: Decision): Denial {
       : `refused by policy: ${first?.message ?? 'no rule allows this'}`,
     ...(detail === '' ? {} : { detail }),
     hint: `Decision ${decision.id}, rule ${first?.rule ?? 'no_rule'}.${waiting ? ' Send the same statement again once it is approved.' : ''}`,
+  }
+}
+
+/** An answer that ran into a limit of its decision. */
+export function denialOfOverrun({ kind, allowed }: Overrun, decision: Decision): Denial {
+  const unit = { rows: 'rows', bytes: 'bytes of rows', time: 'milliseconds' }[kind]
+  return {
+    severity: 'ERROR',
+    code: kind === 'time' ? SQLSTATE.queryCanceled : SQLSTATE.programLimitExceeded,
+    message: `policy allows ${allowed} ${unit} of this statement, and the rest is not handed out`,
+    hint: `Decision ${decision.id}. Ask for less: fewer rows, fewer columns, a narrower condition.`,
   }
 }
 
@@ -82,6 +96,9 @@ export function fatalOf(error: unknown): Denial {
       message: 'the audit log cannot be written, so nothing is answered',
       hint: error.code,
     }
+  }
+  if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_LIMIT') {
+    return { severity, code: SQLSTATE.programLimitExceeded, message: error.message, hint: error.code }
   }
   if (error instanceof IdentityError)
     return { severity, code: sqlstateOf(error), message: error.message, hint: error.code }
@@ -112,8 +129,10 @@ function sqlstateOf(error: CountersignError): string {
   if (error instanceof ObligationError) return SQLSTATE.insufficientPrivilege
   if (error instanceof IdentityError) return SQLSTATE.invalidPassword
   if (error instanceof EvidenceError) return SQLSTATE.ioError
-  if (error instanceof ProtocolError)
+  if (error instanceof ProtocolError) {
+    if (error.code === 'ERR_PROTOCOL_IDLE') return SQLSTATE.idleTransaction
     return error.code === 'ERR_PROTOCOL_TLS' ? SQLSTATE.invalidAuthorization : SQLSTATE.protocolViolation
+  }
   if (error instanceof UpstreamError)
     return error.code === 'ERR_UPSTREAM_CLOSED' ? SQLSTATE.adminShutdown : SQLSTATE.connectionFailure
   return SQLSTATE.internalError

@@ -5,6 +5,7 @@ import type {
   FieldMask,
   JsonObject,
   Labels,
+  Limits,
   PlaneHost,
   Principal,
   RequestContext,
@@ -14,12 +15,16 @@ import type {
 } from '../../../engine/index.ts'
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
-import type { Catalog, NormalizedStatement } from '../normalizer/index.ts'
+import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
+import type { Estimate } from '../estimates.ts'
 import { accessParts } from '../normalizer/index.ts'
+import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
-import { type ColumnMask, RowMasker } from './row-masker.ts'
-import { RunningStatement } from './running-statement.ts'
+import { CopyMasker } from './copy-masker.ts'
+import type { MaskingKey } from './masking-key.ts'
+import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
+import { type Copying, RunningStatement } from './running-statement.ts'
 
 /** Whose statement it is, and over which connection. */
 export interface Client {
@@ -41,11 +46,24 @@ export interface Invocation {
   readonly bound: string
   readonly resultFormats: readonly number[]
   readonly transaction: RequestContext['transaction']
+  /** What of its portal's answer earlier executions have handed out. */
+  readonly spent: Spent
   /** Judge it as prepared only: it will be parsed, not run. */
   readonly prepareOnly: boolean
   /** Names the same statement again, after a hold: the catalogue may have changed. */
   again(): Promise<Pick<Invocation, 'statement' | 'catalog'>>
   onComplete?(): void
+}
+
+export interface EnforcerOptions {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Of the mask methods that need one; null where none is configured. */
+  readonly key: MaskingKey | null
+  /** The largest row of a COPY, in bytes, that is held to be masked. */
+  readonly maxRowBytes: number
+  /** Asks the server what it expects of a statement; null where policy isn't to be told. */
+  readonly estimate: ((text: string) => Promise<Estimate | null>) | null
 }
 
 export type Judged =
@@ -54,8 +72,8 @@ export type Judged =
 
 const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
-/** What the session can't carry, whatever policy says of it: rows of the client's, messages outside any statement. */
-const NOT_CARRIED: ReadonlySet<string> = new Set(['copy_from', 'listen', 'unlisten', 'notify'])
+/** What the session can't carry, whatever policy says of it: messages outside any statement. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['listen', 'unlisten', 'notify'])
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
 
@@ -63,26 +81,29 @@ const ATTEMPTS = 3
 export class Enforcer {
   readonly #client: Client
   readonly #host: PlaneHost
-  readonly #now: () => number
+  readonly #options: EnforcerOptions
+  #ms = 0
+  #timestamp = ''
 
-  constructor(client: Client, host: PlaneHost, now: () => number) {
+  constructor(client: Client, host: PlaneHost, options: EnforcerOptions) {
+    this.#options = options
     this.#client = client
     this.#host = host
-    this.#now = now
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
+    const observed = await this.#observed(invocation)
     const effectFree = invocation.prepareOnly || invocation.statement.effectFree
     let current = invocation
     for (let attempt = 1; ; attempt += 1) {
       const labels = this.#host.labels()
       try {
-        const decision = await this.#client.session.decide(this.#request(current, labels), {
+        const decision = await this.#client.session.decide(this.#request(current, labels, observed), {
           ...options,
           effectFree,
           again: async () => {
             current = { ...invocation, ...(await invocation.again()) }
-            return this.#request(current, this.#host.labels())
+            return this.#request(current, this.#host.labels(), observed)
           },
         })
         return await this.#carryOut(decision, current, labels)
@@ -117,26 +138,28 @@ export class Enforcer {
       return { kind: 'denied', denial: denialOfDecision(decision) }
     const { statement, catalog, resultFormats, prepareOnly } = invocation
     const sensitive = isSensitive(statement, labels)
-    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], {
-      resultFormats,
-      sensitive,
-    })
+    const limits = prepareOnly ? undefined : verdict.limits
+    const plan =
+      uncuttable(statement, limits) ??
+      planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
     if (plan instanceof CountersignError) {
       // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
       return { kind: 'denied', denial: denialOfRefusal(plan, decision) }
     }
     const outputs = prepareOnly ? null : statement.outputs
-    const copying = copies(statement) && !prepareOnly
+    const { key } = this.#options
     const running = new RunningStatement({
       session: this.#client.session,
       decision,
       columns: outputs?.length ?? null,
-      copies: copying,
-      answerColumns: outputs === null || copying ? null : answerColumns(outputs, plan),
-      masker: plan.length === 0 ? null : new RowMasker(plan, outputs?.length ?? 0),
-      masks: plan.map(({ field, method }) => ({ field, method })),
+      takesCopy: statement.kind === 'copy_from' && !prepareOnly,
+      copy: prepareOnly || statement.copy === null ? null : this.#copying(statement.copy, plan),
+      answerColumns: outputs === null ? null : answerColumns(outputs, plan),
+      masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
+      masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
       sensitive,
+      limit: limits === undefined ? null : new AnswerLimit(limits, invocation.spent),
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,
       checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
@@ -145,7 +168,21 @@ export class Enforcer {
     return { kind: 'run', running }
   }
 
-  #request(invocation: Invocation, labels: Labels): AccessRequest {
+  #copying({ columns, form }: CopyOut, plan: readonly ColumnMask[]): Copying {
+    const masker = plan.length === 0 || form === null ? null : new CopyMasker(plan, columns.length, form, this.#options)
+    return { columns: columns.length, binary: form === null ? null : form.kind === 'binary', masker }
+  }
+
+  /** What the server expects of it, where that is asked for. Functions that aren't the server's own might run as it plans. */
+  async #observed({ statement, prepareOnly }: Invocation): Promise<AccessRequest['observed']> {
+    const { estimate } = this.#options
+    if (estimate === null) return undefined
+    const { planned, functions } = statement
+    const safe = !prepareOnly && planned !== null && functions.every((name) => name.startsWith('pg_catalog.'))
+    return { estimate: safe ? await estimate(planned) : null }
+  }
+
+  #request(invocation: Invocation, labels: Labels, observed: AccessRequest['observed']): AccessRequest {
     const { principal, session, source } = this.#client
     const { statement, transaction, prepareOnly } = invocation
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
@@ -158,16 +195,25 @@ export class Enforcer {
       context: {
         plane: 'postgres',
         session: session.id,
-        time: new Date(this.#now()).toISOString(),
+        time: this.#time(),
         source,
         transaction,
         approvals: [],
       },
       block,
+      ...(observed === undefined ? {} : { observed }),
       recorded: recordedView(invocation, labels, resources, block, known),
       bound: invocation.bound,
       labels_revision: labels.revision,
     }
+  }
+
+  // Many requests share a millisecond.
+  #time(): string {
+    const ms = this.#options.now()
+    if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
+    this.#ms = ms
+    return this.#timestamp
   }
 
   #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
@@ -183,41 +229,48 @@ export class Enforcer {
   }
 }
 
+/** A write that is done can't be cut short: it either is refused or hands out all that it returns. */
+function uncuttable({ effectFree, kind }: NormalizedStatement, limits: Limits | undefined): ObligationError | null {
+  if (effectFree || (limits?.max_rows === undefined && limits?.max_bytes === undefined)) return null
+  const message = `the rows of ${kind} can not be limited, because it has done its work by the time they come`
+  return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
+}
+
 interface PlannedMask extends ColumnMask {
   readonly field: string
 }
+
+const NO_MASKS: readonly PlannedMask[] = []
 
 /** What to rewrite in the answer; an error where the session can't carry the statement, or not with these masks. */
 function planOf(
   statement: NormalizedStatement,
   masks: readonly FieldMask[],
-  how: { readonly resultFormats: readonly number[]; readonly sensitive: boolean },
+  resultFormats: readonly number[],
 ): readonly PlannedMask[] | CountersignError {
   if (NOT_CARRIED.has(statement.kind)) {
     const message = `${statement.kind} is allowed, but not carried by this gateway yet`
     return new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', message)
   }
-  const plan = maskPlan(statement, masks, how.resultFormats)
-  // Its bytes carry no columns: none could be masked, and none could be held against lineage as they come.
-  if (plan instanceof ObligationError || !copies(statement) || (!how.sensitive && masks.length === 0)) return plan
+  const { copy } = statement
+  if (copy === null) return maskPlan(statement.outputs ?? [], masks, resultFormats)
+  const plan = maskPlan(copy.columns, masks, copy.form?.kind === 'binary' ? [1] : [])
+  if (plan instanceof ObligationError || plan.length === 0 || copy.form !== null) return plan
   const message =
-    'COPY hands out a labelled table as bytes without columns, which can not be masked: SELECT from it instead'
+    'rows that COPY writes with these options can not be masked: use text, csv or binary, in UTF-8, with single-byte separators'
   return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
-}
-
-function copies({ kind }: NormalizedStatement): boolean {
-  return kind === 'copy_to'
 }
 
 /** Which result columns to rewrite; an error where a masked field comes out as anything but itself. */
 function maskPlan(
-  statement: NormalizedStatement,
+  columns: readonly OutputColumn[],
   masks: readonly FieldMask[],
   resultFormats: readonly number[],
 ): readonly PlannedMask[] | ObligationError {
+  if (masks.length === 0) return NO_MASKS
   const methods = new Map(masks.map((mask) => [mask.field, mask.method]))
   const plan: PlannedMask[] = []
-  for (const [index, output] of (statement.outputs ?? []).entries()) {
+  for (const [index, output] of columns.entries()) {
     const masked = output.sources
       .map(({ resource, part }) => `${resource}.${part}`)
       .flatMap((field) => ({ field, method: methods.get(field) }))

@@ -1,10 +1,22 @@
-import { type MaskMethod, ObligationError, ProtocolError } from '../../../engine/index.ts'
+import { MASK_METHODS, type MaskMethod, ObligationError, ProtocolError } from '../../../engine/index.ts'
 import { RowFields } from '../codec/row-fields.ts'
 import type { Writer } from '../codec/writer.ts'
-import { valueMask, type ValueMask } from './value-mask.ts'
+import type { MaskingKey } from './masking-key.ts'
+import type { ValueMask } from './value-form.ts'
+import { valueMask } from './value-mask.ts'
 
-/** Methods that a result's columns can be masked by. `hash` and `pseudonym` need a key, which a plane has none of. */
-export const ENFORCED_METHODS: readonly MaskMethod[] = ['null', 'redact', 'fixed', 'last4', 'email', 'date-year']
+/** Methods that need a key. */
+const KEYED: ReadonlySet<MaskMethod> = new Set<MaskMethod>(['hash', 'pseudonym'])
+
+/** Methods that a result's columns can be masked by. */
+export function enforcedMethods(key: MaskingKey | null): readonly MaskMethod[] {
+  return MASK_METHODS.filter((method) => key !== null || !KEYED.has(method))
+}
+
+/** The key that a method hides values under, as the record names it. */
+export function keyOf(method: MaskMethod, key: MaskingKey | null): { readonly key?: string } {
+  return key !== null && KEYED.has(method) ? { key: key.id } : {}
+}
 
 /** One column of a result to hide. `typeOid`: of the base type where the column has a domain. `format`: 0 text, 1 binary. */
 export interface ColumnMask {
@@ -35,7 +47,7 @@ export class RowMasker {
   readonly #fields = new RowFields()
 
   /** `masks`: by ascending index, below `columns`. Throws ObligationError otherwise: a mask out of place hides nothing. */
-  constructor(masks: readonly ColumnMask[], columns: number) {
+  constructor(masks: readonly ColumnMask[], columns: number, key: MaskingKey | null) {
     for (const [position, { index }] of masks.entries()) {
       if (index <= (masks[position - 1]?.index ?? -1) || index >= columns) throw misplaced(index, columns)
     }
@@ -43,7 +55,7 @@ export class RowMasker {
     this.#columns = columns
     this.#masked = masks.map(({ index, method, typeOid, format }) => ({
       index,
-      mask: valueMask(method, typeOid, format),
+      mask: valueMask(method, typeOid, format, key),
       lengthAt: 0,
       end: 0,
       result: 'in-place',

@@ -1,10 +1,23 @@
-import type { Decision, FieldMask, Outcome, Session } from '../../../engine/index.ts'
-import { ProtocolError } from '../../../engine/index.ts'
-import type { FieldDescription } from '../codec/backend-messages.ts'
+import type { AppliedMask, Decision, Outcome, Session } from '../../../engine/index.ts'
+import { ObligationError, ProtocolError } from '../../../engine/index.ts'
+import type { CopyResponse, FieldDescription } from '../codec/backend-messages.ts'
 import type { Writer } from '../codec/writer.ts'
+import type { AnswerLimit, Overrun } from './answer-limit.ts'
 import type { AnswerColumn } from './answer-columns.ts'
+import type { CopyMasker } from './copy-masker.ts'
+import { type Denial, denialOfOverrun } from './denial.ts'
+import { IncomingCopy } from './incoming-copy.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
 import type { RowMasker } from './row-masker.ts'
+
+/** A COPY as it was judged. */
+export interface Copying {
+  readonly columns: number
+  /** Null where its options were not understood. */
+  readonly binary: boolean | null
+  /** Null where nothing is masked. */
+  readonly masker: CopyMasker | null
+}
 
 /** What the enforcer found out about a statement before it let it run. */
 export interface Enforcement {
@@ -14,15 +27,19 @@ export interface Enforcement {
   readonly columns: number | null
   readonly answerColumns: readonly AnswerColumn[] | null
   /** A COPY to the client: its rows come as bytes, not as rows of columns. */
-  readonly copies: boolean
+  readonly copy: Copying | null
+  /** A COPY from the client. */
+  readonly takesCopy: boolean
   /** Null where nothing is masked. */
   readonly masker: RowMasker | null
-  readonly masks: readonly FieldMask[]
+  readonly masks: readonly Omit<AppliedMask, 'count'>[]
   /** It touches a labelled table: the server's error and notice text is withheld. */
   readonly sensitive: boolean
   /** It may change something. */
   readonly writes: boolean
   readonly resultFormats: readonly number[]
+  /** Null where as much may be handed out as there is. */
+  readonly limit: AnswerLimit | null
   /** Throws when the server's own description of the result contradicts lineage. */
   checkFields(fields: readonly FieldDescription[] | null): void
   /** The server confirmed it: what it does to the session (names, transaction). */
@@ -36,14 +53,18 @@ export interface Enforcement {
 export class RunningStatement {
   readonly #is: Enforcement
   readonly #recorded: RecordedAnswer
+  /** The rows that the client sends; null where the statement takes none. */
+  readonly incoming: IncomingCopy | null
   #begun = false
   #described = false
   #copying: 'before' | 'open' | 'done' = 'before'
   #settled: Promise<void> | null = null
+  readonly #ended = Promise.withResolvers<void>()
 
   constructor(enforcement: Enforcement) {
     this.#is = enforcement
     this.#recorded = new RecordedAnswer(enforcement.resultFormats, enforcement.answerColumns)
+    this.incoming = enforcement.takesCopy ? new IncomingCopy() : null
   }
 
   get sensitive(): boolean {
@@ -52,6 +73,31 @@ export class RunningStatement {
 
   get writes(): boolean {
     return this.#is.writes
+  }
+
+  /** The limit that its answer ran into; what the server still sends of it is not handed out. */
+  get overrun(): Overrun | null {
+    return this.#is.limit?.overrun ?? null
+  }
+
+  /** What the client is told of that. */
+  get overrunDenial(): Denial | null {
+    const { overrun } = this
+    return overrun === null ? null : denialOfOverrun(overrun, this.#is.decision)
+  }
+
+  get timeoutMs(): number | null {
+    return this.#is.limit?.timeoutMs ?? null
+  }
+
+  /** Its time is up. */
+  expire(): void {
+    this.#is.limit?.expire()
+  }
+
+  /** Resolves when its outcome is recorded. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
   }
 
   /** The server has described its result, and lineage agreed. */
@@ -72,8 +118,8 @@ export class RunningStatement {
   }
 
   /**
-   * Masks and records one DataRow. `null`: the frame goes out where it lies; else it was rebuilt into `out`. Returns the
-   * durability of a full recording frame through `gate`.
+   * Masks and records one DataRow. `passed`: the frame goes out where it lies; `rebuilt`: what stands in `out` does;
+   * `dropped`: it is beyond a limit. The durability of a full recording frame goes through `gate`.
    */
   row(
     buffer: Buffer,
@@ -82,38 +128,67 @@ export class RunningStatement {
     end: number,
     out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): boolean {
-    const { masker, columns } = this.#is
+  ): 'passed' | 'rebuilt' | 'dropped' {
+    const { masker, columns, limit } = this.#is
     if (columns === null || end < bodyStart + 2 || buffer.readUInt16BE(bodyStart) !== columns)
       throw unexpectedColumns(columns)
+    if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const before = out.length
     const rebuilt = masker !== null && masker.mask(buffer, start, bodyStart, end, out) === 'rebuilt'
     const full = rebuilt ? this.#recordRebuilt(out.peek(before)) : this.#recorded.row(buffer, start, bodyStart, end)
     if (full) this.flush(gate)
-    return rebuilt
+    return rebuilt ? 'rebuilt' : 'passed'
   }
 
-  /** The server begins a COPY to the client. Throws where the statement is none. */
-  copyOut(): void {
-    if (this.#copying !== 'before' || !this.#is.copies) throw unexpectedCopy()
+  /** The server begins a COPY to the client. Throws where the statement is none, or was judged to be another. */
+  copyOut({ format, columnFormats }: Pick<CopyResponse, 'format' | 'columnFormats'>): void {
+    const { copy } = this.#is
+    if (this.#copying !== 'before' || copy === null) throw unexpectedCopy()
+    if (columnFormats.length !== copy.columns || (copy.binary !== null && copy.binary !== (format === 1))) {
+      throw new ObligationError(
+        'ERR_OBLIGATION_UNENFORCEABLE',
+        'the server copies other columns than the statement was judged to, so its answer is withheld; the schema may just have changed: send the statement again',
+      )
+    }
     this.#copying = 'open'
   }
 
-  /** Records one CopyData, which goes out as it lies. */
+  /** The same for one CopyData, which counts as one row. */
   copyData(
     buffer: Buffer,
     start: number,
     bodyStart: number,
     end: number,
+    out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): void {
+  ): 'passed' | 'rebuilt' | 'dropped' {
     if (this.#copying !== 'open') throw unexpectedCopy()
-    if (this.#recorded.copied(buffer, start, bodyStart, end)) this.flush(gate)
+    const { limit } = this.#is
+    if (limit !== null && !limit.admits(end - start)) return 'dropped'
+    const masker = this.#is.copy?.masker ?? null
+    if (masker === null) {
+      if (this.#recorded.copied(buffer, start, bodyStart, end)) this.flush(gate)
+      return 'passed'
+    }
+    const before = out.length
+    out.begin(buffer[start] ?? 0)
+    masker.take(buffer, bodyStart, end, out)
+    out.end()
+    const frame = out.peek(before)
+    if (this.#recorded.copied(frame, 0, 5, frame.length)) this.flush(gate)
+    return 'rebuilt'
   }
 
   copyDone(): void {
     if (this.#copying !== 'open') throw unexpectedCopy()
+    if (this.overrun === null) this.#is.copy?.masker?.finish()
     this.#copying = 'done'
+  }
+
+  /** The server asks for the client's rows. False: the client has gone. Throws where the statement takes none. */
+  copyIn(): boolean {
+    if (this.incoming === null) throw unexpectedCopy()
+    return this.incoming.begin()
   }
 
   /** Sends what was recorded so far on its way to the disk. */
@@ -125,7 +200,8 @@ export class RunningStatement {
 
   /** Its answer ended well. */
   complete(tag: string): Promise<void> {
-    if (this.#is.copies && this.#copying !== 'done') throw unexpectedCopy()
+    if (this.#is.copy !== null && this.#copying !== 'done') throw unexpectedCopy()
+    if (this.incoming?.sent === false) throw unexpectedCopy()
     this.#is.onComplete?.()
     return this.#end({ end: tag }, { status: 'ok', error: null, rows: this.#rowsOf(tag) })
   }
@@ -133,6 +209,11 @@ export class RunningStatement {
   /** The server refused it, or skipped it after an earlier failure. */
   fail(sqlstate: string): Promise<void> {
     return this.#end({ error: sqlstate }, { status: 'failed', error: sqlstate, rows: 0 })
+  }
+
+  /** Its answer ran into a limit; what is within has been handed out. */
+  cutOff({ code }: Denial): Promise<void> {
+    return this.#end({ error: code }, { status: 'failed', error: code, rows: this.#recorded.rows })
   }
 
   /** Nobody can tell whether it took effect: the server, the client or the gateway went away in the middle. */
@@ -148,25 +229,27 @@ export class RunningStatement {
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
   ): Promise<void> {
-    this.#settled ??= this.#settle(end, how)
+    this.#settled ??= this.#settle(end, how).finally(() => this.#ended.resolve())
     return this.#settled
   }
 
-  /** Last frame and outcome are queued together and share one write to the disk. */
-  async #settle(
+  /** Last frame and outcome are queued together and share one write to the disk, and then one promise. */
+  #settle(
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
   ): Promise<void> {
-    const { session, decision, masker, masks } = this.#is
-    const body = this.#recorded.finish(end)
+    const { session, decision, masker, copy, masks } = this.#is
+    const sent = this.incoming?.end()
+    const body = { ...this.#recorded.finish(end), ...(sent === undefined ? {} : { sent: { ...sent } }) }
     const frame = session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body })
-    const counts = masker?.counts ?? []
+    const counts = (masker ?? copy?.masker)?.counts ?? []
     const outcome: Outcome = {
       ...how,
-      bytes: this.#recorded.bytes,
+      bytes: this.#recorded.bytes + (sent?.bytes ?? 0),
       masks: masks.map((mask, index) => ({ ...mask, count: counts[index] ?? 0 })),
     }
-    await Promise.all([frame, session.settle(decision, outcome)])
+    const settled = session.settle(decision, outcome)
+    return settled === frame ? settled : Promise.all([frame, settled]).then(() => undefined)
   }
 
   /** The count in the server's tag (`INSERT 0 1`, `SELECT 5`), else the rows that came. */

@@ -1,13 +1,15 @@
 import type { CopyStmt, CreateTableAsStmt, Node } from 'libpg-query'
 import { bodyOf, names } from './ast.ts'
+import type { Relation } from './catalog.ts'
 import { created, refuseTemporary } from './definition-statement.ts'
 import type { Outcome } from './normalized.ts'
 import { unsupported } from './refusal.ts'
-import { consumedQuery } from './row-statement.ts'
+import { copyForm } from './copy-form.ts'
+import { consumedQuery, rowStatement } from './row-statement.ts'
 import { relationOf } from './relations.ts'
 import type { Walk } from './walk.ts'
 
-/** COPY to or from the client. Its rows come as bytes that carry no columns, so none of them can be masked. */
+/** COPY to or from the client. */
 export function copyStatement(walk: Walk, stmt: CopyStmt): Outcome {
   if (stmt.filename !== undefined || stmt.is_program === true) {
     throw unsupported("COPY with a file or a program of the server's is not covered: use STDIN or STDOUT")
@@ -17,17 +19,19 @@ export function copyStatement(walk: Walk, stmt: CopyStmt): Outcome {
 }
 
 /** As `SELECT columns FROM ONLY table` or as the query that stands in it. */
-function copyTo(walk: Walk, { relation, query, attlist }: CopyStmt): Outcome {
-  const targetList = names(attlist).map((name): Node => ({
+function copyTo(walk: Walk, stmt: CopyStmt): Outcome {
+  const { relation, query, attlist } = stmt
+  const listed = names(attlist)
+  const columns = listed.length > 0 || relation === undefined ? listed : storedColumns(relationOf(walk, relation))
+  const targetList = columns.map((name): Node => ({
     ResTarget: { val: { ColumnRef: { fields: [{ String: { sval: name } }] } } },
   }))
-  const star: Node = { ResTarget: { val: { ColumnRef: { fields: [{ A_Star: {} }] } } } }
   const select: Node | undefined =
     relation === undefined
       ? query
       : {
           SelectStmt: {
-            targetList: targetList.length === 0 ? [star] : targetList,
+            targetList,
             fromClause: [{ RangeVar: relation }],
             op: 'SETOP_NONE',
           },
@@ -35,9 +39,14 @@ function copyTo(walk: Walk, { relation, query, attlist }: CopyStmt): Outcome {
   if (select === undefined || bodyOf('SelectStmt', select) === undefined) {
     throw unsupported('COPY of anything but a table or a SELECT is not covered')
   }
-  const inner = consumedQuery(walk, select)
+  const inner = rowStatement(walk, select)
   if (inner.kind !== 'select') throw unsupported('COPY of a statement that changes something is not covered')
-  return { ...inner, kind: 'copy_to' }
+  return { ...inner, kind: 'copy_to', outputs: null, copy: { columns: inner.outputs ?? [], form: copyForm(stmt) } }
+}
+
+/** Those of a table; a generated one is left out unless it is named. */
+function storedColumns(relation: Relation): readonly string[] {
+  return relation.columns.filter(({ generated }) => generated === null).map(({ name }) => name)
 }
 
 /** As an INSERT of rows that nobody has seen yet. */

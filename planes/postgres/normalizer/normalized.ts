@@ -1,5 +1,6 @@
 import type { Action, ActionClass, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource, RelationKind } from './catalog.ts'
+import type { CopyForm } from './copy-form.ts'
 import type { WrittenValue } from './findings.ts'
 
 /** A table or view that a statement names or reaches, and how it uses its columns. */
@@ -27,6 +28,12 @@ export interface OutputColumn {
   readonly copy: boolean
   /** As RowDescription will tell it; null where not inferred. A plain column always has one. */
   readonly typeOid: number | null
+}
+
+/** What a COPY hands out. `form`: null where its options say more than is understood. */
+export interface CopyOut {
+  readonly columns: readonly OutputColumn[]
+  readonly form: CopyForm | null
 }
 
 /** A column that a parameter is compared with or written to. */
@@ -66,6 +73,8 @@ export interface NormalizedStatement {
   readonly resources: readonly NormalizedResource[]
   /** Result columns in order; null where it returns no rows. */
   readonly outputs: readonly OutputColumn[] | null
+  /** A COPY to the client: its rows come as bytes. */
+  readonly copy: CopyOut | null
   /** Schema-qualified, sorted. */
   readonly functions: readonly string[]
   /** Triggers that a write sets off: `public.accounts: accounts_audit (bank.audit_trg)`. */
@@ -74,6 +83,8 @@ export interface NormalizedStatement {
   readonly effect: SessionEffect
   /** Its text without literals and comments. */
   readonly text: string
+  /** Its own text, where the server can be asked for its plan; never recorded. */
+  readonly planned: string | null
   /** By parameter, `$1` first: empty where it meets no column, `unknown` where that can't be told. */
   readonly parameterUses: readonly (readonly ParameterUse[] | 'unknown')[]
 }
@@ -85,6 +96,7 @@ export interface Outcome {
   readonly effectFree?: boolean
   readonly resources?: readonly NormalizedResource[]
   readonly outputs?: readonly OutputColumn[] | null
+  readonly copy?: CopyOut | null
   readonly functions?: readonly string[]
   readonly triggers?: readonly string[]
   readonly setting?: Setting | null
@@ -92,18 +104,20 @@ export interface Outcome {
   readonly parameterUses?: NormalizedStatement['parameterUses']
 }
 
-export function complete(outcome: Outcome, text: string): NormalizedStatement {
+export function complete(outcome: Outcome, text: string, planned: string | null): NormalizedStatement {
   return {
     kind: outcome.kind,
     action: { name: `postgres.${outcome.kind}`, class: outcome.class },
     effectFree: outcome.effectFree ?? false,
     resources: outcome.resources ?? [],
     outputs: outcome.outputs ?? null,
+    copy: outcome.copy ?? null,
     functions: outcome.functions ?? [],
     triggers: outcome.triggers ?? [],
     setting: outcome.setting ?? null,
     effect: outcome.effect ?? { kind: 'none' },
     text,
+    planned,
     parameterUses: outcome.parameterUses ?? [],
   }
 }

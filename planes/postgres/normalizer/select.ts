@@ -103,12 +103,18 @@ function values(analysis: Analysis, stmt: SelectStmt, level: Scope): readonly Co
   const rows = all('List', stmt.valuesLists).map(({ items = [] }) =>
     items.map((node, index) => ({ name: `column${index + 1}`, value: analysis.value(node, level) })),
   )
-  const [first = [], ...rest] = rows
-  const columns = rest.reduce<readonly Column[]>(mergeColumns, first)
+  const columns = mergeRows(rows)
   analysis.budget.spend(rows.length * columns.length)
   if (analysis.strict) for (const { value } of columns) if (!value.copy) analysis.findings.use(value, 'derived')
   orderBy(analysis, stmt.sortClause, columns, level)
   return columns
+}
+
+/** Neighbour with neighbour: one after the other would copy all that went before for each of 65,535 parameters. */
+function mergeRows(rows: readonly (readonly Column[])[]): readonly Column[] {
+  if (rows.length < 2) return rows[0] ?? []
+  const half = rows.length >> 1
+  return mergeColumns(mergeRows(rows.slice(0, half)), mergeRows(rows.slice(half)))
 }
 
 function distinct(

@@ -21,8 +21,8 @@ export type ExpectedReply =
   | { readonly kind: 'empty' }
   /** A simple Query: its statements answer one after another; an entry `ready` follows. */
   | { readonly kind: 'query'; readonly statements: readonly RunningStatement[]; next: number }
-  /** ReadyForQuery, after a Sync or a simple Query. */
-  | { readonly kind: 'ready' }
+  /** ReadyForQuery, after a Sync or a simple Query. `swallow`: another follows, which the client gets. */
+  | { readonly kind: 'ready'; swallow?: boolean }
   /** A message of ours that makes the server fail its transaction; its ErrorResponse is ours to drop. */
   | { readonly kind: 'poison' }
   /** Bytes of the gateway's own. */
@@ -47,6 +47,7 @@ export class ExpectedReplies {
   /** Entries `ready` pushed and taken so far. */
   #asked = 0
   #answered = 0
+  #idle: PromiseWithResolvers<void> | null = null
   #waiting: { readonly answered: number; resolve(): void; reject(reason: Error): void }[] = []
   #end: Error | null = null
 
@@ -70,6 +71,8 @@ export class ExpectedReplies {
     if (this.#head === this.#entries.length) {
       this.#entries.length = 0
       this.#head = 0
+      this.#idle?.resolve()
+      this.#idle = null
     } else if (this.#head > 1024) {
       this.#entries = this.#entries.slice(this.#head)
       this.#head = 0
@@ -106,9 +109,18 @@ export class ExpectedReplies {
     return new Promise((resolve, reject) => this.#waiting.push({ answered, resolve, reject }))
   }
 
+  /** Resolves when nothing is owed at all, an unfinished batch's answers included; rejects when that never will be. */
+  answered(): Promise<void> {
+    if (this.#end !== null) return Promise.reject(this.#end)
+    if (this.length === 0) return Promise.resolve()
+    this.#idle ??= Promise.withResolvers()
+    return this.#idle.promise
+  }
+
   /** Nothing more will be answered. */
   end(reason: Error): void {
     this.#end = reason
+    this.#idle?.reject(reason)
     for (const waiting of this.#waiting.splice(0)) waiting.reject(reason)
   }
 

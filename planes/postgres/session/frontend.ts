@@ -9,7 +9,7 @@ import {
 } from '../codec/frontend-messages.ts'
 import { type Denial, SQLSTATE } from '../enforcer/denial.ts'
 import type { Enforcer, Invocation } from '../enforcer/enforcer.ts'
-import { message, POISON_SQL, SYNC } from './client-messages.ts'
+import { message, POISON_PARSE, SYNC } from './client-messages.ts'
 import type { DescribeReply, ExpectedReply } from './expected-replies.ts'
 import { Invocations, type NamingHost } from './invocations.ts'
 import { parameterText } from './parameters.ts'
@@ -36,7 +36,9 @@ const FUNCTION_CALL: NormalizeError = new NormalizeError(
   'a function call by OID is not supported: call it in a SELECT',
 )
 const FLUSH: Buffer = message({ kind: 'flush' })
-const POISON_PARSE: Buffer = message({ kind: 'parse', name: POISON_SQL, sql: POISON_SQL, parameterTypes: [] })
+
+/** Messages that wait for a Sync; whoever sends more gets those decided as if he had sent Flush. */
+const MOST_PENDING = 1000
 
 /**
  * The client's side of a session: every message, in order, one at a time. Parse, Bind, Describe and Close wait here until
@@ -72,15 +74,25 @@ export class Frontend {
   ): Promise<'go-on' | 'terminate'> {
     const incoming = decodeFrontend(type, buffer, bodyStart, end)
     if (incoming.kind === 'terminate') return 'terminate'
+    const { copies } = this.#wire
+    for (let copy = copies.current(); copy !== null; copy = copies.current()) {
+      if (copies.data(type, buffer, start, bodyStart, end)) return 'go-on'
+      if (copy.open) {
+        copies.take(copy, incoming, buffer.subarray(start, end))
+        return 'go-on'
+      }
+      await copy.answered()
+    }
     const discarded = this.#skipping || this.#wire.discarding !== null
     if (!discarded || incoming.kind === 'sync') await this.#dispatch(incoming, buffer.subarray(start, end))
+    if (this.#pending.length >= MOST_PENDING) await this.#release()
     return 'go-on'
   }
 
   #dispatch(incoming: FrontendMessage, bytes: Buffer): Promise<void> | void {
     switch (incoming.kind) {
       case 'query':
-        return this.#betweenBatches('Query', () => this.#simple.run(incoming.sql, bytes))
+        return this.#simply((within) => this.#simple.run(incoming.sql, bytes, within))
       case 'parse':
         return this.#parse(incoming, bytes)
       case 'bind':
@@ -96,7 +108,7 @@ export class Frontend {
       case 'sync':
         return this.#sync()
       case 'functionCall':
-        return this.#betweenBatches('FunctionCall', () => this.#simple.refuse(FUNCTION_CALL, 'function_call'))
+        return this.#simply((within) => this.#simple.refuse(FUNCTION_CALL, 'function_call', within))
       case 'copyData':
       case 'copyDone':
       case 'copyFail':
@@ -120,6 +132,7 @@ export class Frontend {
       return this.#refuse(new NormalizeError('ERR_NORMALIZE_SYNTAX', text), 'parse')
     }
     const prepared: PreparedStatement = { name, sql, parameterOids: parameterTypes, allowed: false, checked: false }
+    if (this.#wire.statements.full(prepared)) return this.#denyHere(tooMany('prepared statements'))
     const naming = this.#wire.statements.define(name, prepared, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'parse', naming, prepare: null }, prepared })
   }
@@ -127,8 +140,12 @@ export class Frontend {
   async #bind(incoming: BindMessage, bytes: Buffer): Promise<void> {
     const prepared = await this.#lookUp(this.#wire.statements, incoming.statement)
     if (prepared === undefined) return this.#denyHere(unknown('prepared statement', incoming.statement))
-    const { parameters, formats: parameterFormats, resultFormats } = incoming
-    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats }
+    const { formats: parameterFormats, resultFormats } = incoming
+    const parameters =
+      incoming.portal === '' ? incoming.parameters : incoming.parameters.map((value) => value && Buffer.from(value))
+    const spent = { rows: 0, bytes: 0 }
+    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats, spent }
+    if (this.#wire.portals.full(portal)) return this.#denyHere(tooMany('portals'))
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
   }
@@ -169,6 +186,7 @@ export class Frontend {
       })
     }
     this.#send(bytes, { kind: 'execute', statement: judged.running })
+    if (judged.running.incoming !== null) this.#wire.sendUpstream(FLUSH) // what becomes of it is waited for
   }
 
   #close(target: Target, name: string, bytes: Buffer): void {
@@ -186,13 +204,14 @@ export class Frontend {
     this.#drop(this.#wire.discarding ?? SQLSTATE.queryCanceled)
     const failed = this.#wire.discarding !== null
     this.#wire.discarding = null
+    const unfailed = this.#skipping && !failed
     if (
-      this.#skipping &&
-      !failed &&
-      (this.#batchSent || this.#wire.transaction !== 'I' || this.#wire.expected.length > 0)
+      this.#wire.mustFail ||
+      (unfailed && (this.#batchSent || this.#wire.transaction !== 'I' || this.#wire.expected.length > 0))
     ) {
       this.#send(POISON_PARSE, { kind: 'poison' })
     }
+    this.#wire.mustFail = false
     this.#send(SYNC, { kind: 'ready' })
     this.#batch += 1
     this.#batchSent = false
@@ -204,7 +223,7 @@ export class Frontend {
     for (const { prepared, reply } of this.#pending) {
       if (prepared === null || prepared.allowed || reply.kind !== 'parse') continue
       const invocation = await this.#invocation(
-        { prepared, parameters: [], parameterFormats: [], resultFormats: [] },
+        { prepared, parameters: [], parameterFormats: [], resultFormats: [], spent: { rows: 0, bytes: 0 } },
         true,
       )
       const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
@@ -227,7 +246,7 @@ export class Frontend {
 
   /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
   async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
-    const { prepared, resultFormats } = portal
+    const { prepared, resultFormats, spent } = portal
     const named = await this.#invocations.name(prepared.sql)
     if (named instanceof NormalizeError) return named
     const statement = named.statements[0]
@@ -239,6 +258,7 @@ export class Frontend {
       ),
       bound: boundText(prepared.sql, portal),
       resultFormats,
+      spent,
       prepareOnly,
     }
   }
@@ -291,16 +311,23 @@ export class Frontend {
     return settled === 'unsettled' ? undefined : settled
   }
 
-  /** A simple message stands between batches, never within one; then everything before it is answered first. */
-  async #betweenBatches(kind: string, run: () => Promise<void>): Promise<void> {
-    if (this.#batchSent || this.#pending.length > 0) {
-      throw new ProtocolError(
-        'ERR_PROTOCOL_STATE',
-        `${kind} came within an extended-query batch: end that with Sync first`,
-      )
+  /**
+   * A simple message is answered once everything before it is. Within an unfinished batch it stands where Sync would: what
+   * the batch did is in one transaction with it, and after an error it is discarded like the rest.
+   */
+  async #simply(run: (within: 'batch' | 'nothing') => Promise<void>): Promise<void> {
+    const unfinished = this.#batchSent || this.#pending.length > 0
+    if (!unfinished) {
+      await this.#wire.expected.settled()
+      return run('nothing')
     }
-    await this.#wire.expected.settled()
-    await run()
+    if (!(await this.#release())) return
+    this.#wire.sendUpstream(FLUSH)
+    await this.#wire.expected.answered()
+    if (this.#wire.discarding !== null) return
+    await run('batch')
+    this.#batch += 1
+    this.#batchSent = false
   }
 }
 
@@ -308,6 +335,12 @@ export class Frontend {
 function boundText(sql: string, { parameters, parameterFormats }: Portal): string {
   const values = parameters.map((value) => value?.toString('base64') ?? 'null ')
   return [sql, parameterFormats.join(), ...values].join('\0')
+}
+
+/** The server has no such limit; its memory is its own. */
+function tooMany(what: 'prepared statements' | 'portals'): Denial {
+  const message = `this session keeps as many ${what} as it may: close some that are no longer used`
+  return { severity: 'ERROR', code: SQLSTATE.programLimitExceeded, message }
 }
 
 function unknown(what: 'prepared statement' | 'portal', name: string): Denial {

@@ -1,16 +1,18 @@
 import type { Socket } from 'node:net'
 import type { CountersignError, HoldNotice } from '../../../engine/index.ts'
-import { EvidenceError, ObligationError, UpstreamError } from '../../../engine/index.ts'
+import { EvidenceError, ObligationError, ProtocolError, UpstreamError } from '../../../engine/index.ts'
 import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
 import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
 import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
+import type { RunningStatement } from '../enforcer/running-statement.ts'
 import type { UpstreamConnection } from '../upstream.ts'
 import { Backend } from './backend.ts'
 import { Frontend } from './frontend.ts'
 import type { Named } from './invocations.ts'
 import { Outbox, writeTogether } from './outbox.ts'
 import { errorResponse, noticeResponse } from './server-messages.ts'
+import type { SessionTrace } from './session-trace.ts'
 import { Wire } from './wire.ts'
 
 export interface SessionOptions {
@@ -18,6 +20,10 @@ export interface SessionOptions {
   readonly maxQueryBytes: number
   readonly maxRowBytes: number
   readonly outboxBytes: number
+  /** Prepared statements and portals: how many of each, and how many bytes of each. */
+  readonly kept: { readonly names: number; readonly bytes: number }
+  /** How long nothing may come within a transaction. */
+  readonly idleTransactionMs: number
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   /** How long a statement whose client has gone may take to tell how it ended. */
   readonly graceMs: number
@@ -29,6 +35,8 @@ export interface SessionParts {
   readonly upstream: UpstreamConnection
   readonly enforcer: Enforcer
   readonly options: SessionOptions
+  /** For support; null where nobody asked for it. */
+  readonly trace: SessionTrace | null
   normalize(sql: string): Promise<Named>
   catalogueChanged(how: 'done' | 'suspected'): void
   /** Cancels what runs upstream. */
@@ -53,8 +61,10 @@ export class PostgresSession {
   /** Something went wrong while the session was ending. */
   readonly #broken = Promise.withResolvers<'broken'>()
   #judging = false
+  #idling: NodeJS.Timeout | null = null
   /** Why an answer could not be handed out, where that ended the session. */
   #withheld: ObligationError | null = null
+  #cancelling = false
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
   /** Aborted when the client cancels, then replaced. */
@@ -69,8 +79,9 @@ export class PostgresSession {
       highWaterMark: options.outboxBytes,
       onFailure: (error) => this.#fail(error),
       onRoom: () => upstream.socket.resume(),
+      onWrite: parts.trace === null ? null : (pieces) => parts.trace?.toClient(pieces),
     })
-    this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes))
+    this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes), options.kept)
     this.#frontend = new Frontend(this.#wire, {
       normalize: (sql) => parts.normalize(sql),
       judge: (invocation) => this.#judge(invocation),
@@ -80,6 +91,7 @@ export class PostgresSession {
     })
     this.#backend = new Backend(this.#wire, {
       catalogueChanged: (how) => parts.catalogueChanged(how),
+      cancel: () => this.#cancelFirst(),
       parameters: upstream.parameters,
     })
     const { maxQueryBytes, maxRowBytes } = options
@@ -126,6 +138,7 @@ export class PostgresSession {
 
   #clientSent(chunk: Buffer): void {
     if (this.#state !== 'open') return
+    this.#stirred()
     this.#fromClient.push(chunk)
     if (!this.#pumping) this.#pumped = this.#pump()
     else if (this.#fromClient.bufferedBytes > this.#parts.options.outboxBytes) this.#parts.socket.pause()
@@ -137,16 +150,21 @@ export class PostgresSession {
     const reader = this.#fromClient
     try {
       while (this.#state === 'open' && reader.advance()) {
-        const next = await this.#frontend.take(reader.type, reader.buffer, reader.start, reader.bodyStart, reader.end)
-        if (next === 'terminate') return void this.#end('client terminated')
+        const { type, buffer, start, bodyStart, end } = reader
+        if (this.#parts.trace !== null) await this.#parts.trace.fromClient(type, buffer, bodyStart, end)
+        if (!this.#wire.copies.data(type, buffer, start, bodyStart, end)) {
+          const next = await this.#frontend.take(type, buffer, start, bodyStart, end)
+          if (next === 'terminate') return void this.#end('client terminated')
+        }
         if (this.#parts.upstream.socket.writableNeedDrain) await this.#upstreamDrained()
-        await this.#wire.outbox.room() // who doesn't read his answers isn't given more
+        if (this.#wire.outbox.full) await this.#wire.outbox.room() // who doesn't read his answers isn't given more
       }
     } catch (error) {
       this.#fail(error)
     } finally {
       this.#pumping = false
       this.#parts.socket.resume()
+      this.#watchIdle()
     }
   }
 
@@ -172,17 +190,34 @@ export class PostgresSession {
       return this.#fail(error)
     }
     if (this.#wire.outbox.full) this.#parts.upstream.socket.pause()
+    this.#watchIdle()
+  }
+
+  /** A transaction holds locks: one that nothing comes for is ended, by the server's rollback when its client is cut off. */
+  #watchIdle(): void {
+    const idle = !this.#pumping && this.#wire.expected.length === 0 && this.#wire.transaction !== 'I'
+    if (!idle || this.#state !== 'open' || this.#idling !== null) return
+    const error = new ProtocolError('ERR_PROTOCOL_IDLE', 'terminating connection due to idle-in-transaction timeout')
+    this.#idling = setTimeout(() => this.#fail(error), this.#parts.options.idleTransactionMs)
+  }
+
+  #stirred(): void {
+    if (this.#idling !== null) clearTimeout(this.#idling)
+    this.#idling = null
   }
 
   /** Everything sent in one turn of the event loop goes up in one write. */
   #sendUpstream(bytes: Buffer): void {
-    if (this.#outgoing.length === 0) process.nextTick(() => this.#flushUpstream())
-    this.#outgoing.push(bytes)
+    const last = this.#outgoing.at(-1)
+    if (last === undefined) process.nextTick(() => this.#flushUpstream())
+    if (last !== undefined && last.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset) {
+      this.#outgoing[this.#outgoing.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + bytes.length)
+    } else this.#outgoing.push(bytes)
     this.#outgoingBytes += bytes.length
   }
 
   #flushUpstream(): void {
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended' || this.#cancelling) return
     const pieces = this.#outgoing
     const bytes = this.#outgoingBytes
     this.#outgoing = []
@@ -207,6 +242,8 @@ export class PostgresSession {
           heartbeat = setInterval(() => this.#tell(notice, 'still waiting for approval'), heartbeatMs)
         },
       })
+      if (judged.kind === 'run' && judged.running.timeoutMs !== null)
+        this.#watch(judged.running, judged.running.timeoutMs)
       return (signal.aborted || gone.aborted) && judged.kind === 'run' ? await cancelled(judged) : judged
     } finally {
       clearInterval(heartbeat)
@@ -227,6 +264,27 @@ export class PostgresSession {
       ),
     )
     this.#wire.outbox.flush()
+  }
+
+  /** A cancel that comes late would hit the next statement: none goes up before it has been delivered. */
+  #cancelFirst(): void {
+    this.#cancelling = true
+    void this.#cancelUpstream().finally(() => {
+      this.#cancelling = false
+      if (this.#outgoing.length > 0) this.#flushUpstream()
+    })
+  }
+
+  /** Gives up on a statement whose time is up; one that still waits behind others gets as much again. */
+  #watch(statement: RunningStatement, timeoutMs: number): void {
+    const timer = setTimeout(
+      () => {
+        if (this.#state === 'open' && !this.#backend.expire(statement)) this.#watch(statement, timeoutMs)
+      },
+      Math.min(timeoutMs, MAX_TIMEOUT_MS),
+    )
+    timer.unref()
+    void statement.ended.then(() => clearTimeout(timer))
   }
 
   /** A cancel that can't be delivered is like one that came too late. */
@@ -255,9 +313,11 @@ export class PostgresSession {
     this.#wire.outbox.close()
     const denial = fatalOf(error)
     this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
-    this.#parts.socket.end(errorResponse(denial))
+    const last = errorResponse(denial)
+    this.#parts.trace?.toClient([last])
+    this.#parts.socket.end(last)
     if (this.#wire.expected.length > 0) void this.#cancelUpstream()
-    if (error instanceof ObligationError) this.#withheld = error
+    if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_UNENFORCEABLE') this.#withheld = error
     if (this.#state === 'ending') this.#broken.resolve('broken')
     else void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
     this.#state = 'ended'
@@ -271,7 +331,9 @@ export class PostgresSession {
     if (this.#state !== 'open') return
     this.#state = graceful ? 'ending' : 'ended'
     const { socket, upstream, client, options } = this.#parts
+    this.#stirred()
     this.#gone.abort(new Error('nobody waits any more'))
+    this.#wire.copies.giveUp()
     const how = graceful ? await Promise.race([this.#wrapUp(reason), this.#broken.promise]) : 'broken'
     this.#state = 'ended'
     upstream.socket.end(TERMINATE)
@@ -316,6 +378,8 @@ export class PostgresSession {
   }
 }
 
+/** The most that a timer can wait. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 const TERMINATE: Buffer = Buffer.from([0x58, 0, 0, 0, 4])
 
 const CANCELLED: Extract<Judged, { kind: 'denied' }> = {

@@ -4,7 +4,7 @@ import type { Invocation, Judged } from '../enforcer/enforcer.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
 import { message, POISON_SQL, SYNC } from './client-messages.ts'
 import type { Invocations } from './invocations.ts'
-import { encoded, errorResponse } from './server-messages.ts'
+import { errorResponse } from './server-messages.ts'
 import type { Wire } from './wire.ts'
 
 /** Who decides, and who records what can't be decided. */
@@ -15,7 +15,10 @@ export interface Judges {
   refuse(error: CountersignError, kind: string): Promise<Denial>
 }
 
-const EMPTY_QUERY_RESPONSE: Buffer = encoded({ kind: 'emptyQueryResponse' })
+/** Where it came: behind messages of an extended batch that no Sync has ended, whose work would be undone with it. */
+type Within = 'batch' | 'nothing'
+
+const EMPTY_QUERY: Buffer = message({ kind: 'query', sql: '' })
 const POISON_QUERY: Buffer = message({ kind: 'query', sql: POISON_SQL })
 
 /** The simple query protocol: a text, all its answers, ReadyForQuery. */
@@ -31,39 +34,38 @@ export class SimpleQueries {
   }
 
   /** Decides every statement of a text before any of it goes up: one that is denied denies them all. */
-  async run(sql: string, bytes: Buffer): Promise<void> {
+  async run(sql: string, bytes: Buffer, within: Within): Promise<void> {
     const named = await this.#invocations.name(sql)
-    if (named instanceof NormalizeError) return this.refuse(named, 'query')
-    if (named.statements.length === 0) return this.#answerEmpty()
+    if (named instanceof NormalizeError) return this.refuse(named, 'query', within)
+    if (named.statements.length === 0) return this.#askEmpty()
     const running: RunningStatement[] = []
     for (const index of named.statements.keys()) {
       const judged = await this.#host.judge(this.#invocations.of(sql, named, index))
       if (judged.kind === 'denied') {
         await Promise.all(running.map((earlier) => earlier.fail(SQLSTATE.insufficientPrivilege)))
-        return this.#deny(judged.denial)
+        return this.#deny(judged.denial, within)
       }
       running.push(judged.running)
     }
-    this.#wire.expected.push({ kind: 'query', statements: running, next: 0 })
+    this.#wire.send(bytes, { kind: 'query', statements: running, next: 0 })
     this.#wire.expected.push({ kind: 'ready' })
-    this.#wire.sendUpstream(bytes)
   }
 
-  #answerEmpty(): void {
-    this.#wire.answer(EMPTY_QUERY_RESPONSE)
+  /** The server's own answer, to an empty text of ours: what the client's comments say is nobody's business. */
+  #askEmpty(): void {
+    this.#wire.send(EMPTY_QUERY, { kind: 'empty' })
     this.#wire.expected.push({ kind: 'ready' })
-    this.#wire.sendUpstream(SYNC)
   }
 
   /** Also for a FunctionCall, which ends like a Query. */
-  async refuse(error: CountersignError, kind: string): Promise<void> {
-    this.#deny(await this.#host.refuse(error, kind))
+  async refuse(error: CountersignError, kind: string, within: Within): Promise<void> {
+    this.#deny(await this.#host.refuse(error, kind), within)
   }
 
   /** Answers a Query or FunctionCall with an error; the server makes ReadyForQuery, its transaction failed like any other. */
-  #deny(denial: Denial): void {
+  #deny(denial: Denial, within: Within): void {
     this.#wire.answer(errorResponse(denial))
-    if (this.#wire.transaction === 'I') this.#wire.sendUpstream(SYNC)
+    if (within === 'nothing' && this.#wire.transaction === 'I') this.#wire.sendUpstream(SYNC)
     else {
       this.#wire.expected.push({ kind: 'poison' })
       this.#wire.sendUpstream(POISON_QUERY)

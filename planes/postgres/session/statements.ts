@@ -1,4 +1,5 @@
 import type { Format } from '../codec/frontend-messages.ts'
+import type { Spent } from '../enforcer/answer-limit.ts'
 import type { Naming } from './expected-replies.ts'
 
 /** A prepared statement, wire-level. Its text is named anew at each Execute: the catalogue may have changed. */
@@ -15,10 +16,12 @@ export interface PreparedStatement {
 
 export interface Portal {
   readonly prepared: PreparedStatement
-  /** Views into the Bind frame, which they keep alive. */
+  /** Views into the Bind frame for the unnamed portal; copies for one that may live long, lest it keep frames alive. */
   readonly parameters: readonly (Buffer | null)[]
   readonly parameterFormats: readonly Format[]
   readonly resultFormats: readonly Format[]
+  /** What was handed out of it so far. */
+  readonly spent: Spent
 }
 
 interface Entry<T> {
@@ -27,15 +30,46 @@ interface Entry<T> {
   readonly batch: number
 }
 
+/** How many names a session may have at once, and how much may stand behind them. */
+export interface NameLimits<T> {
+  readonly most: number
+  readonly bytes: number
+  sizeOf(value: T): number
+}
+
+/** A prepared statement's text. */
+export function statementBytes({ sql }: PreparedStatement): number {
+  return 2 * sql.length
+}
+
+/** A portal's values. */
+export function portalBytes({ parameters }: Portal): number {
+  return parameters.reduce((sum, value) => sum + (value?.length ?? 0), 0)
+}
+
 /**
  * One name space, as the server has it and as the client's messages will leave it. Within one batch an unconfirmed name
  * may be used: if its definition fails, the server skips the use as well. Across batches it must be confirmed first, else
  * a skipped Parse would let a later Execute run an older statement under a decision made about the new one.
  */
 export class NameTable<T> {
+  readonly #limits: NameLimits<T>
+  /** Of all definitions, confirmed or not. */
+  #count = 0
+  #bytes = 0
   readonly #confirmed = new Map<string, T>()
   /** Oldest first: one that is abandoned uncovers the one before it, which the server may still confirm. */
   readonly #tentative = new Map<string, readonly Entry<T>[]>()
+
+  constructor(limits: NameLimits<T>) {
+    this.#limits = limits
+  }
+
+  /** One more would be too many, or too large: a client's names live in our memory as long as its session. */
+  full(value: T): boolean {
+    const { most, bytes, sizeOf } = this.#limits
+    return this.#count >= most || this.#bytes + sizeOf(value) > bytes
+  }
 
   /** `unsettled`: wait until the server owes nothing, then look again. */
   lookUp(name: string, batch: number): T | undefined | 'unsettled' {
@@ -49,6 +83,7 @@ export class NameTable<T> {
   define(name: string, value: T | null, batch: number): Naming {
     const entry: Entry<T> = { value, batch }
     this.#tentative.set(name, [...(this.#tentative.get(name) ?? []), entry])
+    this.#account(value, 1)
     const forget = (): void => {
       const others = (this.#tentative.get(name) ?? []).filter((each) => each !== entry)
       if (others.length > 0) this.#tentative.set(name, others)
@@ -57,19 +92,29 @@ export class NameTable<T> {
     return {
       confirm: () => {
         forget()
-        if (value === null) this.#confirmed.delete(name)
-        else this.#confirmed.set(name, value)
+        this.delete(name)
+        if (value !== null) this.#confirmed.set(name, value)
       },
-      abandon: forget,
+      abandon: () => {
+        forget()
+        this.#account(value, -1)
+      },
     }
   }
 
   /** The server has dropped these itself: DISCARD ALL, DEALLOCATE ALL, end of transaction (portals). */
   clear(): void {
-    this.#confirmed.clear()
+    for (const name of [...this.#confirmed.keys()]) this.delete(name)
   }
 
   delete(name: string): void {
+    this.#account(this.#confirmed.get(name) ?? null, -1)
     this.#confirmed.delete(name)
+  }
+
+  #account(value: T | null, sign: 1 | -1): void {
+    if (value === null) return
+    this.#count += sign
+    this.#bytes += sign * this.#limits.sizeOf(value)
   }
 }

@@ -1,24 +1,36 @@
 import type { TransactionStatus } from '../codec/backend-messages.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
+import { CopyIn } from './copy-in.ts'
 import { type ExpectedReply, ExpectedReplies } from './expected-replies.ts'
 import type { Outbox } from './outbox.ts'
-import { NameTable, type Portal, type PreparedStatement } from './statements.ts'
+import { NameTable, type Portal, portalBytes, type PreparedStatement, statementBytes } from './statements.ts'
 
 /** What the two directions of one client connection share: what the server owes, which names stand, whose turn it is. */
 export class Wire {
   readonly expected: ExpectedReplies = new ExpectedReplies()
-  readonly statements: NameTable<PreparedStatement> = new NameTable()
-  readonly portals: NameTable<Portal> = new NameTable()
+  readonly statements: NameTable<PreparedStatement>
+  readonly portals: NameTable<Portal>
   readonly outbox: Outbox
+  readonly copies: CopyIn
   /** As the server's last ReadyForQuery told. */
   transaction: TransactionStatus = 'I'
   /** After an error within a batch: its SQLSTATE, until the Sync up to which the server discards everything. */
   discarding: string | null = null
+  /** The client was told of an error that the server knows nothing of: it has to be made to fail before the next Sync. */
+  mustFail = false
   readonly #upstream: (bytes: Buffer) => void
 
-  constructor(outbox: Outbox, upstream: (bytes: Buffer) => void) {
+  /** `kept`: how many prepared statements, and how many portals, the client may have, and how many bytes behind them. */
+  constructor(
+    outbox: Outbox,
+    upstream: (bytes: Buffer) => void,
+    kept: { readonly names: number; readonly bytes: number },
+  ) {
     this.outbox = outbox
+    this.statements = new NameTable({ most: kept.names, bytes: kept.bytes, sizeOf: statementBytes })
+    this.portals = new NameTable({ most: kept.names, bytes: kept.bytes, sizeOf: portalBytes })
     this.#upstream = upstream
+    this.copies = new CopyIn(upstream)
   }
 
   /** Only for bytes that a decision has let through, or of the gateway's own making. */
@@ -30,6 +42,8 @@ export class Wire {
   send(bytes: Buffer, reply: ExpectedReply): void {
     if (this.discarding !== null) return this.abandon(reply, this.discarding)
     this.expected.push(reply)
+    if (reply.kind === 'execute') this.copies.follow([reply.statement])
+    if (reply.kind === 'query') this.copies.follow(reply.statements)
     this.#upstream(bytes)
   }
 

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseCheckpoint } from '../../../engine/evidence/checkpoint.ts'
+import { readRecords } from '../../../engine/evidence/index.ts'
 import { contentOf } from '../../unit/evidence/bundle/workbench.ts'
 import { canariesIn } from '../../support/canaries.ts'
 import { countersign } from '../../support/child.ts'
@@ -61,6 +63,15 @@ async function agentAtWork(): Promise<void> {
   await agent.end()
 }
 
+const signedSize = (): number =>
+  parseCheckpoint(readFileSync(join(stack.evidence, 'log/checkpoint'), 'utf8'))?.size ?? 0
+
+async function recorded(): Promise<number> {
+  let records = 0
+  for await (const _ of readRecords(stack.evidence)) records += 1
+  return records
+}
+
 const bundleOf = ({ line }: Stack): string => join(dirname(line.config), 'bundle.tar.gz')
 
 async function exported(name: string, ...args: readonly string[]): Promise<string> {
@@ -73,7 +84,7 @@ async function exported(name: string, ...args: readonly string[]): Promise<strin
 
 describe('a bundle of what a running gateway recorded', () => {
   test('is whole by our verifier, and exporting it is evidence', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 1500)) // the checkpoint is a second behind
+    await expect.poll(() => signedSize()).toBeGreaterThanOrEqual(await recorded())
     const out = await exported('live', '--config', stack.line.config, '--reason', 'examination 7')
     const verified = await countersign(['evidence', 'verify', out, '--log-key', keys.log, '--export-key', keys.exports])
     expect(verified.stdout).toContain('OK: this is what was exported')

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FrontendMessage } from '../../../planes/postgres/codec/frontend-messages.ts'
 import { type Stack, startStack } from '../../support/stack.ts'
-import { direct } from '../../support/direct.ts'
+import { direct, openDirect } from '../../support/direct.ts'
 import { brief, WireClient } from '../../support/wire-client.ts'
 
 let stack: Stack
@@ -259,6 +259,44 @@ describe('extended query', () => {
   })
 })
 
+describe('a Query, or a FunctionCall, where Sync would stand', () => {
+  const query = (sql: string): FrontendMessage => ({ kind: 'query', sql })
+  const call: FrontendMessage = { kind: 'functionCall', functionOid: 1598, rest: Buffer.from([0, 0, 0, 0, 0, 0]) }
+  const run = (sql: string): FrontendMessage[] => [parse(sql), bind(), execute()]
+
+  test.each<[string, readonly FrontendMessage[], number]>([
+    ['behind a Parse', [parse('SELECT 1', 'held'), query('SELECT 2'), bind('held'), execute(), sync], 2],
+    ['behind an Execute', [...run('SELECT 1'), query('SELECT 2'), query('SELECT 3')], 2],
+    ['that is empty', [...run('SELECT 1'), query(''), ...run('SELECT 2'), sync], 2],
+    ['behind an error: discarded up to Sync', [...run('SELECT 1/0'), query('SELECT 2'), sync, query('SELECT 3')], 2],
+    ['that fails', [...run('SELECT 1'), query('SELECT 1/0'), query('SELECT 2')], 2],
+    ['within a transaction that the batch began', [...run('BEGIN'), query('SELECT 1'), query('ROLLBACK')], 2],
+  ])('%s answers as at the server', async (_, messages, ready) => {
+    const [client, server] = await Promise.all([open(), openDirect(stack)])
+    const seen: string[][] = []
+    for (const peer of [client, server]) {
+      peer.send(...messages)
+      const came: string[] = []
+      for (let count = 0; count < ready; count += 1) came.push(...(await peer.until('readyForQuery')).map(brief))
+      seen.push(came)
+      peer.end()
+    }
+    expect(seen[0]).toEqual(seen[1])
+  })
+
+  test.each<[string, FrontendMessage, string]>([
+    ['Query', query('DELETE FROM transfers'), 'E 42501'],
+    ['FunctionCall', call, 'E 0A000'],
+  ])('a refused %s takes back what the batch did', async (_, message, refused) => {
+    const client = await open()
+    const transaction = [...run('BEGIN'), ...run('SELECT 1'), message]
+    client.send(...transaction)
+    expect((await client.until('readyForQuery')).map(brief).slice(-2)).toEqual([refused, 'Z E'])
+    expect(await answers(client, query('ROLLBACK'), ...run('SELECT 2'), sync)).toContain('D 2')
+    client.end()
+  })
+})
+
 describe('what is refused', () => {
   test.each([
     ['a role in the startup message', { role: 'postgres' }],
@@ -326,11 +364,5 @@ describe('what is refused', () => {
     client.raw(Buffer.concat([Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]), Buffer.alloc(64, 0x16)]))
     const came = await client.untilClosed().catch(() => [])
     expect(came.filter((message) => message.kind === 'readyForQuery')).toEqual([])
-  })
-
-  test('a query within an unfinished extended batch', async () => {
-    const client = await open()
-    client.send(parse('SELECT 1'), { kind: 'query', sql: 'SELECT 2' })
-    expect((await client.untilClosed()).map(brief)).toEqual(['E 08P01'])
   })
 })

@@ -46,15 +46,23 @@ describe('a real server', () => {
     const file = `${server.dataDirectory}/pg_hba.conf`
     const before = readFileSync(file)
     await writeFile(file, `${rule}\n${before.toString()}`)
-    await asSuperuser(server, 'bank', 'select pg_reload_conf()')
-    await sleep(200)
+    await reload()
     try {
       return await run()
     } finally {
       await writeFile(file, before)
-      await asSuperuser(server, 'bank', 'select pg_reload_conf()')
-      await sleep(200)
+      await reload()
     }
+  }
+
+  const loadedAt = async (): Promise<string> =>
+    String((await asSuperuser(server, 'bank', 'select pg_conf_load_time()::text as at')).rows[0]?.at)
+
+  /** The postmaster's next child tells when its parent last read the file. */
+  async function reload(): Promise<void> {
+    const before = await loadedAt()
+    await asSuperuser(server, 'bank', 'select pg_reload_conf()')
+    await expect.poll(loadedAt).not.toBe(before)
   }
 
   async function whoAmI(changes: Partial<UpstreamConfig>): Promise<readonly (string | null)[] | undefined> {

@@ -16,11 +16,15 @@ interface Told {
 }
 
 /** What a reader that takes everything was told; `signal` stops it. */
-async function tail(args: readonly string[], signal?: AbortSignal, onText?: () => void): Promise<readonly string[]> {
+async function tail(
+  args: readonly string[],
+  signal?: AbortSignal,
+  onText?: (all: string) => void,
+): Promise<readonly string[]> {
   let text = ''
   const take = (more: string): void => {
     text += more
-    onText?.()
+    onText?.(text)
   }
   const io = { stdout: { write: take }, stderr: { write: take }, env: {}, ...(signal === undefined ? {} : { signal }) }
   expect(await tailCommand(args, io)).toBe(0)
@@ -75,7 +79,8 @@ describe('evidence tail', () => {
     const directory = await signedDirectory()
     const before = await sizeOf(directory)
     const stop = new AbortController()
-    const following = tail([directory, '--follow'], stop.signal)
+    let seen = 0
+    const following = tail([directory, '--follow'], stop.signal, (all) => (seen = all.split('\n').length - 1))
     const rhythm = { everyMs: 20, heartbeatMs: 3_600_000 }
     for (const month of [5, 6]) {
       const log = await openSigned(directory, { ...stepClock(Date.UTC(2026, month, 1)), rhythm })
@@ -83,9 +88,9 @@ describe('evidence tail', () => {
       await sleep(100)
       await log.close()
     }
-    await sleep(1200)
-    stop.abort()
     const size = await sizeOf(directory)
+    await expect.poll(() => seen).toBe(size)
+    stop.abort()
     expect(size).toBe(before + 8)
     expect(indexes(await following)).toEqual(upTo(size))
   })

@@ -99,6 +99,21 @@ describe('what is refused', () => {
       'api.host: expected an address of loopback, or api.tls with it; found 0.0.0.0 without TLS',
     ],
     [
+      'a provider to sign in at that is not believed',
+      `${WHOLE}api: { sign_in: { issuer: "https://other.example", client_id: console } }`,
+      'api.sign_in.issuer: expected one of identity.issuers: http://127.0.0.1:4444; found https://other.example',
+    ],
+    [
+      'a console whose browsers would come in the clear',
+      `${WHOLE}api: { sign_in: { issuer: "http://127.0.0.1:4444", client_id: console, public_url: "http://gw.bank.example" } }`,
+      'api.sign_in.public_url: expected an https URL without a path, or http on loopback; found http://gw.bank.example',
+    ],
+    [
+      'a console beyond loopback that does not say what browsers call it',
+      `${WHOLE}api: { host: 0.0.0.0, sign_in: { issuer: "http://127.0.0.1:4444", client_id: console } }`,
+      'api.sign_in.public_url: expected what browsers call the gateway; found nothing',
+    ],
+    [
       'a duration without unit',
       WHOLE.replace('[RS256]', '[RS256]\n      max_lifetime: 900'),
       'max_lifetime: expected a duration such as 90s, 15m or 12h; found 900',
@@ -197,7 +212,7 @@ describe('what is accepted', () => {
         bundle: '/etc/countersign/policy/bundle.tar.gz',
         trust: { kind: 'signed', key: 'PEM', keyId: 'main', algorithm: 'EdDSA' },
       },
-      api: { host: '127.0.0.1', port: 7420, tls: null, auditors: { groups: [], roles: [] } },
+      api: { host: '127.0.0.1', port: 7420, tls: null, auditors: { groups: [], roles: [] }, signIn: null },
       log: { level: 'info' },
     })
     expect(config.identity.issuers).toEqual([

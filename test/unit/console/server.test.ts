@@ -289,6 +289,10 @@ describe('the server', () => {
         verifier: verifierFor(provider.issuer).verifier,
         ledger: gateway.ledger,
         auditors: { groups: [], roles: [] },
+        instance: 'gw-1',
+        signIn: null,
+        secret: new Uint8Array(32),
+        now: Date.now,
         ready: () => Promise.resolve(),
         log: () => undefined,
       })

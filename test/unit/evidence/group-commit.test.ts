@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { EvidenceError } from '../../../engine/errors.ts'
@@ -98,6 +99,20 @@ describe('a store that does not answer', () => {
     answers[0]?.reject(new Error('at last'))
     await turn()
     expect(failures).toHaveLength(1)
+  })
+
+  test('is not given up for time in which this process itself stood still', async () => {
+    const failures: EvidenceError[] = []
+    const write = async (): Promise<void> => {
+      const answer = stat('/')
+      queueMicrotask(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300))
+      await answer // it comes while nothing here can hear it
+    }
+    const writer = { write, close: () => Promise.resolve() }
+    const commit = new GroupCommit(writer, (error) => failures.push(error), 200)
+    await commit.add('record', 'first\n').durable
+    expect(failures).toEqual([])
+    await commit.stop()
   })
 
   test('that answers in time is believed', async () => {

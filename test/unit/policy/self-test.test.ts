@@ -73,16 +73,15 @@ const clock = (...times: number[]) => {
 
 describe('a policy that can be made slow', () => {
   test('is cut off and refused', async () => {
-    const start = performance.now()
     await expect(openBundle(fixture('slow'), { kind: 'unsigned' }, { slowestMs: 5 })).rejects.toThrow(
       refused('did not end within 300 ms: countersign/slow/verdict'),
     )
-    expect(performance.now() - start).toBeLessThan(5000)
   })
 
   test('within its deadline is refused by the bound, unless it was slow by accident', async () => {
     const [evaluator, blank] = [await evaluatorOf('toy'), await evaluatorOf('toy')]
-    const candidate = { evaluator, blank, data: {}, entrypoints: ['countersign/toy/verdict'], vectors: undefined }
+    const entrypoints = ['countersign/toy/verdict']
+    const candidate = { evaluator, blank, data: {}, entrypoints, vectors: undefined, reads: null }
     const tested = (...times: number[]) => runSelfTest(candidate, { slowestMs: 50 }, clock(...times))
     expect(() => tested(60, 51, 70)).toThrow(refused('takes 51 ms, more than the 50 ms allowed'))
     expect(() => tested(1, 60, 70, 80)).toThrow(refused('takes 60 ms'))

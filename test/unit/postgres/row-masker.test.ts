@@ -3,10 +3,14 @@ import { MASK_METHODS, type MaskMethod } from '../../../engine/index.ts'
 import { encodeBackend } from '../../../planes/postgres/codec/backend-encoder.ts'
 import { decodeBackend } from '../../../planes/postgres/codec/backend-messages.ts'
 import { Writer } from '../../../planes/postgres/codec/writer.ts'
-import { ENFORCED_METHODS, RowMasker, type ColumnMask } from '../../../planes/postgres/enforcer/row-masker.ts'
-import { TYPE_OID, valueMask } from '../../../planes/postgres/enforcer/value-mask.ts'
+import { MaskingKey } from '../../../planes/postgres/enforcer/masking-key.ts'
+import { enforcedMethods, RowMasker, type ColumnMask } from '../../../planes/postgres/enforcer/row-masker.ts'
+import { TYPE_OID } from '../../../planes/postgres/enforcer/value-form.ts'
+import { valueMask } from '../../../planes/postgres/enforcer/value-mask.ts'
 
 const { text, varchar, bpchar, name, date, timestamp, timestamptz, json, jsonb } = TYPE_OID
+
+const KEY = new MaskingKey('k1', Buffer.alloc(32, 1))
 
 type Value = string | Buffer | null
 
@@ -39,7 +43,7 @@ function maskRow(
 }
 
 function maskValue(method: MaskMethod, typeOid: number, format: 0 | 1, value: Value): Buffer | null {
-  return maskRow(new RowMasker([{ index: 0, method, typeOid, format }], 1), [value]).values[0] ?? null
+  return maskRow(new RowMasker([{ index: 0, method, typeOid, format }], 1, KEY), [value]).values[0] ?? null
 }
 
 function maskText(method: MaskMethod, typeOid: number, value: string): string | null {
@@ -56,7 +60,7 @@ describe('rows that are not this result’s', () => {
   ])('%s is refused, and nothing is written', (_, values, found) => {
     const out = new Writer()
     const frame = rowFrame(values)
-    expect(() => new RowMasker([ssn], 2).mask(frame, 0, 5, frame.length, out)).toThrowError(
+    expect(() => new RowMasker([ssn], 2, KEY).mask(frame, 0, 5, frame.length, out)).toThrowError(
       expect.objectContaining({
         code: 'ERR_PROTOCOL_MESSAGE',
         message: `DataRow: 2 columns are expected, it has ${found}`,
@@ -68,7 +72,7 @@ describe('rows that are not this result’s', () => {
   test('a row that breaks off behind a masked value is refused, and nothing is written', () => {
     const frame = rowFrame(['1', '078-05-1120']).subarray(0, -1)
     const out = new Writer()
-    const masker = new RowMasker([{ ...ssn, index: 0, method: 'redact' }], 2)
+    const masker = new RowMasker([{ ...ssn, index: 0, method: 'redact' }], 2, KEY)
     expect(() => masker.mask(frame, 0, 5, frame.length, out)).toThrowError(
       expect.objectContaining({ code: 'ERR_PROTOCOL_MESSAGE', message: expect.stringMatching(/^DataRow: /) }),
     )
@@ -81,7 +85,7 @@ describe('rows that are not this result’s', () => {
     ['twice on one column', [ssn, ssn], 1],
     ['in descending order', [ssn, { ...ssn, index: 0 }], 0],
   ])('a mask %s is refused at once', (_, masks, index) => {
-    expect(() => new RowMasker(masks, 2)).toThrowError(
+    expect(() => new RowMasker(masks, 2, KEY)).toThrowError(
       expect.objectContaining({
         code: 'ERR_OBLIGATION_UNENFORCEABLE',
         message: `masks are expected by ascending column below 2, one for column ${index} stands out of place`,
@@ -91,7 +95,7 @@ describe('rows that are not this result’s', () => {
 })
 
 describe('what has no valid result becomes NULL', () => {
-  const OTHERS = [16, 17, 20, 21, 23, 26, 700, 701, 1083, 1186, 1700, 2950, 1009, 869, 98_765]
+  const OTHERS = [16, 17, 20, 21, 23, 26, 700, 701, 790, 1083, 1186, 1560, 1700, 2950, 1009, 869, 98_765]
 
   test.each(['last4', 'email', 'date-year', 'redact'] as const)('%s on types that are no text', (method) => {
     for (const typeOid of OTHERS) {
@@ -104,9 +108,13 @@ describe('what has no valid result becomes NULL', () => {
     for (const method of MASK_METHODS) expect(maskText(method, 98_765, 'whatever it is')).toBeNull()
   })
 
-  test('methods that need a key, on any type', () => {
+  test('methods that need a key are refused without one, on any type', () => {
     for (const method of ['hash', 'pseudonym'] as const) {
-      for (const typeOid of Object.values(TYPE_OID)) expect(maskText(method, typeOid, '078-05-1120')).toBeNull()
+      for (const typeOid of [...Object.values(TYPE_OID), 98_765]) {
+        expect(() => valueMask(method, typeOid, 0, null)).toThrowError(
+          expect.objectContaining({ code: 'ERR_OBLIGATION_UNENFORCEABLE' }),
+        )
+      }
     }
   })
 
@@ -224,6 +232,15 @@ describe('constants', () => {
     ['fixed', timestamptz, 1, Buffer.alloc(8)],
     ['fixed', jsonb, 1, Buffer.from('\u0001{}')],
     ['null', text, 0, null],
+    ['redact', TYPE_OID.xml, 0, Buffer.from('<redacted/>')],
+    ['fixed', TYPE_OID.xml, 1, Buffer.from('<masked/>')],
+    ['fixed', TYPE_OID.money, 1, Buffer.alloc(8)],
+    ['fixed', TYPE_OID.timetz, 1, Buffer.alloc(12)],
+    ['fixed', TYPE_OID.interval, 1, Buffer.alloc(16)],
+    ['fixed', TYPE_OID.inet, 1, Buffer.from([2, 32, 0, 4, 0, 0, 0, 0])],
+    ['fixed', TYPE_OID.cidr, 1, Buffer.from([2, 32, 1, 4, 0, 0, 0, 0])],
+    ['fixed', TYPE_OID.macaddr, 1, Buffer.alloc(6)],
+    ['fixed', TYPE_OID.varbit, 1, Buffer.alloc(4)],
   ] as const)('%s of type %i in format %i', (method, typeOid, format, masked) => {
     expect(maskValue(method, typeOid, format, 'a value of 23 bytes ...')).toEqual(masked)
   })
@@ -236,7 +253,7 @@ describe('rows', () => {
   ]
 
   test('lie where they are when no length changes', () => {
-    const masker = new RowMasker(masks, 5)
+    const masker = new RowMasker(masks, 5, KEY)
     const { how, values } = maskRow(masker, ['1', '078-05-1120', null, null, 'Berlin'])
     expect(how).toBe('in-place')
     expect(values.map((value) => value?.toString() ?? null)).toEqual(['1', '*******1120', null, null, 'Berlin'])
@@ -244,13 +261,13 @@ describe('rows', () => {
   })
 
   test('a constant that happens to fit is written in place', () => {
-    const { how, values } = maskRow(new RowMasker([{ ...ssn, method: 'fixed' }], 2), ['1', '666'])
+    const { how, values } = maskRow(new RowMasker([{ ...ssn, method: 'fixed' }], 2, KEY), ['1', '666'])
     expect(how).toBe('in-place')
     expect(values[1]?.toString()).toBe('***')
   })
 
   test('are rebuilt when one does, with all masks in them', () => {
-    const masker = new RowMasker(masks, 5)
+    const masker = new RowMasker(masks, 5, KEY)
     const { how, values } = maskRow(masker, ['1', '078-05-1120', null, 'alice@secret.example', 'Berlin'])
     expect(how).toBe('rebuilt')
     expect(values.map((value) => value?.toString() ?? null)).toEqual(['1', '*******1120', null, 'a***@***', 'Berlin'])
@@ -266,7 +283,7 @@ describe('rows', () => {
     const out = new Writer()
     out.bytes(before)
     const start = before.length
-    const masker = new RowMasker([{ ...ssn, method: 'redact' }], 2)
+    const masker = new RowMasker([{ ...ssn, method: 'redact' }], 2, KEY)
     expect(masker.mask(chunk, start, start + 5, start + row.length, out)).toBe('rebuilt')
     expect(out.take().equals(Buffer.concat([before, rowFrame(['2', '[redacted]'])]))).toBe(true)
     expect(chunk.subarray(0, start).equals(before)).toBe(true)
@@ -274,20 +291,19 @@ describe('rows', () => {
   })
 
   test('without masks stay as they are', () => {
-    const { how, values } = maskRow(new RowMasker([], 2), ['1', null])
+    const { how, values } = maskRow(new RowMasker([], 2, KEY), ['1', null])
     expect(how).toBe('in-place')
     expect(values).toEqual([Buffer.from('1'), null])
   })
 })
 
 test('the methods that are declared as enforced hide text in part or in whole', () => {
-  expect(ENFORCED_METHODS.toSorted()).toEqual(
-    MASK_METHODS.filter((method) => method !== 'hash' && method !== 'pseudonym').toSorted(),
-  )
+  expect(enforcedMethods(KEY)).toEqual(MASK_METHODS)
+  expect(enforcedMethods(null)).toEqual(MASK_METHODS.filter((method) => method !== 'hash' && method !== 'pseudonym'))
   const secret = Buffer.from('1980-05-17')
-  for (const method of ENFORCED_METHODS) {
+  for (const method of MASK_METHODS) {
     const copy = Buffer.from(secret)
-    const result = valueMask(method, text, 0)(copy, 0, copy.length)
+    const result = valueMask(method, text, 0, KEY)(copy, 0, copy.length)
     expect(result === 'in-place' ? copy : result).not.toEqual(secret)
   }
 })

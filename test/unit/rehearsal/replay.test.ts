@@ -116,7 +116,7 @@ test('a bundle that does not open, or no bundle at all, is no replay', async (co
 })
 
 test('obligations are held against each other, not only verdicts', () => {
-  const answer = { kind: 'mask' as const, terms: null, rules: ['r'], controls: ['c1', 'c2'] }
+  const answer = { kind: 'mask' as const, terms: null, limits: null, rules: ['r'], controls: ['c1', 'c2'] }
   const before = { ...answer, masks: [mask('t.a', 'last4'), mask('t.b', 'null')] }
   const after = { ...answer, controls: ['c1'], masks: [mask('t.a', 'null'), mask('t.c', 'null')] }
   expect(differences(before, after)).toEqual([

@@ -3,7 +3,8 @@ import { sealRequest, type AccessRequest, type Decision } from '../../../../engi
 import { NormalizeError, ObligationError } from '../../../../engine/index.ts'
 import type { FieldDescription } from '../../../../planes/postgres/codec/backend-messages.ts'
 import { Enforcer, type Client, type Invocation, type Judged } from '../../../../planes/postgres/enforcer/enforcer.ts'
-import type { NormalizedStatement } from '../../../../planes/postgres/normalizer/index.ts'
+import { Writer } from '../../../../planes/postgres/codec/writer.ts'
+import type { CopyForm, NormalizedStatement } from '../../../../planes/postgres/normalizer/index.ts'
 import { AGENT, BINDING_KEY } from '../../../support/rooms.ts'
 import { ScriptedEngine } from '../../../support/scripted-engine.ts'
 import { CUSTOMERS, nameScript, NOTES, scriptedCatalog } from '../../../support/scripted-statements.ts'
@@ -45,6 +46,7 @@ function invocation(of: NormalizedStatement, changes: Partial<Invocation> = {}):
     bound: of.text,
     resultFormats: [],
     transaction: 'none',
+    spent: { rows: 0, bytes: 0 },
     prepareOnly: false,
     again: () => Promise.resolve({ statement: of, catalog }),
     ...changes,
@@ -53,7 +55,12 @@ function invocation(of: NormalizedStatement, changes: Partial<Invocation> = {}):
 
 function judge(engine: ScriptedEngine, asked: Invocation): Promise<Judged> {
   const client: Client = { principal: AGENT, session: engine, database: 'bank', user: 'reconciler', source: null }
-  const enforcer = new Enforcer(client, engine.host(), () => 0)
+  const enforcer = new Enforcer(client, engine.host(), {
+    now: () => 0,
+    key: null,
+    maxRowBytes: 1 << 20,
+    estimate: null,
+  })
   return enforcer.judge(asked, { signal: new AbortController().signal, patienceMs: 0 })
 }
 
@@ -100,6 +107,11 @@ describe('what an approval binds', () => {
   })
 })
 
+function copyOf(form: CopyForm | null): NormalizedStatement {
+  const columns = statement('read secret #1').outputs ?? []
+  return statement('read secret #1', { kind: 'copy_to', outputs: null, copy: { columns, form } })
+}
+
 describe('masks', () => {
   const ssn = { field: 'public.customers.ssn', method: 'redact' } as const
 
@@ -122,23 +134,45 @@ describe('masks', () => {
     expect(await judge(engine, invocation(statement('read secret #1', { outputs })))).toMatchObject({ kind: 'denied' })
   })
 
-  test.each([
-    ['read secret #1', { kind: 'forward' }],
-    ['read secret #1', { kind: 'mask', fields: [ssn] }],
-    ['read open #1', { kind: 'mask', fields: [{ field: 'public.notes.note', method: 'redact' }] }],
-  ] as const)('a COPY of %s is refused under %j: its bytes have no columns', async (sql, verdict) => {
-    const engine = new Asking(verdict)
-    const judged = await judge(engine, invocation(statement(sql, { kind: 'copy_to', outputs: null })))
-    expect(judged).toMatchObject({ kind: 'denied', denial: { code: '42501', message: /SELECT from it/ } })
+  const text: CopyForm = { kind: 'text', delimiter: 9, nullText: '', header: false }
+
+  test('a COPY whose options nobody understands is refused where something in it is to be masked', async () => {
+    const engine = new Asking({ kind: 'mask', fields: [ssn] })
+    const judged = await judge(engine, invocation(copyOf(null)))
+    expect(judged).toMatchObject({ kind: 'denied', denial: { code: '42501', message: /use text, csv or binary/ } })
     expect(engine.decisions[0]?.outcomes).toMatchObject([{ status: 'failed', error: 'ERR_OBLIGATION_UNENFORCEABLE' }])
+    expect(await judge(new Asking({ kind: 'forward' }), invocation(copyOf(null)))).toMatchObject({ kind: 'run' })
   })
 
-  test('a COPY of what has no labels runs, and the server may describe no columns', async () => {
-    const running_ = await running(
-      judge(new Asking(), invocation(statement('read open #1', { kind: 'copy_to', outputs: null }))),
-    )
-    running_.describe(null)
-    expect(running_.described).toBe(true)
+  test('a COPY masks what it hands out, and the server may describe no columns', async () => {
+    const engine = new Asking({ kind: 'mask', fields: [ssn] })
+    const copying = await running(judge(engine, invocation(copyOf(text))))
+    copying.describe(null)
+    copying.copyOut({ format: 0, columnFormats: [0, 0] })
+    const frame = Buffer.from('d\0\0\0\x121\t123-45-6789\n', 'latin1')
+    const out = new Writer()
+    expect(copying.copyData(frame, 0, 5, frame.length, out, () => undefined)).toBe('rebuilt')
+    copying.copyDone()
+    await copying.complete('COPY 1')
+    expect(out.take().toString('latin1', 5)).toBe('1\t[redacted]\n')
+    expect(engine.decisions[0]?.outcomes).toMatchObject([{ status: 'ok', rows: 1, masks: [{ count: 1 }] }])
+    expect(JSON.stringify(engine.frames)).not.toContain('6789')
+  })
+
+  test.each([
+    ['another number of columns', { format: 0, columnFormats: [0, 0, 0] }],
+    ['another format', { format: 1, columnFormats: [1, 1] }],
+  ] as const)('a COPY of %s than it was judged to have is withheld', async (_, begins) => {
+    const copying = await running(judge(new Asking({ kind: 'mask', fields: [ssn] }), invocation(copyOf(text))))
+    expect(() => copying.copyOut(begins)).toThrowError(unenforceable(/copies other columns/))
+  })
+
+  test('a COPY that ends within a row is no end', async () => {
+    const copying = await running(judge(new Asking({ kind: 'mask', fields: [ssn] }), invocation(copyOf(text))))
+    copying.copyOut({ format: 0, columnFormats: [0, 0] })
+    const frame = Buffer.from('d\0\0\0\x091\t123', 'latin1')
+    copying.copyData(frame, 0, 5, frame.length, new Writer(), () => undefined)
+    expect(() => copying.copyDone()).toThrowError(expect.objectContaining({ code: 'ERR_PROTOCOL_MESSAGE' }))
   })
 
   test('a verdict that keeps it from running denies, and settles nothing', async () => {
@@ -228,7 +262,12 @@ test('a statement that can’t be named is refused without the client’s litera
   })
   const client: Client = { principal: AGENT, session, database: 'bank', user: 'reconciler', source: null }
   const error = new NormalizeError('ERR_NORMALIZE_SYNTAX', 'syntax error at "123-45-6789"', { position: 8 })
-  const denial = await new Enforcer(client, engine.host(), () => 0).refuse(error, 'query')
+  const denial = await new Enforcer(client, engine.host(), {
+    now: () => 0,
+    key: null,
+    maxRowBytes: 1 << 20,
+    estimate: null,
+  }).refuse(error, 'query')
   expect(denial).toMatchObject({ code: '42601', position: 8, message: 'syntax error at "123-45-6789"' })
   expect(JSON.stringify(seen)).not.toContain('123-45-6789')
 })

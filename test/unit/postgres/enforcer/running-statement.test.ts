@@ -17,7 +17,9 @@ async function start(changes: Partial<Enforcement> = {}) {
     session: engine,
     decision,
     columns: 1,
-    copies: false,
+    copy: null,
+    takesCopy: false,
+    limit: null,
     answerColumns: null,
     masker: null,
     masks: [],
@@ -30,7 +32,8 @@ async function start(changes: Partial<Enforcement> = {}) {
   const gates: Promise<void>[] = []
   const row = (value: string | null, out = new Writer()): { rebuilt: boolean; frame: Buffer; out: Writer } => {
     const frame = frameOf(value)
-    return { rebuilt: running.row(frame, 0, 5, frame.length, out, (durable) => gates.push(durable)), frame, out }
+    const how = running.row(frame, 0, 5, frame.length, out, (durable) => gates.push(durable))
+    return { rebuilt: how === 'rebuilt', frame, out }
   }
   const outcomes = (): unknown => engine.decisions[0]?.outcomes
   return { engine, running, gates, row, outcomes }
@@ -43,7 +46,7 @@ function frameOf(value: string | null): Buffer {
 }
 
 const masked = (): Partial<Enforcement> => ({
-  masker: new RowMasker([{ index: 0, method: 'redact', typeOid: 25, format: 0 }], 1),
+  masker: new RowMasker([{ index: 0, method: 'redact', typeOid: 25, format: 0 }], 1, null),
   masks: [{ field: 'public.customers.ssn', method: 'redact' }],
 })
 

@@ -5,14 +5,14 @@ import { encodeBackend } from '../../../../planes/postgres/codec/backend-encoder
 import type { BackendMessage } from '../../../../planes/postgres/codec/backend-messages.ts'
 import { FrameReader } from '../../../../planes/postgres/codec/frame.ts'
 import { Writer } from '../../../../planes/postgres/codec/writer.ts'
-import { RunningStatement } from '../../../../planes/postgres/enforcer/running-statement.ts'
+import { type Enforcement, RunningStatement } from '../../../../planes/postgres/enforcer/running-statement.ts'
 import { Backend } from '../../../../planes/postgres/session/backend.ts'
 import type { ExpectedReply } from '../../../../planes/postgres/session/expected-replies.ts'
 import { Outbox } from '../../../../planes/postgres/session/outbox.ts'
 import { Wire } from '../../../../planes/postgres/session/wire.ts'
 import { request } from '../../../support/rooms.ts'
 import { ScriptedEngine } from '../../../support/scripted-engine.ts'
-import { errorFields } from '../../../support/scripted-server.ts'
+import { errorFields } from '../../../support/scripted-statements.ts'
 
 const engine = new ScriptedEngine(() => Promise.resolve())
 const decision = await engine.decide(request({ clock: 0, policy: Object({ current: () => ({ reference: {} }) }) }), {
@@ -20,11 +20,15 @@ const decision = await engine.decide(request({ clock: 0, policy: Object({ curren
   patienceMs: 0,
 })
 
-function statement(how: { columns: number | null; copies: boolean } = { columns: 1, copies: false }): RunningStatement {
+function statement(
+  how: { columns: number | null; copy: Enforcement['copy'] } = { columns: 1, copy: null },
+): RunningStatement {
   return new RunningStatement({
     session: engine,
     decision,
     ...how,
+    takesCopy: false,
+    limit: null,
     answerColumns: null,
     masker: null,
     masks: [],
@@ -105,9 +109,13 @@ function setting(...heads: readonly (ExpectedReply | null)[]) {
   const sent: Buffer[] = []
   const sink = { write: (bytes: Uint8Array) => sent.push(Buffer.from(bytes)) > 0, cork() {}, uncork() {}, once() {} }
   const outbox = new Outbox(sink, { highWaterMark: 1e6, onFailure: () => undefined, onRoom: () => undefined })
-  const wire = new Wire(outbox, () => undefined)
+  const wire = new Wire(outbox, () => undefined, { names: 10, bytes: 1000 })
   for (const head of heads) if (head !== null) wire.expected.push(head)
-  const backend = new Backend(wire, { catalogueChanged: () => undefined, parameters: new Map() })
+  const backend = new Backend(wire, {
+    catalogueChanged: () => undefined,
+    cancel: () => undefined,
+    parameters: new Map(),
+  })
   const reader = new FrameReader({ maxFrameBytes: 1000, limits: backendLimits(1000) })
   const take = (...messages: readonly BackendMessage[]): void => {
     const writer = new Writer()
@@ -147,7 +155,10 @@ describe.each(Object.entries(HEADS))('when %s is owed', (name, head) => {
   })
 })
 
-const copy = (): ExpectedReply => ({ kind: 'execute', statement: statement({ columns: null, copies: true }) })
+const copy = (): ExpectedReply => ({
+  kind: 'execute',
+  statement: statement({ columns: null, copy: { columns: 2, binary: false, masker: null } }),
+})
 
 describe('a COPY to the client', () => {
   const begin: BackendMessage = { kind: 'copyOutResponse', format: 0, columnFormats: [0, 0] }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { BackendMessage, ErrorFields } from '../../../../planes/postgres/codec/backend-messages.ts'
 import type { FrontendMessage } from '../../../../planes/postgres/codec/frontend-messages.ts'
-import { errorFields } from '../../../support/scripted-server.ts'
+import { errorFields } from '../../../support/scripted-statements.ts'
 import { openRig, type Rig, type RigScript } from '../../../support/scripted-session.ts'
 import { CANARY } from '../../../support/scripted-statements.ts'
 import { brief } from '../../../support/wire-client.ts'
@@ -23,7 +23,7 @@ const SYNC: FrontendMessage = { kind: 'sync' }
 const query = (sql: string): FrontendMessage => ({ kind: 'query', sql })
 const parse = (sql: string, name = ''): FrontendMessage => ({ kind: 'parse', name, sql, parameterTypes: [] })
 const execute: FrontendMessage = { kind: 'execute', portal: '', maxRows: 0 }
-const bind = (statement = ''): FrontendMessage => ({
+const bind = (statement = ''): Extract<FrontendMessage, { kind: 'bind' }> => ({
   kind: 'bind',
   portal: '',
   statement,
@@ -290,3 +290,45 @@ async function settles(count: () => number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
+
+describe('what a client leaves lying about', () => {
+  test('an open transaction that nothing comes for ends the session', async () => {
+    const rig = await rigOf({ options: { idleTransactionMs: 20 } })
+    expect(await ask(rig, query('begin #1'))).toEqual(['C BEGIN', 'Z T'])
+    await rig.client.ended()
+    expect(lastError(rig).get('C')).toBe('25P03')
+    await rig.server.closed
+  })
+
+  test('a session outside a transaction may say nothing for as long as it likes', async () => {
+    const rig = await rigOf({ options: { idleTransactionMs: 1 } })
+    await ask(rig, query('begin #1; commit #2'))
+    await quiet()
+    expect(await ask(rig, query('read open #3'))).toContain('C SELECT 3')
+  })
+
+  test('one prepared statement, or portal, too many is refused, and the others stand', async () => {
+    const rig = await rigOf({ options: { kept: { names: 2, bytes: 1000 } } })
+    await ask(rig, parse('read open #1', 'a'), parse('read open #2', 'b'), SYNC)
+    expect(await ask(rig, parse('read open #3', 'c'), bind('c'), execute, SYNC)).toEqual(['E 54000', 'Z I'])
+    const named = (portal: string): FrontendMessage => ({ ...bind('a'), portal })
+    expect(await ask(rig, named('p'), named('q'), named('r'), SYNC)).toEqual([
+      'bindComplete',
+      'bindComplete',
+      'E 54000',
+      'Z I',
+    ])
+    expect(await ask(rig, bind('b'), execute, SYNC)).toContain('D read open #2')
+    await ask(rig, { kind: 'close', target: 'statement', name: 'a' }, SYNC)
+    expect(await ask(rig, ...run('read open #4'), SYNC)).toContain('D read open #4')
+  })
+
+  test('messages that no Sync follows are decided as if Flush had come', async () => {
+    const rig = await rigOf()
+    const many = Array.from({ length: 1500 }, (_, n) => parse(`read open #${n}`))
+    await rig.client.play(many, [], AT_ONCE)
+    await vi.waitFor(() => expect(rig.server.received).toHaveLength(1000), { timeout: 20_000 })
+    expect(await ask(rig, SYNC)).toContain('Z I')
+    expect(rig.server.received).toHaveLength(1500)
+  })
+})

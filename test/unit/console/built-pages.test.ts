@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'vite'
 import { expect, onTestFinished, test } from 'vitest'
-import config from '../../../console/vite.config.ts'
+import { configOf } from '../../../console/vite.config.ts'
 
 test('what is in console/dist is what its sources make (npm run build:console)', async () => {
   const outDir = mkdtempSync(join(tmpdir(), 'countersign-console-'))
   onTestFinished(() => rmSync(outDir, { recursive: true, force: true }))
-  await build({ ...config, configFile: false, build: { ...config.build, outDir } })
+  for (const app of ['replay', 'console']) {
+    const config = configOf(app)
+    await build({ ...config, configFile: false, build: { ...config.build, outDir } })
+  }
   expect(readdirSync('console/dist').toSorted()).toEqual(readdirSync(outDir).toSorted())
   for (const name of readdirSync(outDir)) {
     expect(readFileSync(join('console/dist', name), 'utf8')).toBe(readFileSync(join(outDir, name), 'utf8'))

@@ -1,4 +1,4 @@
-import { visible } from '../../../engine/replay/browser.ts'
+import { visible } from '../../engine/replay/browser.ts'
 
 type Attributes = Readonly<Record<string, string | boolean | null>>
 type Child = Node | string | null
