@@ -60,7 +60,7 @@ module.exports = {
     {
       name: 'rooms-do-not-know-the-gateway',
       severity: 'error',
-      from: { path: '^engine/(policy|identity|approvals|evidence|controls|state)/' },
+      from: { path: '^engine/(policy|identity|approvals|evidence|controls|state|lifecycle|shadow)/' },
       to: { path: '^engine/(gateway|registry|index|plane|config)\\.ts$' },
     },
     {

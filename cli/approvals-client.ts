@@ -1,37 +1,20 @@
 import { isApprovalView, type ApprovalView } from '../console/approval-view.ts'
-import { EXIT } from './exit.ts'
+import type { ApiClient } from './api-client.ts'
 
-/** What the API refused, or that it could not be asked. `exit` is the command's exit code. */
-export class ApiError extends Error {
-  readonly exit: number
-  readonly code: string
-
-  constructor(exit: number, code: string, message: string) {
-    super(message)
-    this.exit = exit
-    this.code = code
-  }
-}
-
-const TIMEOUT_MS = 30_000
-
-const EXIT_NOT_ALLOWED = 77 // sysexits.h, EX_NOPERM
-
-/** The approvals API of one gateway, asked as whoever the token names. Every failure is an ApiError. */
+/** The approvals API of one gateway. Every failure is an ApiError. */
 export class ApprovalsClient {
-  readonly #api: URL
-  readonly #token: string
+  readonly #api: ApiClient
 
-  constructor(api: URL, token: string) {
+  constructor(api: ApiClient) {
     this.#api = api
-    this.#token = token
   }
 
   async list(state: string | null): Promise<readonly ApprovalView[]> {
-    const answer = await this.#ask('GET', `v1/approvals${state === null ? '' : `?state=${encodeURIComponent(state)}`}`)
+    const query = state === null ? '' : `?state=${encodeURIComponent(state)}`
+    const answer = await this.#api.ask('GET', `v1/approvals${query}`)
     const approvals: unknown = 'approvals' in answer ? answer.approvals : null
     if (Array.isArray(approvals) && approvals.every(isApprovalView)) return approvals
-    throw this.#strange()
+    throw this.#api.strange()
   }
 
   get(id: string): Promise<ApprovalView> {
@@ -42,53 +25,10 @@ export class ApprovalsClient {
     return this.#one('POST', `${encodeURIComponent(id)}/${answer}`, { reason })
   }
 
-  async #one(method: string, path: string, body?: object): Promise<ApprovalView> {
-    const answer = await this.#ask(method, `v1/approvals/${path}`, body)
+  async #one(method: string, path: string, value?: object): Promise<ApprovalView> {
+    const body = value === undefined ? undefined : ({ kind: 'json', value } as const)
+    const answer = await this.#api.ask(method, `v1/approvals/${path}`, body)
     if (isApprovalView(answer)) return answer
-    throw this.#strange()
+    throw this.#api.strange()
   }
-
-  async #ask(method: string, path: string, body?: object): Promise<object> {
-    const response = await this.#fetch(method, path, body)
-    const answer: unknown = await response.json().catch(() => null)
-    if (typeof answer !== 'object' || answer === null) throw this.#strange()
-    if (!response.ok) throw refusal(response.status, answer)
-    return answer
-  }
-
-  async #fetch(method: string, path: string, body?: object): Promise<Response> {
-    const headers = { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' }
-    const init = { method, headers, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) } as const
-    try {
-      return await fetch(new URL(path, this.#api), body === undefined ? init : { ...init, body: JSON.stringify(body) })
-    } catch {
-      const message = `no answer from ${this.#api.href}; is the gateway running, and is --api (or COUNTERSIGN_API) its address?`
-      throw new ApiError(EXIT.unavailable, 'ERR_API_UNREACHABLE', message)
-    }
-  }
-
-  #strange(): ApiError {
-    const message = `${this.#api.href} does not answer as a Countersign API does: check --api (or COUNTERSIGN_API)`
-    return new ApiError(EXIT.unavailable, 'ERR_API_ANSWER', message)
-  }
-}
-
-function refusal(status: number, answer: object): ApiError {
-  const name = 'code' in answer && typeof answer.code === 'string' ? answer.code : `HTTP ${status}`
-  const detail = 'detail' in answer && typeof answer.detail === 'string' ? answer.detail : 'the API gives no reason'
-  const message = `${detail}${advice(status, name)}`
-  return new ApiError(exitOf(status), name, message)
-}
-
-function exitOf(status: number): number {
-  if (status === 401 || status === 403) return EXIT_NOT_ALLOWED
-  return status >= 500 ? EXIT.unavailable : EXIT.failed
-}
-
-/** What to do next, where the API's own words don't say it. */
-function advice(status: number, code: string): string {
-  if (status === 401) return '; put a fresh token into COUNTERSIGN_TOKEN or name its file with --token-file'
-  if (code === 'ERR_APPROVAL_REASON') return '; add --reason "…"'
-  if (code === 'ERR_APPROVAL_UNKNOWN') return '; `countersign approvals list --state all` shows those that you may see'
-  return ''
 }

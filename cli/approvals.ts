@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { outcome, page, table, visible } from './approval-page.ts'
-import { ApiError, ApprovalsClient } from './approvals-client.ts'
+import { ApiError } from './api-client.ts'
+import { apiClient } from './api-options.ts'
+import { ApprovalsClient } from './approvals-client.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT, isParseError, UsageError } from './exit.ts'
+import { printedJson } from './printable.ts'
 
 const USAGE = `usage: countersign approvals list [--state STATE]
        countersign approvals show ID
@@ -18,7 +20,6 @@ const USAGE = `usage: countersign approvals list [--state STATE]
 
 exit: 0 done, 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
 `
-const DEFAULT_API = 'http://127.0.0.1:7420'
 const STATES = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used', 'all']
 
 /** With a clock for tests: milliseconds since 1970. */
@@ -61,18 +62,18 @@ async function run(positionals: readonly string[], options: Options, io: Io): Pr
       if (id !== undefined) throw new UsageError('list takes no ID; show does')
       const state = stateOf(options)
       const approvals = await (await client(options, io)).list(state === 'all' ? null : state)
-      if (options.json) return json({ approvals })
+      if (options.json) return printedJson({ approvals })
       return approvals.length === 0 ? nothing(state) : table(approvals, now)
     }
     case 'show': {
       const approval = await (await client(options, io)).get(oneId(verb, id, more))
-      return options.json ? json(approval) : page(approval, now)
+      return options.json ? printedJson(approval) : page(approval, now)
     }
     case 'approve':
     case 'deny': {
       const named = oneId(verb, id, more)
       const approval = await (await client(options, io)).answer(named, verb, options.reason ?? null)
-      return options.json ? json(approval) : outcome(approval)
+      return options.json ? printedJson(approval) : outcome(approval)
     }
     default:
       throw new UsageError(verb === '' ? 'say what to do: list, show, approve or deny' : `no such command: ${verb}`)
@@ -90,52 +91,12 @@ function oneId(verb: string, id: string | undefined, more: readonly string[]): s
 }
 
 async function client(options: Options, io: CommandIo): Promise<ApprovalsClient> {
-  return new ApprovalsClient(apiOf(options.api ?? io.env['COUNTERSIGN_API'] ?? DEFAULT_API), await tokenOf(options, io))
-}
-
-/** A token goes over TLS or nowhere off this host. */
-function apiOf(address: string): URL {
-  const url = URL.parse(address)
-  const isLocal = url !== null && /^(localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(url.hostname)
-  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) {
-    throw new UsageError(`--api: expected an https URL, or http on loopback; found ${address}`)
-  }
-  if (!url.pathname.endsWith('/')) url.pathname += '/'
-  return url
-}
-
-async function tokenOf(options: Options, io: CommandIo): Promise<string> {
-  const file = options['token-file']
-  const token = file === undefined ? io.env['COUNTERSIGN_TOKEN'] : await readToken(file)
-  if (token === undefined || token.trim() === '') {
-    throw new UsageError('no token: set COUNTERSIGN_TOKEN, or name its file with --token-file')
-  }
-  if (!/^[\x21-\x7e]+$/.test(token.trim())) throw new UsageError('the token is not one line of printable characters')
-  return token.trim()
-}
-
-async function readToken(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'it failed'
-    throw new UsageError(`--token-file: ${file} can't be read (${reason})`)
-  }
+  return new ApprovalsClient(await apiClient(options, io))
 }
 
 function nothing(state: string): string {
   if (state === 'requested') return 'Nothing waits for an answer. (--state all shows what was answered before.)\n'
   return state === 'all' ? 'No approvals yet.\n' : `No approval is ${state}.\n`
-}
-
-/** For programs; still printed to terminals, so no raw control or format character in it either. */
-function json(value: object): string {
-  return `${JSON.stringify(value, null, 2).replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, unicodeEscape)}\n`
-}
-
-/** As JSON spells it: a code unit each. */
-function unicodeEscape(character: string): string {
-  return character.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function tell(error: unknown, io: CommandIo): number {

@@ -13,6 +13,7 @@ import { evidenceStoreOf } from './evidence-store.ts'
 import { EXIT, explain, isParseError, UsageError } from './exit.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
+import { requireEntrypoints } from './policy-admission.ts'
 
 const USAGE = `usage: countersign check --config FILE
 
@@ -34,7 +35,7 @@ export async function checkCommand(argv: readonly string[], io: CommandIo): Prom
   if (loaded === undefined) return EXIT.failed
   const { policy, identity, evidence, state } = loaded.config
   const planes = await report.line('planes', () => configured(loaded))
-  const opened = await report.line('policy', () => bundle(policy))
+  const opened = await report.line('policy', () => bundle(policy, planes ?? []))
   if (opened !== undefined) await report.line('controls', () => controls(loaded, opened))
   for (const issuer of identity.issuers) {
     await report.line('identity', async () => {
@@ -95,8 +96,12 @@ async function configured(loaded: LoadedConfig): Promise<Checked<readonly Config
   return { shown: planes.map(({ id }) => id).join(', '), value: planes }
 }
 
-async function bundle({ bundle, trust, limits }: GatewayConfig['policy']): Promise<Checked<ActivePolicy>> {
+async function bundle(
+  { bundle, trust, limits }: GatewayConfig['policy'],
+  planes: readonly ConfiguredPlane[],
+): Promise<Checked<ActivePolicy>> {
   const value = await openBundle(bundle, trust, limits)
+  requireEntrypoints(value, planes)
   const { reference } = value
   const by = trust.kind === 'signed' ? `signed by ${trust.keyId ?? 'the configured key'}` : 'UNSIGNED (verify: none)'
   return { shown: `revision ${reference.revision}, ${by}`, value }

@@ -1,13 +1,14 @@
 import { rebuild } from '../engine/approvals/index.ts'
 import type { ClosedWriters, EvidenceStore } from '../engine/evidence/index.ts'
+import { rebuildPolicies } from '../engine/lifecycle/index.ts'
 import { explain } from './exit.ts'
 import type { Database } from '../engine/state/index.ts'
 import { approvalHistory } from './approval-history.ts'
 import type { Log } from './log.ts'
 
 /**
- * What follows in shared state when this gateway has closed the writers of one that did not come back: the holds which
- * that one was changing when it died are brought up to evidence, and are anybody's to change again.
+ * What follows in shared state when this gateway has closed the writers of one that did not come back: the holds and
+ * policies which that one was changing when it died are brought up to evidence, and are anybody's to change again.
  */
 export class ClosedPeers {
   readonly #store: EvidenceStore
@@ -30,7 +31,10 @@ export class ClosedPeers {
     const isOver = (writer: string): boolean => writer.startsWith(`${instance}.`) && writer <= last
     try {
       const database = await this.#database.promise
-      if (database !== null) await rebuild(database, approvalHistory(this.#store, null), isOver)
+      if (database === null) return
+      const policies: unknown[] = []
+      await rebuild(database, approvalHistory(this.#store, null, policies), isOver)
+      await rebuildPolicies(database, policies, isOver)
     } catch (error) {
       this.#log.error('approvals.unsettled', { instance, message: explain(error) })
     }

@@ -10,18 +10,13 @@ import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
-import {
-  activatePolicy,
-  approvalJournal,
-  ConfigError,
-  EvidenceError,
-  hostFor,
-  recordingVerifier,
-  StateError,
-} from '../engine/index.ts'
+import { approvalJournal, ConfigError, EvidenceError, hostFor, recordingVerifier, StateError } from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
-import { openBundle, PolicyStore } from '../engine/policy/index.ts'
+import { LifecycleStore, PolicyLife, rebuildPolicies } from '../engine/lifecycle/index.ts'
+import { PolicyStore } from '../engine/policy/index.ts'
+import { Shadow } from '../engine/shadow/index.ts'
 import { bindingKey, openDatabase } from '../engine/state/index.ts'
+import type { Database } from '../engine/state/index.ts'
 import { approvalHistory } from './approval-history.ts'
 import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
@@ -29,16 +24,19 @@ import { evidenceStoreOf } from './evidence-store.ts'
 import type { Log } from './log.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
+import { configuredBundle, policyAdmission, type Admit } from './policy-admission.ts'
 import { uuidv7 } from './uuid.ts'
 import { version } from './version.ts'
 
-/** An answer given at one gateway reaches a client that waits at another within this. */
+/** An answer given at one gateway reaches a client that waits at another within this; a policy comes into force there. */
 const FOLLOW_MS = 250
 
 export interface Gateway {
   /** Where each plane listens, and the API. */
   readonly planes: Readonly<Record<string, RunningPlane['address']>>
   readonly api: string
+  /** Looks at the configured bundle again, and puts it in force where it has changed. Throws where it can't be. */
+  reloadPolicy(): Promise<void>
   /** Takes no new connection; resolves when the open ones have ended or the deadline (ms from now) has passed. */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything, evidence last. */
@@ -61,8 +59,9 @@ export interface GatewaySurroundings {
 export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundings): Promise<Gateway> {
   const { config } = loaded
   const planes = await configurePlanes(loaded)
-  const bundle = await openBundle(config.policy.bundle, config.policy.trust, config.policy.limits)
-  const resolver = new ControlResolver(await controlPack(loaded, bundle))
+  const admit = policyAdmission(loaded, planes)
+  const file = await configuredBundle(loaded, admit)
+  const resolver = new ControlResolver(await controlPack(loaded, file.policy))
   const verifier = tokenVerifier(loaded, around)
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
@@ -75,8 +74,11 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const { instance } = config
   const shared = config.evidence.postgres !== null
   const isOver = (writer: string): boolean => !shared || writer.startsWith(`${instance}.`)
-  const replayed = await rebuild(database, approvalHistory(store, shared ? null : instance), isOver)
+  const policyChanges: unknown[] = []
+  const replayed = await rebuild(database, approvalHistory(store, shared ? null : instance, policyChanges), isOver)
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
+  const relived = await rebuildPolicies(database, policyChanges, isOver)
+  if (relived > 0) around.log.warn('policies.rebuilt', { changes: relived })
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
@@ -89,13 +91,21 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   })
   opened.defer(() => ledger.close())
   const policy = new PolicyStore()
-  await activatePolicy(bundle, { policy, evidence })
+  const life = policyLife(loaded, { database, evidence, policy, admit }, around)
+  opened.defer(() => life.close())
+  await life.start(file)
+  const { trust, limits } = config.policy
+  const policies = new LifecycleStore(database)
+  const shadow = new Shadow({ store: policies, life, instance, trust, limits, log: around.log.warn })
+  opened.defer(() => shadow.close())
+  shadow.start()
   await recordRelease(loaded, evidence)
   const rooms: GatewayRooms = {
     policy,
     verifier,
     ledger,
     evidence,
+    shadow,
     bindingKey: await bindingKey(database),
     now: around.now,
     monotonic,
@@ -103,17 +113,38 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     log: around.log.info,
   }
   const running = await openPlanes(planes, rooms, opened)
-  const api = await openConsole(loaded, rooms, around)
+  const api = await openConsole(loaded, rooms, { policies: life, shadow }, around)
   opened.defer(() => api.close())
   const rest = opened.move()
   return {
     planes: Object.fromEntries([...running].map(([id, plane]) => [id, plane.address])),
     api: api.url,
+    reloadPolicy: async () => life.fileChanged(await configuredBundle(loaded, admit)),
     drain: async (deadlineMs) => {
       await Promise.all([...running.values()].map((plane) => plane.drain(deadlineMs)))
     },
     close: () => rest.disposeAsync(),
   }
+}
+
+function policyLife(
+  { config }: LoadedConfig,
+  rooms: Pick<GatewayRooms, 'evidence' | 'policy'> & { readonly database: Database; readonly admit: Admit },
+  { now, log }: GatewaySurroundings,
+): PolicyLife {
+  const { evidence, policy, database, admit } = rooms
+  return new PolicyLife({
+    store: new LifecycleStore(database),
+    rules: config.policy.rules,
+    instance: config.instance,
+    writer: evidence.writerId,
+    policy,
+    now,
+    admit,
+    record: (draft) => evidence.append(draft).durable,
+    ...(config.evidence.postgres === null ? {} : { followMs: FOLLOW_MS }),
+    log: log.warn,
+  })
 }
 
 // Which program served, under which configuration, from here on.
@@ -198,12 +229,16 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
+  { policies, shadow }: { readonly policies: PolicyLife; readonly shadow: Shadow },
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors, signIn } = loaded.config.api
   const { ledger, bindingKey: secret } = rooms
   const verifier = recordingVerifier('api', rooms)
-  const ready = async (): Promise<void> => verifier.ready()
+  const ready = async (): Promise<void> => {
+    policies.checkReady()
+    await verifier.ready()
+  }
   try {
     return await openApi({
       host,
@@ -211,6 +246,8 @@ async function openConsole(
       ...(tls === null ? {} : { tls }),
       verifier,
       ledger,
+      policies,
+      shadow,
       auditors,
       instance: loaded.config.instance,
       signIn,

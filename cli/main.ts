@@ -28,9 +28,19 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./policy.ts')).policyCommand,
   },
   {
+    name: 'doctor',
+    summary: 'whether agents can get around the gateway, and what to set so that they can not',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
     name: 'approvals',
     summary: 'list what waits for an answer, and answer it',
     load: async () => (await import('./approvals.ts')).approvalsCommand,
+  },
+  {
+    name: 'policy',
+    summary: 'propose, review, activate and roll back policies; a candidate beside the live one',
+    load: async () => (await import('./policy.ts')).policyCommand,
   },
   {
     name: 'postgres',

@@ -67,6 +67,36 @@ const VERBS: readonly Verb[] = [
     summary: 'what a bundle would have answered to recorded decisions',
     load: async () => (await import('./policy-replay.ts')).replayCommand,
   },
+  {
+    name: 'status',
+    summary: 'which policy is in force, which was before it, and what is proposed',
+    load: async () => (await import('./policy-status.ts')).statusCommand,
+  },
+  {
+    name: 'propose',
+    summary: 'hand a bundle to the gateway, which tests it',
+    load: async () => (await import('./policy-steps.ts')).proposeCommand,
+  },
+  {
+    name: 'review',
+    summary: "approve or reject another person's proposal",
+    load: async () => (await import('./policy-steps.ts')).reviewCommand,
+  },
+  {
+    name: 'activate',
+    summary: 'put a bundle in force, at every gateway on this state',
+    load: async () => (await import('./policy-steps.ts')).activateCommand,
+  },
+  {
+    name: 'rollback',
+    summary: 'put the policy before back in force',
+    load: async () => (await import('./policy-steps.ts')).rollbackCommand,
+  },
+  {
+    name: 'shadow',
+    summary: 'run a candidate beside the live policy, on live traffic, without obeying it',
+    load: async () => (await import('./policy-shadow.ts')).shadowCommand,
+  },
 ]
 
 /** `countersign policy …`; argv is what follows `policy`. Resolves with the exit code. */

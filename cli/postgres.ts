@@ -3,6 +3,11 @@ import { runVerb, type Verb } from './verbs.ts'
 
 const VERBS: readonly Verb[] = [
   {
+    name: 'grants',
+    summary: "the least-privileged role that policy's allowed statements need, as SQL",
+    load: async () => (await import('./postgres-grants.ts')).grantsCommand,
+  },
+  {
     name: 'reconcile',
     summary: "name the statements in the server's own log that did not come through the gateway",
     load: async () => (await import('./postgres-reconcile.ts')).reconcileCommand,

@@ -19,3 +19,13 @@ export function wrapped(text: string, indent: string, width = 110): string {
 export function plural(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** For programs; still printed to terminals, so no raw control or format character in it either. */
+export function printedJson(value: object): string {
+  return `${JSON.stringify(value, null, 2).replace(/(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu, unicodeEscape)}\n`
+}
+
+/** As JSON spells it: a code unit each. */
+function unicodeEscape(character: string): string {
+  return character.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

@@ -4,7 +4,7 @@ import { loadConfig } from '../engine/config/index.ts'
 import { CountersignError, parseDuration } from '../engine/index.ts'
 import type { EvidenceError } from '../engine/index.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT, isParseError, UsageError } from './exit.ts'
+import { EXIT, explain, isParseError, UsageError } from './exit.ts'
 import { openGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 import { openLog } from './log.ts'
@@ -13,7 +13,8 @@ import type { Log } from './log.ts'
 const USAGE = `usage: countersign serve --config FILE [--drain DURATION]
 
 Runs the gateway until it gets SIGTERM or SIGINT: it then takes no new connections, waits for the open ones, and ends;
-at once on a second signal. Where it listens goes to standard output, its log (JSON lines) to standard error.
+at once on a second signal. On SIGHUP it looks at the configured policy bundle again (that alone), and puts it in force
+where it has changed; see "countersign policy --help" for the way over the API. Where it listens goes to standard output, its log (JSON lines) to standard error.
 
   --config FILE     the gateway's configuration (docs/countersign.schema.json)
   --drain DURATION  how long to wait for open connections (default 10s)
@@ -32,6 +33,7 @@ export async function serveCommand(argv: readonly string[], io: CommandIo): Prom
   crashVisibly(log)
   const gateway = await openGateway(loaded, { log, now: Date.now, onFatal: failed.resolve })
   const signals = new Signals()
+  process.on('SIGHUP', () => void reload(gateway, log))
   announce(gateway, loaded.config.instance, log, io)
   const ended = await Promise.race([signals.next(), failed.promise])
   return typeof ended === 'string'
@@ -63,6 +65,16 @@ function announce({ planes, api }: Gateway, instance: string, log: Log, io: Comm
   log.info('gateway.listening', { planes, api, pid: process.pid })
   const doors = Object.entries(planes).map(([id, { host, port }]) => `  ${id}  ${host}:${port}\n`)
   io.stdout.write(`countersign ${instance} listens\n${doors.join('')}  api  ${api}\n`)
+}
+
+/** What can't come into force leaves what is in force as it is. */
+async function reload(gateway: Gateway, log: Log): Promise<void> {
+  try {
+    await gateway.reloadPolicy()
+    log.info('policy.reloaded')
+  } catch (error) {
+    log.error('policy.not_reloaded', { message: explain(error) })
+  }
 }
 
 async function stopOnSignal(

@@ -1,7 +1,15 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError } from 'fastify'
-import { ApprovalError, CountersignError, EvidenceError, IdentityError, StateError } from '../engine/index.ts'
-import type { ApprovalErrorCode } from '../engine/index.ts'
+import {
+  ApprovalError,
+  ConfigError,
+  CountersignError,
+  EvidenceError,
+  IdentityError,
+  PolicyError,
+  StateError,
+} from '../engine/index.ts'
+import type { ApprovalErrorCode, PolicyErrorCode } from '../engine/index.ts'
 import type { Reply } from './app.ts'
 
 /** The body of every answer that is no success (RFC 9457). `code` is of docs/errors.md, or of the request's own fault. */
@@ -29,6 +37,9 @@ export function problemOf(error: FastifyError | CountersignError | Error): Probl
   if (error instanceof IdentityError) {
     return problem(error.code === 'ERR_IDENTITY_PROVIDER' ? 503 : 401, error.code, error.message)
   }
+  // Of a bundle that was sent: what is wrong with it, or that this is not the time for it.
+  if (error instanceof PolicyError) return problem(POLICY_STATUS[error.code] ?? 422, error.code, error.message)
+  if (error instanceof ConfigError) return problem(422, error.code, error.message)
   if (error instanceof EvidenceError || error instanceof StateError) {
     return problem(503, error.code, 'the answer could not be made durable, so it was not taken: try again later')
   }
@@ -49,6 +60,17 @@ const STATUS: Readonly<Record<ApprovalErrorCode, number>> = {
   ERR_APPROVAL_DIGEST: 409,
   ERR_APPROVAL_EXPIRED: 409,
   ERR_APPROVAL_CLOSED: 503,
+}
+
+/** A bundle that can't be opened: 422. */
+const POLICY_STATUS: Readonly<Partial<Record<PolicyErrorCode, number>>> = {
+  ERR_POLICY_UNKNOWN: 404,
+  ERR_POLICY_PERSON: 403,
+  ERR_POLICY_SELF: 403,
+  ERR_POLICY_UNTESTED: 409,
+  ERR_POLICY_UNREVIEWED: 409,
+  ERR_POLICY_STEP: 409,
+  ERR_POLICY_SUSPENDED: 503,
 }
 
 /** Fastify's own refusals: a body that is no JSON, too large, or not of its schema. */

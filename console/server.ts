@@ -2,6 +2,8 @@ import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
 import type { ApprovalLedger } from '../engine/approvals/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
+import type { PolicyLife } from '../engine/lifecycle/index.ts'
+import type { Shadow } from '../engine/shadow/index.ts'
 import { ConfigError, CountersignError, type JsonObject } from '../engine/index.ts'
 import type { App } from './app.ts'
 import { approvalRoutes, type Auditors } from './approval-routes.ts'
@@ -11,6 +13,7 @@ import { htmlPage } from './html-page.ts'
 import { liveRoutes } from './live.ts'
 import { meRoute } from './me.ts'
 import { pageRoutes } from './pages.ts'
+import { policyRoutes } from './policy-routes.ts'
 import { SealedCookies } from './sealed-cookies.ts'
 import { signInRoutes, type SignInConfig } from './sign-in.ts'
 import { problem, problemOf, refuse } from './problem.ts'
@@ -23,6 +26,8 @@ export interface ApiOptions {
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
+  readonly policies: PolicyLife
+  readonly shadow: Shadow
   readonly auditors: Auditors
   /** The gateway's name, as its people know it. */
   readonly instance: string
@@ -81,6 +86,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const sessions = new BrowserSessions(cookies, { secure, now })
   const known = callers(app, verifier, sessions)
   approvalRoutes(app, { ...options, ...known })
+  policyRoutes(app, { ...options, ...known })
   meRoute(app, { ...options, ...known })
   liveRoutes(app, ledger)
   pageRoutes(app)

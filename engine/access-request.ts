@@ -95,7 +95,7 @@ export interface AccessRequest {
    * can't be read): an approval of one is none of another. Never recorded; only its part in the digest is.
    */
   readonly bound?: string
-  /** Revision of the labels this request was normalized under; another one in force means: normalize again. */
+  /** `Labels.revision` that this request was normalized under; another one in force means: normalize again. */
   readonly labels_revision: string
 }
 
@@ -172,10 +172,10 @@ function binderOf(principal: Principal): string {
   return text
 }
 
-const SEALED = new WeakSet<SealedRequest>()
+const SEALED = new WeakSet<object>()
 
 /** Whether sealRequest made it: then nobody has touched its text since. */
-export function isSealed(request: SealedRequest): boolean {
+export function isSealed(request: object): request is SealedRequest {
   return SEALED.has(request)
 }
 

@@ -6,6 +6,7 @@ import type { TokenVerifier } from './identity/index.ts'
 import type { Credentials, Enforceable, Labels, PlaneHost, Session, SessionInfo } from './plane.ts'
 import type { ActivePolicy, PolicyStore } from './policy/index.ts'
 import { GatewaySession } from './session.ts'
+import type { Observer } from './shadow/index.ts'
 
 /** The rooms a gateway is made of; it owns none of them, whoever opened them closes them. */
 export interface GatewayRooms {
@@ -13,6 +14,7 @@ export interface GatewayRooms {
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
+  readonly shadow?: Observer
   readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
   now(): number
@@ -40,18 +42,6 @@ export function hostFor(plane: ConfiguredPlane, rooms: GatewayRooms): PlaneHost 
     connected: (upstream) => rooms.evidence.append({ event: 'upstream.connected', detail: upstream }).durable,
     log: (event, fields) => rooms.log(event, fields),
   }
-}
-
-/** Puts a policy in force: in evidence first, so that no decision can use what the log doesn't know. */
-export async function activatePolicy(
-  policy: ActivePolicy,
-  rooms: Pick<GatewayRooms, 'policy' | 'evidence'>,
-): Promise<void> {
-  readLabels(policy.data)
-  // A pack's rules and self-tests grow with it, and a record may not; the digest covers them.
-  const { rules: _rules, self_test: _tests, ...detail } = policy.metadata
-  await rooms.evidence.append({ event: 'policy.activated', policy: policy.reference, detail }).durable
-  rooms.policy.activate(policy)
 }
 
 /** The ledger's journal: what people answered is in evidence before it is true. */
@@ -103,13 +93,13 @@ async function openSession(
   return new GatewaySession(session, principal, plane.enforces, rooms)
 }
 
-/** `data.labels.<plane>`, read once a revision. */
+/** `data.labels.<plane>`, read once a bundle: two builds may bear one revision, and must not share their labels. */
 function labelsFrom(store: PolicyStore, plane: string): () => Labels {
   let known: Labels | null = null
   return () => {
     const { reference, data } = store.current()
-    if (known?.revision !== reference.revision) {
-      known = { revision: reference.revision, resources: readLabels(data)[plane] ?? {} }
+    if (known?.revision !== reference.digest) {
+      known = { revision: reference.digest, resources: readLabels(data)[plane] ?? {} }
     }
     return known
   }
@@ -117,8 +107,11 @@ function labelsFrom(store: PolicyStore, plane: string): () => Labels {
 
 type LabelsByPlane = Readonly<Record<string, Labels['resources']>>
 
-/** plane → resource → part → labels. Strict: a label that is silently lost is a value that is silently shown. */
-function readLabels(data: JsonObject): LabelsByPlane {
+/**
+ * plane → resource → part → labels. Strict: a label that is silently lost is a value that is silently shown. Throws
+ * PolicyError ERR_POLICY_DATA.
+ */
+export function readLabels(data: JsonObject): LabelsByPlane {
   return entries(data['labels'] ?? {}, 'labels', (resources, plane) =>
     entries(resources, plane, (parts, resource) => entries(parts, resource, labelList)),
   )

@@ -66,6 +66,7 @@ export type UpstreamInfo = JsonObject
 
 /** `data.labels.<plane>` of the active bundle: resource name → part name → labels. */
 export interface Labels {
+  /** The bundle's digest. */
   readonly revision: string
   readonly resources: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
 }

@@ -6,6 +6,7 @@ import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import { recordedInput } from './recorded-input.ts'
+import type { Observer } from './shadow/index.ts'
 import type { Decision, Limits, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
@@ -13,6 +14,8 @@ export interface SessionRooms {
   readonly policy: PolicyStore
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
+  /** Where a candidate runs beside the live policy. */
+  readonly shadow?: Observer
   /** Of requests' digests; engine/state keeps it. */
   readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
@@ -60,7 +63,7 @@ export class GatewaySession implements Session {
 
   async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
     const decision = this.#rooms.newId()
-    const judgement = this.#judge(request)
+    const judgement = this.#judge(request, decision)
     const { verdict } = judgement.answer
     if (verdict.kind === 'hold') return this.#hold(decision, judgement, verdict, options)
     // Nothing leaves before its answer is recorded as well: both can share one write.
@@ -112,28 +115,31 @@ export class GatewaySession implements Session {
   }
 
   /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
-  #judge(request: AccessRequest): Judgement {
+  #judge(request: AccessRequest, decision: string): Judgement {
     const asked = this.#rooms.monotonic()
     const policy = this.#rooms.policy.current()
-    if (request.labels_revision !== policy.reference.revision) {
+    if (request.labels_revision !== policy.reference.digest) {
       throw new ObligationError('ERR_OBLIGATION_STALE', 'the policy changed while this request was being normalized', {
         retryable: true,
       })
     }
     const sealed = sealRequest(request, this.#rooms.bindingKey)
-    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed))
+    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
     const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
     return { sealed, policy: policy.reference, answer, decidedUs }
   }
 
-  #evaluate(policy: ReturnType<PolicyStore['current']>, request: AccessRequest, sealed: SealedRequest): PolicyAnswer {
-    try {
-      return policy.evaluate(request.context.plane, sealed, this.#rooms.now())
-    } catch (error) {
-      // Whatever went wrong in there, a policy that gave no verdict has not allowed anything.
-      const code = error instanceof PolicyError ? error.code : 'ERR_POLICY_EVALUATION'
-      return rejection('policy_error', `${code}: policy gave no verdict, so the request is refused`)
-    }
+  #evaluate(
+    policy: ReturnType<PolicyStore['current']>,
+    request: AccessRequest,
+    sealed: SealedRequest,
+    decision: string,
+  ): PolicyAnswer {
+    const nowMs = this.#rooms.now()
+    const live = verdictOf(policy, request, sealed, nowMs)
+    const { plane } = request.context
+    this.#rooms.shadow?.offer({ decision, plane, action: request.action.name, sealed, nowMs, live })
+    return live
   }
 
   #expired(): PolicyAnswer | null {
@@ -228,7 +234,7 @@ export class GatewaySession implements Session {
   async #release(decision: string, held: Judgement, approval: Approval, options: DecideOptions): Promise<Decision> {
     const fresh = (await options.again?.()) ?? held.sealed.request
     const approvals = [...fresh.context.approvals, { id: approval.id, rule: approval.rule }]
-    const judgement = this.#judge({ ...fresh, context: { ...fresh.context, approvals } })
+    const judgement = this.#judge({ ...fresh, context: { ...fresh.context, approvals } }, decision)
     const { verdict } = judgement.answer
     if (judgement.sealed.digest !== approval.digest) {
       return this.#rejectHeld(
@@ -348,6 +354,21 @@ export class GatewaySession implements Session {
     const appended = this.#rooms.evidence.append({ ...draft, session: this.id }, how)
     if (appended.id !== '') this.#records += 1
     return appended
+  }
+}
+
+function verdictOf(
+  policy: ReturnType<PolicyStore['current']>,
+  request: AccessRequest,
+  sealed: SealedRequest,
+  nowMs: number,
+): PolicyAnswer {
+  try {
+    return policy.evaluate(request.context.plane, sealed, nowMs)
+  } catch (error) {
+    // Whatever went wrong in there, a policy that gave no verdict has not allowed anything.
+    const code = error instanceof PolicyError ? error.code : 'ERR_POLICY_EVALUATION'
+    return rejection('policy_error', `${code}: policy gave no verdict, so the request is refused`)
   }
 }
 

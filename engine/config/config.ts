@@ -13,9 +13,10 @@ import { stores, type EvidencePlace, type StatePlace } from './stores.ts'
 import { parsePath } from './complaint.ts'
 import { signIn, type SignIn } from './sign-in.ts'
 import { validateConfig } from './validation.ts'
-import type { IssuerText, OutsideText } from './validation.ts'
+import type { ConfigText, IssuerText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
 import type { IssuerConfig } from '../identity/index.ts'
+import type { LifecycleRules } from '../lifecycle/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import { parseDuration } from '../units.ts'
 
@@ -30,6 +31,8 @@ export interface GatewayConfig {
     readonly trust: BundleTrust
     /** A bundle that can be made slower than this, by the largest request there is, isn't taken. */
     readonly limits: SelfTestLimits
+    /** What comes before a policy comes into force, and who may do it. */
+    readonly rules: LifecycleRules
   }
   readonly controls: {
     /** Where the control pack lies; null: the one that comes with the gateway. */
@@ -92,6 +95,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       bundle: resolve(from, policy.bundle),
       trust: policy.verify === 'none' ? { kind: 'unsigned' } : trusted(policy.verify, outside),
       limits: { slowestMs: parseDuration(policy.slowest_decision) ?? 0 },
+      rules: lifecycleRules(policy, document),
     },
     controls: { directory: controls === undefined ? null : resolve(from, controls.directory) },
     identity: { issuers },
@@ -118,6 +122,16 @@ export function atLine(error: ConfigError, loaded: LoadedConfig, section: string
     return `${loaded.locate(path)}: ${path}: ${text}`
   })
   return new ConfigError(error.code, lines.join('\n'), { cause: error.cause })
+}
+
+/** A review that nobody could give, or of what nobody could propose, is a mistake rather than a wish. */
+function lifecycleRules(policy: ConfigText['policy'], document: ConfigDocument): LifecycleRules {
+  const { review, operators, reviewers } = policy
+  for (const [name, { groups, roles }] of Object.entries({ operators, reviewers })) {
+    if (review === 'none' || groups.length + roles.length > 0) continue
+    throw shapeAt(document, ['policy', name], 'a group or a role, since policy.review is required', 'none')
+  }
+  return { review, operators, reviewers }
 }
 
 function trusted(verify: { key: OutsideText; algorithm: string; key_id: string }, outside: OutsideTexts): BundleTrust {

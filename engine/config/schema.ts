@@ -35,6 +35,15 @@ function section(
   return { type: 'object', description, properties, required, additionalProperties: false }
 }
 
+/** Nobody, where it is left out. */
+const members = (who: string): ConfigSchema => ({
+  ...section(`a mapping of groups and roles: ${who}`, { groups: names('groups'), roles: names('roles') }, [
+    'groups',
+    'roles',
+  ]),
+  default: {},
+})
+
 const outsideText: ConfigSchema = {
   type: 'object',
   description: '{ file: PATH } or { env: NAME }, never the text itself',
@@ -160,9 +169,22 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         ['directory', 'postgres', 'log', 'retention', 'legal_holds'],
       ),
       state: section('a mapping with file, or postgres', { file: path, postgres }, ['file', 'postgres']),
-      policy: section('a mapping of bundle and verify', { bundle: path, verify, slowest_decision: duration('250ms') }, [
-        'slowest_decision',
-      ]),
+      policy: section(
+        'a mapping of bundle and verify',
+        {
+          bundle: path,
+          verify,
+          slowest_decision: duration('250ms'),
+          review: {
+            enum: ['required', 'none'],
+            description: "required: no policy comes into force without another person's review; or none",
+            default: 'none',
+          },
+          operators: members('who may propose, activate and roll back policies'),
+          reviewers: members('who may review policies'),
+        },
+        ['slowest_decision', 'review', 'operators', 'reviewers'],
+      ),
       controls: section('a mapping with directory, the control pack that records cite', { directory: path }),
       identity: section('a mapping with issuers', {
         issuers: { type: 'array', minItems: 1, items: issuer, description: 'a list of at least one identity provider' },
@@ -174,13 +196,7 @@ export const CONFIG_SCHEMA: ConfigSchema = {
             host: { type: 'string', minLength: 1, description: 'an address to listen on', default: '127.0.0.1' },
             port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any', default: 7420 },
             tls: section('a mapping of cert and key', { cert: outsideText, key: outsideText }),
-            auditors: {
-              ...section('a mapping of groups and roles', { groups: names('groups'), roles: names('roles') }, [
-                'groups',
-                'roles',
-              ]),
-              default: {},
-            },
+            auditors: members('who may see every approval'),
             sign_in: signIn,
           },
           ['host', 'port', 'tls', 'auditors', 'sign_in'],

@@ -21,6 +21,9 @@ export interface ConfigText {
     readonly bundle: string
     readonly verify: 'none' | { readonly key: OutsideText; readonly algorithm: string; readonly key_id: string }
     readonly slowest_decision: string
+    readonly review: 'required' | 'none'
+    readonly operators: MembersText
+    readonly reviewers: MembersText
   }
   readonly identity: { readonly issuers: readonly IssuerText[] }
   readonly controls?: { readonly directory: string }
@@ -28,11 +31,16 @@ export interface ConfigText {
     readonly host: string
     readonly port: number
     readonly tls?: { readonly cert: OutsideText; readonly key: OutsideText }
-    readonly auditors: { readonly groups: readonly string[]; readonly roles: readonly string[] }
+    readonly auditors: MembersText
     readonly sign_in?: SignInText
   }
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+}
+
+interface MembersText {
+  readonly groups: readonly string[]
+  readonly roles: readonly string[]
 }
 
 export interface SignInText {

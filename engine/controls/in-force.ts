@@ -22,7 +22,7 @@ export class Activations {
   #omitted = 0
 
   take({ record, fields, index, inPeriod }: Seen, from: string): void {
-    if (record.event !== 'policy.activated') return
+    if (record.event !== 'policy.activated' && record.event !== 'policy.rolled_back') return
     const activation = {
       revision: textAt(fields, 'policy', 'revision') ?? 'unnamed',
       digest: textAt(fields, 'policy', 'digest') ?? 'none',

@@ -33,7 +33,7 @@ export function directoryStore(path: string, files: FileSystem = localFiles): Ev
     lastRecord: (writer) => readLastLine(recordsFile(directory, writer)),
     order: () => openDirectoryOrder(directory, files),
     ordered: (writer) => orderedIn(directory, writer),
-    approvals: () => readRecords(directory, { mark: '"event":"approval.' }),
+    stateChanges: () => readRecords(directory, { mark: ['"event":"approval.', '"event":"policy.'] }),
     isHeld: (instance) => Promise.resolve(isInstanceRunning(directory, instance)),
     close: () => Promise.resolve(),
   }

@@ -34,6 +34,8 @@ const MIGRATIONS: readonly string[] = [
    );
    CREATE TABLE evidence_tiles (path text COLLATE "C" PRIMARY KEY, hashes bytea NOT NULL);
    CREATE TABLE evidence_documents (name text COLLATE "C" PRIMARY KEY, body text NOT NULL);`,
+  `CREATE INDEX evidence_lines_policies ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"policy.%';`,
 ]
 
 const LOCK = `SELECT pg_advisory_xact_lock(hashtextextended('countersign/evidence/schema', 0))`

@@ -110,15 +110,17 @@ class PostgresStore implements EvidenceStore {
     return Number(row?.['count'] ?? 0)
   }
 
-  async *approvals(): AsyncGenerator<StoredRecord> {
-    for (let after: readonly unknown[] = [0, 0]; ;) {
-      const rows = await this.#ask(APPROVALS_AFTER, [...after, FETCH])
-      for (const { writer, seq, line } of rows) {
-        yield recordOf(Buffer.from(String(line)), `${this.place}: record ${String(seq)} of writer ${String(writer)}`)
+  async *stateChanges(): AsyncGenerator<StoredRecord> {
+    for (const changesAfter of CHANGES_AFTER) {
+      for (let after: readonly unknown[] = [0, 0]; ;) {
+        const rows = await this.#ask(changesAfter, [...after, FETCH])
+        for (const { writer, seq, line } of rows) {
+          yield recordOf(Buffer.from(String(line)), `${this.place}: record ${String(seq)} of writer ${String(writer)}`)
+        }
+        const last = rows.at(-1)
+        if (last === undefined) break
+        after = [last['writer'], last['seq']]
       }
-      const last = rows.at(-1)
-      if (last === undefined) return
-      after = [last['writer'], last['seq']]
     }
   }
 
@@ -185,9 +187,12 @@ const WRITER = '(SELECT number FROM evidence_writers WHERE id = $1)'
 const LINES_AFTER = `SELECT seq, line FROM evidence_lines WHERE writer = ${WRITER} AND kind = $2 AND seq > $3
   ORDER BY seq LIMIT $4`
 // The index that has these lines alone is found by the very same condition.
-const APPROVALS_AFTER = `SELECT writer, seq, line FROM evidence_lines
-  WHERE kind = 'record' AND line LIKE '%"event":"approval.%' AND (writer, seq) > ($1::integer, $2::bigint)
-  ORDER BY writer, seq LIMIT $3`
+// One an index: see evidence_lines_approvals, evidence_lines_policies.
+const CHANGES_AFTER = ['approval', 'policy'].map(
+  (family) => `SELECT writer, seq, line FROM evidence_lines
+  WHERE kind = 'record' AND line LIKE '%"event":"${family}.%' AND (writer, seq) > ($1::integer, $2::bigint)
+  ORDER BY writer, seq LIMIT $3`,
+)
 const LAST_RECORD = `SELECT line FROM evidence_lines WHERE writer = ${WRITER} AND kind = 'record'
   ORDER BY seq DESC LIMIT 1`
 const ORDERED = `SELECT seq + count - 1 AS count FROM evidence_runs WHERE writer = ${WRITER} ORDER BY seq DESC LIMIT 1`

@@ -35,8 +35,8 @@ export interface StoredFrame {
 export interface ReadOptions {
   /** First leaf index to hand out; records that no run has come after all that one has. */
   readonly from?: number
-  /** Only lines with these bytes in them: a cheap look before one is parsed. */
-  readonly mark?: string
+  /** Only lines with these bytes, or one of these, in them: a cheap look before one is parsed. */
+  readonly mark?: string | readonly string[]
 }
 
 /**
@@ -46,6 +46,8 @@ export interface ReadOptions {
  */
 export async function* readRecords(directory: string, options: ReadOptions = {}): AsyncGenerator<StoredRecord> {
   const { from = 0, mark = '' } = options
+  const marks = typeof mark === 'string' ? [mark] : mark
+  const isMarked = (line: Buffer): boolean => marks.some((each) => line.includes(each))
   const readers = new Map<string, EntryReader>()
   for (const name of await recordFiles(directory)) readers.set(name, new EntryReader(directory, 'record', name))
   const { runs } = parseSequence((await textOf(sequenceFile(directory))) ?? '')
@@ -55,12 +57,12 @@ export async function* readRecords(directory: string, options: ReadOptions = {})
     for (let at = index; at < index + count; at += 1) {
       const line = await reader.next()
       if (line === undefined) break
-      if (at >= from && line.includes(mark)) yield storedRecord(reader.entry(line), at)
+      if (at >= from && isMarked(line)) yield storedRecord(reader.entry(line), at)
     }
   }
   for (const reader of readers.values()) {
     for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
-      if (line.includes(mark)) yield storedRecord(reader.entry(line), null)
+      if (isMarked(line)) yield storedRecord(reader.entry(line), null)
     }
   }
 }

@@ -34,8 +34,8 @@ export interface EvidenceStore {
   order(): Promise<OrderStore | null>
   /** How many of a writer's records have a place in the order, and are signed or about to be. */
   ordered(writer: string): Promise<number>
-  /** The records of approvals, of all instances, for state to be rebuilt from; in no order that could be relied on. */
-  approvals(): AsyncIterable<StoredRecord>
+  /** The records of approvals and of policies, of all instances, for state to be rebuilt from; in no order that could be relied on. */
+  stateChanges(): AsyncIterable<StoredRecord>
   /** Whether somebody writes as this instance now. */
   isHeld(instance: string): Promise<boolean>
   /** Closes what it holds open itself. Holds and orders are their holders' to release. */

@@ -30,16 +30,19 @@ export interface ActivePolicy {
   readonly data: JsonObject
   /** The manifest's `metadata`, deep-frozen. */
   readonly metadata: JsonObject
+  /** `countersign/<plane>/verdict`, one a plane. */
+  readonly entrypoints: readonly string[]
   /**
    * Evaluates `countersign/<plane>/verdict`. `nowMs` (since 1970) is all the time this decision sees. Throws PolicyError
    * for every answer that isn't exactly one verdict of our shape.
    */
   evaluate(plane: string, request: SealedRequest, nowMs: number): PolicyAnswer
-  /** The same for an input out of a record, with what the record tells of time and chance; never for one in force. */
+  /** The same for an input out of a record, or beside a live decision, with what is told of time and chance; never for one in force. */
   evaluateAgain(plane: string, input: string, nowMs: number, recorded: JsonObject | null): PolicyAnswer
 }
 
-const MAX_ARCHIVE_BYTES = 16 * 1024 * 1024
+/** Of a bundle's file. */
+export const MAX_ARCHIVE_BYTES: number = 16 * 1024 * 1024
 const MAX_UNPACKED_BYTES = 32 * 1024 * 1024
 const MAX_DATA_BYTES = 2 * 1024 * 1024
 const MODULE_FILE = 'policy.wasm'
@@ -53,7 +56,17 @@ const MANIFEST_FILE = '.manifest'
  * @param path a `.tar.gz` of OPA's format.
  */
 export async function openBundle(path: string, trust: BundleTrust, limits?: SelfTestLimits): Promise<ActivePolicy> {
-  const files = await unpack(await read(path))
+  return openArchive(await readArchive(path), trust, limits)
+}
+
+/** The same for a bundle's file that is already at hand. */
+export async function openArchive(
+  archive: Uint8Array,
+  trust: BundleTrust,
+  limits?: SelfTestLimits,
+): Promise<ActivePolicy> {
+  if (archive.length > MAX_ARCHIVE_BYTES) throw refused(`is larger than ${MAX_ARCHIVE_BYTES} bytes`)
+  const files = await unpack(archive)
   await establishTrust(files, trust)
   const data = parseDocument(DATA_FILE, required(files, DATA_FILE, MAX_DATA_BYTES)).value
   const manifest = parseDocument(MANIFEST_FILE, required(files, MANIFEST_FILE)).value
@@ -67,7 +80,7 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
   const reads = readSetOf(metadata)
   runSelfTest({ evaluator, blank, data, entrypoints, vectors: metadata.self_test, reads }, limits)
   const cache = reads === null || !isDeterministic(module) ? null : new VerdictCache(reads)
-  const evaluate = (plane: string, request: SealedRequest, nowMs: number): PolicyAnswer =>
+  const evaluate = (plane: string, request: Pick<SealedRequest, 'json'>, nowMs: number): PolicyAnswer =>
     cache === null || !isSealed(request)
       ? evaluator.evaluate(plane, request, nowMs)
       : cache.answer(request, () => evaluator.evaluate(plane, request, nowMs))
@@ -75,6 +88,7 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
     reference: Object.freeze({ revision: revisionOf(manifest), digest: digestOf(files) }),
     data,
     metadata,
+    entrypoints,
     evaluate,
     evaluateAgain: (plane: string, input: string, nowMs: number, recorded: JsonObject | null) =>
       evaluator.evaluateDocument(`countersign/${plane}/verdict`, input, nowMs, recorded),
@@ -83,7 +97,7 @@ export async function openBundle(path: string, trust: BundleTrust, limits?: Self
 
 /** What records call a bundle by: the digest over its files, of a file that is only named, not put in force. */
 export async function bundleDigest(path: string): Promise<string> {
-  return digestOf(await unpack(await read(path)))
+  return digestOf(await unpack(await readArchive(path)))
 }
 
 /** The same bundle with a signature over all its files (an older one is replaced); equal input gives equal files. */
@@ -97,7 +111,8 @@ export async function signBundle(
   return gzipSync(writeTar([await signFiles(files, key, algorithm, keyId), ...files]))
 }
 
-async function read(path: string): Promise<Buffer> {
+/** A bundle's file, unread. Throws PolicyError ERR_POLICY_BUNDLE. */
+export async function readArchive(path: string): Promise<Buffer> {
   try {
     const { size } = await stat(path)
     if (size > MAX_ARCHIVE_BYTES) throw refused(`is larger than ${MAX_ARCHIVE_BYTES} bytes`)

@@ -42,7 +42,7 @@ export class Evaluator {
   }
 
   /** Throws PolicyError; the next call finds a fresh instance. */
-  evaluate(plane: string, request: SealedRequest, nowMs: number): PolicyAnswer {
+  evaluate(plane: string, request: Pick<SealedRequest, 'json'>, nowMs: number): PolicyAnswer {
     if (!isSealed(request)) checkInput(request.json)
     return this.#decide(`countersign/${plane}/verdict`, request.json, new Surroundings(nowMs))
   }

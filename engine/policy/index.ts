@@ -1,4 +1,4 @@
-export { bundleDigest, openBundle, signBundle } from './bundle.ts'
+export { bundleDigest, MAX_ARCHIVE_BYTES, openArchive, openBundle, readArchive, signBundle } from './bundle.ts'
 export type { ActivePolicy, BundleTrust } from './bundle.ts'
 export type { PolicyAnswer } from './evaluator.ts'
 export { PolicyStore } from './reload.ts'

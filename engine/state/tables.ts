@@ -18,7 +18,24 @@ export interface ApprovalRow {
   readonly changing: string | null
 }
 
+/** One row, number 1: the life of policies, as JSON, and who is changing it. `version` counts changes. */
+export interface PolicyLifecycleRow {
+  readonly number: number
+  readonly version: number
+  readonly document: string
+  readonly changing: string | null
+}
+
 export interface Tables {
   readonly approvals: ApprovalRow
+  readonly policy_lifecycle: PolicyLifecycleRow
+  /** `archive`: a bundle's file in base64, which both databases take as it is. */
+  readonly policy_bundles: { readonly digest: string; readonly archive: string }
+  /** The bundle that an instance's configuration named when it last looked. */
+  readonly policy_files: { readonly instance: string; readonly digest: string }
+  /** What one gateway counted of a candidate beside the live policy, as JSON. */
+  readonly policy_shadows: { readonly instance: string; readonly digest: string; readonly document: string }
+  /** At most one row, number 1: the candidate that runs beside the live policy. */
+  readonly policy_candidates: { readonly number: number; readonly digest: string }
   readonly binding_keys: { readonly number: number; readonly key: string }
 }

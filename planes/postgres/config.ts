@@ -1,14 +1,8 @@
-import {
-  ConfigError,
-  type ConfigSchema,
-  parseDuration,
-  parseSize,
-  type Secret,
-  sectionReader,
-} from '../../engine/index.ts'
+import { ConfigError, type ConfigSchema, parseDuration, parseSize, Secret, sectionReader } from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
 import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
 import type { OAuthConfig } from './oauth-bearer.ts'
+import { rdsTokens } from './rds-token.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
 /** The plane's section of the configuration, read and checked. */
@@ -57,7 +51,7 @@ interface PostgresText {
     readonly host: string
     readonly port: number
     readonly user: string
-    readonly password?: Secret
+    readonly password?: Secret | { readonly rds_iam: RdsIamText }
     readonly tls: 'verify-full' | 'off'
     readonly ca?: Secret
     readonly server_name?: string
@@ -80,6 +74,12 @@ interface PostgresText {
     readonly idle_transaction: string
     readonly catalogue: string
   }
+}
+
+interface RdsIamText {
+  readonly region: string
+  readonly host?: string
+  readonly port?: number
 }
 
 const text = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
@@ -130,7 +130,28 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
         host: text('a host name, an address, or the directory of a Unix socket'),
         port,
         user: text('the role that the gateway uses at the server'),
-        password: outside('the password of that role'),
+        password: {
+          ...mapping('the password of that role as { file: PATH }, { env: NAME } or { rds_iam: … }', {}, []),
+          additionalProperties: true,
+          if: { required: ['rds_iam'] },
+          // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+          then: mapping(
+            'a mapping with rds_iam',
+            {
+              rds_iam: mapping(
+                'a mapping of region, and of host and port where the server is reached by others',
+                {
+                  region: text('the AWS region of the server'),
+                  host: text('the name that RDS gives the server'),
+                  port,
+                },
+                ['region'],
+              ),
+            },
+            ['rds_iam'],
+          ),
+          else: outside('the password of that role'),
+        },
         tls: { enum: ['verify-full', 'off'], description: 'verify-full or off', default: 'verify-full' },
         ca: outside('the PEM certificate of the authority that signed the server’s'),
         server_name: text('the name that the server’s certificate must bear'),
@@ -238,7 +259,7 @@ export function configure(raw: unknown): PostgresConfig {
       host: upstream.host,
       port: upstream.port,
       user: upstream.user,
-      password: upstream.password?.reveal() ?? null,
+      ...passwordOf(upstream),
       tls:
         upstream.tls === 'off'
           ? { mode: 'off' }
@@ -263,6 +284,20 @@ export function configure(raw: unknown): PostgresConfig {
       catalogueMs: milliseconds(limits.catalogue),
     },
   }
+}
+
+/** A token is worth as much as a password for 15 minutes: only a server that has proved its name gets one. */
+function passwordOf(upstream: PostgresText['upstream']): Pick<UpstreamConfig, 'password' | 'makePassword'> {
+  const { password, host, port, user, tls } = upstream
+  if (password === undefined) return { password: null }
+  if (password instanceof Secret) return { password: password.reveal() }
+  if (tls !== 'verify-full') {
+    const message = 'upstream.tls: expected verify-full, since the password is an RDS token; found off'
+    throw new ConfigError('ERR_CONFIG_PLANE', message)
+  }
+  const { rds_iam: rds } = password
+  const server = { region: rds.region, hostname: rds.host ?? host, port: rds.port ?? port, username: user }
+  return { password: null, makePassword: rdsTokens(server) }
 }
 
 /** The secret stays out of the message. */

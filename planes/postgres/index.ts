@@ -12,6 +12,8 @@ export const postgres: Plane<PostgresConfig> = {
   enforces: ({ maskingKey }) => ({ maskMethods: enforcedMethods(maskingKey), hold: true, limits: true }),
   open: openListener,
 }
+export { leastGrants } from './grants.ts'
+export { roleAtServer, wayAround, type Finding } from './ways-around.ts'
 export { MASKING_KEY_BYTES } from './enforcer/masking-key.ts'
 export { reachUpstream } from './probe.ts'
 export { auditLog } from './audit/audit-log.ts'

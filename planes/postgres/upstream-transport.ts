@@ -14,6 +14,8 @@ export interface UpstreamConfig {
   readonly user: string
   /** null: the server is expected to ask for none. */
   readonly password: string | null
+  /** Makes the password of one connection, in the place of one that stays; `signal` ends the waiting. Throws UpstreamError. */
+  readonly makePassword?: (signal: AbortSignal) => Promise<string>
   readonly tls: UpstreamTls
   /** From the first packet to the first ReadyForQuery. */
   readonly connectTimeoutMs: number

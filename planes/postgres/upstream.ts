@@ -55,18 +55,28 @@ export function connectUpstream(
 ): Promise<UpstreamConnection> {
   return beforeDeadline(config, signal, async (ended) => {
     const opening = Date.now()
-    const socket = await openTransport(config, ended)
-    const messages = new UpstreamMessages(socket, MAX_STARTUP_FRAME)
-    using _ = addAbortListener(ended, () => messages.fail(new UpstreamError('ERR_UPSTREAM_CONNECT', 'aborted')))
-    try {
-      sendStartup(socket, config, startup)
-      await authenticate(socket, messages, config)
-      return await untilReady(socket, messages, config, opening)
-    } catch (error) {
-      socket.destroy()
-      throw error
-    }
+    const password = (await config.makePassword?.(ended)) ?? config.password
+    return openSession({ ...config, password }, startup, opening, ended)
   })
+}
+
+async function openSession(
+  config: UpstreamConfig,
+  startup: ReadonlyMap<string, string>,
+  opening: number,
+  ended: AbortSignal,
+): Promise<UpstreamConnection> {
+  const socket = await openTransport(config, ended)
+  const messages = new UpstreamMessages(socket, MAX_STARTUP_FRAME)
+  using _ = addAbortListener(ended, () => messages.fail(new UpstreamError('ERR_UPSTREAM_CONNECT', 'aborted')))
+  try {
+    sendStartup(socket, config, startup)
+    await authenticate(socket, messages, config)
+    return await untilReady(socket, messages, config, opening)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
 }
 
 function sendStartup(socket: UpstreamSocket, config: UpstreamConfig, startup: ReadonlyMap<string, string>): void {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, DatabaseError } from 'pg'
+import { ApiClient } from '../../cli/api-client.ts'
 import { ApprovalsClient } from '../../cli/approvals-client.ts'
 import { seededRandom } from './seeded-random.ts'
 import type { Random } from './seeded-random.ts'
@@ -132,7 +133,7 @@ async function transfer({ client, random, ledger, mark }: Agent, within: boolean
 
 /** ann answers most of what waits; some she leaves to the kill. */
 async function answerHolds(stack: Stack, random: Random, stop: AbortSignal): Promise<void> {
-  const ann = new ApprovalsClient(new URL(`${stack.line.api}/`), stack.line.principals.approver.token)
+  const ann = new ApprovalsClient(new ApiClient(new URL(`${stack.line.api}/`), stack.line.principals.approver.token))
   const left = new Set<string>()
   while (!stop.aborted) {
     const waiting = await ann.list('requested').catch(() => [])

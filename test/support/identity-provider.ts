@@ -17,6 +17,8 @@ const DIRECTORY: Readonly<Record<string, Claims>> = {
   ann: { groups: ['payments'], kind: 'person' },
   ben: { groups: ['payments'], kind: 'person' },
   axel: { groups: ['auditors'], kind: 'person' },
+  olga: { groups: ['policy-operators'], kind: 'person' },
+  rita: { groups: ['policy-reviewers'], kind: 'person' },
 }
 
 /** What a test wants otherwise in a token that the provider itself signs; undefined leaves a claim out. */
@@ -36,7 +38,7 @@ export interface IdentityProvider {
   readonly resource: string
   /** The agent `reconciler` (owner olivia), by a client_credentials request over HTTP. */
   agentToken(): Promise<string>
-  /** olivia, ann, ben or axel. */
+  /** olivia, ann, ben, axel, olga or rita. */
   personToken(id: string): Promise<string>
   tokenWith(overrides: TokenOverrides): Promise<string>
   close(): Promise<void>

@@ -5,7 +5,7 @@ import { openLedger, type ApprovalLedger } from '../../engine/approvals/index.ts
 import type { AccessRequest, Principal, Resource } from '../../engine/access-request.ts'
 import { ControlResolver, loadControlPack } from '../../engine/controls/index.ts'
 import { openEvidenceLog, type EvidenceLog, type FileSystem } from '../../engine/evidence/index.ts'
-import { activatePolicy, approvalJournal } from '../../engine/gateway.ts'
+import { approvalJournal } from '../../engine/gateway.ts'
 import { openBundle, PolicyStore } from '../../engine/policy/index.ts'
 import type { Enforceable } from '../../engine/plane.ts'
 import { GatewaySession } from '../../engine/session.ts'
@@ -72,13 +72,10 @@ export async function openRooms(
     ...(options.files === undefined ? {} : { files: options.files }),
   })
   const policy = new PolicyStore()
-  await activatePolicy(
-    await openBundle(options.bundle ?? 'policies/dist/starter.tar.gz', { kind: 'unsigned' }, { slowestMs: 10_000 }),
-    {
-      policy,
-      evidence,
-    },
-  )
+  const bundle = options.bundle ?? 'policies/dist/starter.tar.gz'
+  const opened = await openBundle(bundle, { kind: 'unsigned' }, { slowestMs: 10_000 })
+  await evidence.append({ event: 'policy.activated', policy: opened.reference, detail: {} }).durable
+  policy.activate(opened)
   const database = await openDatabase(join(temporary.path, 'state.db'))
   const ledger = await openLedger(database, {
     now,
@@ -154,7 +151,7 @@ export function request(
     },
     block,
     recorded: draft.recorded ?? { resources, block },
-    labels_revision: draft.labels_revision ?? rooms.policy.current().reference.revision,
+    labels_revision: draft.labels_revision ?? rooms.policy.current().reference.digest,
   }
 }
 

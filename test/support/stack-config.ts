@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -92,6 +92,8 @@ export function gatewayConfiguration(
       bundle: './bundle.tar.gz',
       verify: { key: { file: './key.pem' }, algorithm: 'EdDSA', key_id: 'stack' },
       slowest_decision: '5s', // A machine that runs tests runs much else.
+      operators: { groups: ['policy-operators'] },
+      reviewers: { groups: ['policy-reviewers'] },
     },
     identity: {
       issuers: [
@@ -125,7 +127,14 @@ export async function writeBundle(policy: string, directory: string): Promise<vo
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const signed = await signBundle(await readFile(source), privateKey, 'EdDSA', 'stack')
   await writeFile(join(directory, 'bundle.tar.gz'), signed)
+  await writeFile(join(directory, 'bundle.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
   await writeFile(join(directory, 'key.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
+}
+
+/** Another bundle, signed as the stack's own: what its gateway takes over the API. */
+export async function signForStack(directory: string, bundle: string): Promise<Uint8Array<ArrayBuffer>> {
+  const key = createPrivateKey(await readFile(join(directory, 'bundle.key')))
+  return new Uint8Array(await signBundle(await readFile(bundle), key, 'EdDSA', 'stack'))
 }
 
 export function newLogKey(): NoteSigner {

@@ -288,6 +288,8 @@ describe('the server', () => {
         port: 0,
         verifier: verifierFor(provider.issuer).verifier,
         ledger: gateway.ledger,
+        policies: gateway.policies.life,
+        shadow: gateway.policies.shadow,
         auditors: { groups: [], roles: [] },
         instance: 'gw-1',
         signIn: null,

@@ -5,9 +5,11 @@ import type { JsonObject, Principal } from '../../../engine/index.ts'
 import type { IdentityProvider } from '../../support/identity-provider.ts'
 import { draft, setUp, type Setting } from '../approvals/setting.ts'
 import { verifierFor } from '../identity/setting.ts'
+import { setUp as setUpPolicies, type Setting as Policies } from '../lifecycle/setting.ts'
 
 export interface Gateway extends Setting {
   readonly url: string
+  readonly policies: Policies
   close(): Promise<void>
   /** What was logged. */
   readonly logged: { readonly event: string; readonly fields: JsonObject }[]
@@ -16,12 +18,15 @@ export interface Gateway extends Setting {
 /** The API over a real ledger and real tokens, for one test. */
 export async function openGateway(provider: IdentityProvider, overrides: Partial<ApiOptions> = {}): Promise<Gateway> {
   const setting = await setUp(':memory:', Date.now())
+  const policies = await setUpPolicies()
   const logged: Gateway['logged'] = []
   const api = await openApi({
     host: '127.0.0.1',
     port: 0,
     verifier: verifierFor(provider.issuer).verifier,
     ledger: setting.ledger,
+    policies: policies.life,
+    shadow: policies.shadow,
     auditors: { groups: ['auditors'], roles: ['examiner'] },
     instance: 'gw-1',
     signIn: null,
@@ -32,7 +37,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     ...overrides,
   })
   onTestFinished(() => api.close())
-  return { ...setting, url: api.url, close: () => api.close(), logged }
+  return { ...setting, policies, url: api.url, close: () => api.close(), logged }
 }
 
 /** A hold such as the starter policy asks for. */

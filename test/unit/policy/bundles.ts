@@ -42,6 +42,20 @@ export function contentOf(files: readonly ArchiveFile[], name: string): Buffer {
   return Buffer.from(file.content)
 }
 
+/** The file of the toy policy at another revision, with that revision's name as its approvers. */
+export async function toyRevision(name: string): Promise<Buffer> {
+  const toy = await filesOf(fixture('toy'))
+  const manifest: object = JSON.parse(contentOf(toy, '.manifest').toString())
+  const data: object = JSON.parse(contentOf(toy, 'data.json').toString())
+  return pack(
+    withFile(
+      withFile(toy, '.manifest', JSON.stringify({ ...manifest, revision: name })),
+      'data.json',
+      JSON.stringify({ ...data, approvers: [name] }),
+    ),
+  )
+}
+
 /** Writes a bundle where openBundle finds it, for the length of the test. */
 export async function onDisk(bytes: Uint8Array): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-bundle-'))

@@ -1,20 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { PolicyStore, openBundle } from '../../../engine/policy/index.ts'
-import { contentOf, filesOf, fixture, onDisk, pack, requestOf, withFile } from './bundles.ts'
+import { PolicyStore, openArchive, openBundle } from '../../../engine/policy/index.ts'
+import { fixture, requestOf, toyRevision } from './bundles.ts'
 
-const toy = await filesOf(fixture('toy'))
-
-/** The toy policy at another revision, with other approvers. */
-async function revision(name: string) {
-  const manifest = JSON.parse(contentOf(toy, '.manifest').toString())
-  const data = JSON.parse(contentOf(toy, 'data.json').toString())
-  const files = withFile(
-    withFile(toy, '.manifest', JSON.stringify({ ...manifest, revision: name })),
-    'data.json',
-    JSON.stringify({ ...data, approvers: [name] }),
-  )
-  return openBundle(await onDisk(pack(files)), { kind: 'unsigned' })
-}
+const revision = async (name: string) => openArchive(await toyRevision(name), { kind: 'unsigned' })
 
 const write = requestOf({ class: 'write' })
 const none = expect.objectContaining({ code: 'ERR_POLICY_NONE' })
@@ -23,7 +11,6 @@ describe('PolicyStore', () => {
   test('without a policy nothing is decided', () => {
     const store = new PolicyStore()
     expect(() => store.current()).toThrow(none)
-    expect(() => store.rollback()).toThrow(none)
   })
 
   test('a swap is whole, and a request in flight keeps its policy', async () => {
@@ -39,23 +26,25 @@ describe('PolicyStore', () => {
     expect(inFlight.evaluate('toy', write, 0).verdict).toMatchObject({ terms: { approvers: ['one'] } })
   })
 
-  test('the one before stays for rollback, and rollback can be undone', async () => {
+  test('while suspended nothing is decided, in the name of the policy that was in force', async () => {
     const store = new PolicyStore()
-    store.activate(await revision('one'))
-    expect(() => store.rollback()).toThrow(none)
-    expect(store.current().reference.revision).toBe('one')
-    store.activate(await revision('two'))
-    expect(store.rollback().reference.revision).toBe('one')
-    expect(store.current().reference.revision).toBe('one')
-    expect(store.rollback().reference.revision).toBe('two')
+    const one = await revision('one')
+    store.activate(one)
+    store.suspend('nobody knows')
+    expect(store.current().reference).toEqual(one.reference)
+    expect(() => store.current().evaluate('toy', write, 0)).toThrow(
+      expect.objectContaining({ code: 'ERR_POLICY_SUSPENDED' }),
+    )
+    store.resume()
+    expect(store.current()).toBe(one)
   })
 
-  test('activating what is in force already keeps the one before', async () => {
+  test('another policy ends a suspension', async () => {
     const store = new PolicyStore()
     store.activate(await revision('one'))
+    store.suspend('nobody knows')
     store.activate(await revision('two'))
-    store.activate(await revision('two'))
-    expect(store.rollback().reference.revision).toBe('one')
+    expect(store.current().evaluate('toy', write, 0).verdict).toMatchObject({ terms: { approvers: ['two'] } })
   })
 
   test('a bundle that does not open changes nothing', async () => {

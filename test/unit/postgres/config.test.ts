@@ -61,6 +61,26 @@ describe('the plane’s section', () => {
     ['a masking key in the file itself', { ...LEAST, masking: { key: 'ab'.repeat(32), key_id: 'k' } }, /masking\.key/],
     ['a masking key without a name', { ...LEAST, masking: { key: new Secret('ab'.repeat(32), 'x') } }, /key_id/],
     ['nothing', undefined, /./],
+    [
+      'an RDS token for a server that proves nothing',
+      { ...LEAST, upstream: { ...LEAST.upstream, tls: 'off', password: { rds_iam: { region: 'eu-central-1' } } } },
+      /upstream\.tls: expected verify-full/,
+    ],
+    [
+      'an RDS token of no region',
+      { ...LEAST, upstream: { ...LEAST.upstream, password: { rds_iam: {} } } },
+      /upstream\.password\.rds_iam/,
+    ],
+    [
+      'a password in the file, and one beside an RDS token',
+      { ...LEAST, upstream: { ...LEAST.upstream, password: { rds_iam: { region: 'x' }, file: 'y' } } },
+      /upstream\.password/,
+    ],
+    [
+      'a password that is text',
+      { ...LEAST, upstream: { ...LEAST.upstream, password: 'hunter2' } },
+      /upstream\.password/,
+    ],
   ])('refuses %s, by its path', (_, raw, message) => {
     expect(complaint(raw)).toMatch(message)
   })

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { ApiClient } from './api-client.ts'
+import type { CommandIo } from './command.ts'
+import { UsageError } from './exit.ts'
+
+const DEFAULT_API = 'http://127.0.0.1:7420'
+
+/** Where the API is and whose token to show it, as a command line and the environment say. */
+export interface ApiOptions {
+  readonly api?: string | undefined
+  readonly 'token-file'?: string | undefined
+}
+
+/** Throws UsageError where either is missing or unfit. */
+export async function apiClient(options: ApiOptions, io: CommandIo): Promise<ApiClient> {
+  return new ApiClient(apiOf(options.api ?? io.env['COUNTERSIGN_API'] ?? DEFAULT_API), await tokenOf(options, io))
+}
+
+/** A token goes over TLS or nowhere off this host. */
+function apiOf(address: string): URL {
+  const url = URL.parse(address)
+  const isLocal = url !== null && /^(localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(url.hostname)
+  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) {
+    throw new UsageError(`--api: expected an https URL, or http on loopback; found ${address}`)
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return url
+}
+
+async function tokenOf(options: ApiOptions, io: CommandIo): Promise<string> {
+  const file = options['token-file']
+  const token = file === undefined ? io.env['COUNTERSIGN_TOKEN'] : await readToken(file)
+  if (token === undefined || token.trim() === '') {
+    throw new UsageError('no token: set COUNTERSIGN_TOKEN, or name its file with --token-file')
+  }
+  if (!/^[\x21-\x7e]+$/.test(token.trim())) throw new UsageError('the token is not one line of printable characters')
+  return token.trim()
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'it failed'
+    throw new UsageError(`--token-file: ${file} can't be read (${reason})`)
+  }
+}

@@ -1,0 +1,77 @@
+import { loadConfig } from '../engine/config/index.ts'
+import { postgres, roleAtServer, wayAround } from '../planes/postgres/index.ts'
+import type { Finding } from '../planes/postgres/index.ts'
+import { commandLine, wrongUsage } from './command-line.ts'
+import type { CommandIo } from './command.ts'
+import { EXIT, explain } from './exit.ts'
+import { printable, printedJson } from './printable.ts'
+
+const USAGE = `usage: countersign doctor --config FILE [--json]
+       countersign doctor --upstream HOST:PORT [--json]
+
+Looks for ways around the gateway. With --config, on the gateway's host: what its role may do at the server, and who else
+may sign in there. With --upstream, on an agent's host and in the agent's environment (PGUSER, PGPASSWORD, PGDATABASE,
+DATABASE_URL): whether the server answers from there, and lets the agent in. Signs in with what it finds; changes nothing.
+
+exit: 0 no way around was found, 1 there is one, or more power than needed
+`
+
+/** `countersign doctor`. */
+export async function doctorCommand(argv: readonly string[], io: CommandIo): Promise<number> {
+  const { values } = commandLine(
+    USAGE,
+    { config: { type: 'string' }, upstream: { type: 'string' }, json: { type: 'boolean', default: false } },
+    argv,
+  )
+  if (values.help) {
+    io.stdout.write(USAGE)
+    return EXIT.ok
+  }
+  if ((values.config === undefined) === (values.upstream === undefined)) {
+    throw wrongUsage('expected either --config or --upstream', USAGE)
+  }
+  const findings =
+    values.config === undefined
+      ? [await wayAround(addressOf(values.upstream ?? ''), environment(io.env))]
+      : await atServer(values.config)
+  io.stdout.write(values.json ? printedJson({ findings }) : findings.map(findingText).join(''))
+  return findings.some(({ kind }) => kind === 'open') ? EXIT.failed : EXIT.ok
+}
+
+/** What can't be looked at is told, not passed over. */
+async function atServer(file: string): Promise<readonly Finding[]> {
+  const { config } = loadConfig(file)
+  const section = config.planes['postgres']
+  if (section === undefined) return []
+  try {
+    return await roleAtServer(postgres.configure(section))
+  } catch (error) {
+    return [{ kind: 'unknown', what: explain(error), remedy: 'countersign check tells what the gateway can reach' }]
+  }
+}
+
+function findingText({ kind, what, remedy }: Finding): string {
+  const word = { closed: 'ok   ', open: 'OPEN ', unknown: '?    ' }[kind]
+  return `${word} ${printable(what)}\n${remedy === '' ? '' : `      → ${printable(remedy)}\n`}`
+}
+
+function addressOf(text: string): { readonly host: string; readonly port: number } {
+  const url = URL.parse(`postgres://${text}`)
+  const port = url === null || url.port === '' ? 5432 : Number(url.port)
+  if (url === null || url.hostname === '' || url.pathname.length > 1) {
+    throw wrongUsage(`--upstream: expected HOST:PORT; found ${printable(text)}`, USAGE)
+  }
+  return { host: url.hostname.replaceAll(/^\[|\]$/g, ''), port }
+}
+
+/** PG* variables count before a URL's parts, as a careful client's would. */
+function environment(env: CommandIo['env']): Parameters<typeof wayAround>[1] {
+  const url = URL.parse(env['DATABASE_URL'] ?? '')
+  const part = (text: string | undefined): string | null =>
+    text === undefined || text === '' ? null : decodeURIComponent(text)
+  return {
+    user: env['PGUSER'] ?? part(url?.username),
+    password: env['PGPASSWORD'] ?? part(url?.password),
+    database: env['PGDATABASE'] ?? part(url?.pathname.slice(1)),
+  }
+}
