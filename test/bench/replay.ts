@@ -22,7 +22,7 @@ async function decided(rooms: TestRooms): Promise<void> {
   const { signal } = new AbortController()
   const pending: Promise<unknown>[] = []
   for (let at = 0; at < DECISIONS; at += 1) {
-    const request = randomRequest(random, rooms.policy.current().reference.revision, rooms.clock)
+    const request = randomRequest(random, rooms.policy.current().reference.digest, rooms.clock)
     // Nobody waits for a hold: its decision is recorded, and that is all.
     pending.push(rooms.session(request.principal).decide(request, { signal, patienceMs: 1 }))
     if (pending.length === 100) await Promise.all(pending.splice(0))

@@ -19,7 +19,7 @@ async function roomsWithDecisions(context: TestContext, count: number): Promise<
   const { signal } = new AbortController()
   const alive = setInterval(() => {}, 1000) // waiting for an answer to a hold keeps no process alive
   for (let at = 0; at < count; at += 1) {
-    const asked = randomRequest(random, rooms.policy.current().reference.revision, rooms.clock)
+    const asked = randomRequest(random, rooms.policy.current().reference.digest, rooms.clock)
     await rooms.session(asked.principal).decide(asked, { signal, patienceMs: 1 })
   }
   clearInterval(alive)
