@@ -20,6 +20,10 @@ const PLANES: Readonly<Record<string, Configure>> = {
     const { postgres, reachUpstream } = await import('../planes/postgres/index.ts')
     return configure(postgres, section, reachUpstream)
   },
+  sqs: async (section) => {
+    const { sqs, reachUpstream } = await import('../planes/sqs/index.ts')
+    return configure(sqs, section, reachUpstream)
+  },
 }
 
 function configure<C>(plane: Plane<C>, section: unknown, reach: (config: C) => Promise<string>): ConfiguredPlane {

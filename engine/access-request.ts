@@ -81,6 +81,11 @@ export interface AccessRequest {
   /** What only this protocol has; reaches policy under the plane's own name (`input.postgres`). */
   readonly block: JsonObject
   /**
+   * What the plane found out about the request when it came, such as how much it would read: in the block for policy, record and approver, but no part
+   * of what an approval binds, since it changes while the request stays the same.
+   */
+  readonly observed?: JsonObject
+  /**
    * The same resources and block with every client-sent value that meets a label masked: what goes into the record and
    * before an approver's eyes. The very same objects where nothing is to be masked.
    */
@@ -121,7 +126,8 @@ export function sealRequest(request: AccessRequest, bindingKey: Uint8Array): Sea
   const { principal, action, resources, context, block } = request
   const [acts, names, content] = [textOf(action), textOf(resources), textOf(block)]
   const plane = JSON.stringify(context.plane)
-  const json = `{"principal":${textOf(principal)},"action":${acts},"resources":${names},"context":${textOf(context)},${plane}:${content}}`
+  const seen = request.observed === undefined ? content : textOf(seenBlock(request))
+  const json = `{"principal":${textOf(principal)},"action":${acts},"resources":${names},"context":${textOf(context)},${plane}:${seen}}`
   if (json.length * 3 > MAX_REQUEST_BYTES && Buffer.byteLength(json) > MAX_REQUEST_BYTES) {
     throw new NormalizeError(
       'ERR_NORMALIZE_REQUEST',
@@ -133,6 +139,11 @@ export function sealRequest(request: AccessRequest, bindingKey: Uint8Array): Sea
   const sealed: SealedRequest = Object.freeze({ request, json, digest })
   SEALED.add(sealed)
   return sealed
+}
+
+/** The plane's block as policy sees it; the very same object where nothing was found out. */
+export function seenBlock({ block, observed }: Pick<AccessRequest, 'block' | 'observed'>): JsonObject {
+  return observed === undefined ? block : { ...block, ...observed }
 }
 
 const TEXTS = new WeakMap<object, string>()

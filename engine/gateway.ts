@@ -35,6 +35,8 @@ export function hostFor(plane: ConfiguredPlane, rooms: GatewayRooms): PlaneHost 
   const labels = labelsFrom(rooms.policy, plane.id)
   return {
     identify: (credentials) => identify(credentials, plane.id, rooms),
+    refused: (code, source) =>
+      rooms.evidence.append({ event: 'identity.rejected', detail: { plane: plane.id, source, code } }).durable,
     openSession: (principal, about) => openSession(principal, about, plane, rooms),
     labels,
     connected: (upstream) => rooms.evidence.append({ event: 'upstream.connected', detail: upstream }).durable,

@@ -1,11 +1,13 @@
 import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-request.ts'
-import type { ObligationError } from './errors.ts'
+import type { IdentityErrorCode, ObligationError } from './errors.ts'
 import type { Decision, MaskMethod, Outcome } from './verdict.ts'
 
 /** The obligations that a plane can carry out. */
 export interface Enforceable {
   readonly maskMethods: readonly MaskMethod[]
   readonly hold: boolean
+  /** It can cut an answer short, and give up one that takes too long. */
+  readonly limits: boolean
 }
 
 /** Speaks one protocol and carries out what the engine decides. Life: configure → open → drain → close. */
@@ -32,6 +34,8 @@ export interface RunningPlane {
 export interface PlaneHost {
   /** Throws IdentityError; refused credentials are recorded before it does. */
   identify(credentials: Credentials): Promise<Principal>
+  /** Records credentials of the plane's own making that proved nothing: a signature, not a token. Durable when it resolves. */
+  refused(code: IdentityErrorCode, source: string | null): Promise<void>
   openSession(principal: Principal, about: SessionInfo): Promise<Session>
   /** The active policy's labels for this plane. Ask once a request; its revision goes into the request. */
   labels(): Labels

@@ -1,12 +1,13 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
-import { constant, isConstant, sealRequest } from './access-request.ts'
+import { constant, isConstant, sealRequest, seenBlock } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
+import { recordedInput } from './recorded-input.ts'
 import type { Observer } from './shadow/index.ts'
-import type { Decision, FieldMask, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
+import type { Decision, Limits, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms {
@@ -151,6 +152,9 @@ export class GatewaySession implements Session {
     if (verdict.kind === 'hold' && !this.#enforceable.hold) {
       return rejection('obligation_unenforceable', 'policy asks for a hold, which this plane cannot carry out')
     }
+    if (limitsOf(verdict) !== undefined && !this.#enforceable.limits) {
+      return rejection('obligation_unenforceable', 'policy limits the answer, which this plane cannot carry out')
+    }
     const fields = verdict.kind === 'mask' || verdict.kind === 'hold' ? verdict.fields : []
     const unknown = fields.find((mask) => !this.#enforceable.maskMethods.includes(mask.method))
     if (unknown === undefined) return answer
@@ -176,7 +180,7 @@ export class GatewaySession implements Session {
       rule: first?.rule ?? 'unnamed',
       message: first?.message ?? '',
       terms: verdict.terms,
-      summary: approverView(sealed.request, verdict.fields),
+      summary: approverView(sealed.request, verdict),
     })
     options.onHold?.({
       approval: approval.id,
@@ -267,7 +271,8 @@ export class GatewaySession implements Session {
     const unusable = await this.#use(approval, judgement.sealed.digest)
     if (unusable !== null) return this.#rejectHeld(decision, judgement, approval, unusable.rule, unusable.message)
     const fields = verdict.kind === 'forward' ? [] : verdict.fields
-    const released: Verdict = fields.length > 0 ? { kind: 'mask', fields } : { kind: 'forward' }
+    const limited = withLimits(limitsOf(verdict))
+    const released: Verdict = fields.length > 0 ? { kind: 'mask', fields, ...limited } : { kind: 'forward', ...limited }
     const used = ref(approval, 'used')
     await this.#recordIntent(decision, judgement, released, used).durable
     return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)
@@ -320,8 +325,13 @@ export class GatewaySession implements Session {
       controls: controlsOf(reasons),
       policy: judgement.policy,
       request: { digest },
-      payload: { block: request.recorded.block, values: writtenValues(request.recorded.resources) },
+      payload: {
+        block: recordedBlock(request),
+        values: writtenValues(request.recorded.resources),
+        ...recordedInput(request),
+      },
       ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
+      ...withLimits(limitsOf(verdict)),
       ...(approval === null ? {} : { approval: { ...approval } }),
       ...(nondeterministic === null ? {} : { nondeterministic }),
       detail: { decided_us: judgement.decidedUs },
@@ -364,6 +374,18 @@ function verdictOf(
 
 function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
+}
+
+function recordedBlock({ recorded, observed }: AccessRequest): JsonObject {
+  return observed === undefined ? recorded.block : seenBlock({ block: recorded.block, observed })
+}
+
+function limitsOf(verdict: Verdict): Limits | undefined {
+  return verdict.kind === 'reject' ? undefined : verdict.limits
+}
+
+function withLimits(limits: Limits | undefined): { readonly limits?: Limits } {
+  return limits === undefined ? {} : { limits }
 }
 
 const CONTROLS = new WeakMap<readonly Reason[], readonly string[]>()
@@ -410,16 +432,17 @@ function denialMessage(approval: Approval): string {
 }
 
 /** What an approver needs in ten seconds: who asks for whom, for what, and what will be hidden from the answer. */
-function approverView(request: AccessRequest, masks: readonly FieldMask[]): JsonObject {
+function approverView(request: AccessRequest, { fields, limits }: Extract<Verdict, { kind: 'hold' }>): JsonObject {
   const { principal, action, context, recorded } = request
   const { id, kind, act, owner, groups } = principal
   return asJson({
     principal: { id, kind, act, owner, groups },
     action,
     resources: recorded.resources,
-    [context.plane]: recorded.block,
+    [context.plane]: recordedBlock(request),
     context,
-    masks,
+    masks: fields,
+    ...withLimits(limits),
   })
 }
 

@@ -18,11 +18,26 @@ export interface HoldTerms {
   readonly reason_required: boolean
 }
 
-/** The four of the product. */
+/** How much an answer may be. Absent: as much as there is. */
+export type Limits = {
+  /** Rows or messages handed out. */
+  readonly max_rows?: number
+  /** Bytes of them, as the upstream sends them. */
+  readonly max_bytes?: number
+  /** How long the upstream may take. */
+  readonly timeout_ms?: number
+}
+
+/** The four of the product. `limits`: absent where there are none. */
 export type Verdict =
-  | { readonly kind: 'forward' }
-  | { readonly kind: 'mask'; readonly fields: readonly FieldMask[] }
-  | { readonly kind: 'hold'; readonly terms: HoldTerms; readonly fields: readonly FieldMask[] }
+  | { readonly kind: 'forward'; readonly limits?: Limits }
+  | { readonly kind: 'mask'; readonly fields: readonly FieldMask[]; readonly limits?: Limits }
+  | {
+      readonly kind: 'hold'
+      readonly terms: HoldTerms
+      readonly fields: readonly FieldMask[]
+      readonly limits?: Limits
+    }
   | { readonly kind: 'reject' }
 
 /** A rule that fired. `controls`: the framework requirements it evidences (compliance-mappings). */

@@ -5,7 +5,7 @@ export interface ConfigSchema {
   readonly description?: string
   readonly type?: 'object' | 'array' | 'string' | 'integer'
   readonly const?: string | boolean
-  readonly enum?: readonly string[]
+  readonly enum?: readonly (string | boolean)[]
   readonly pattern?: string
   readonly minLength?: number
   readonly minimum?: number

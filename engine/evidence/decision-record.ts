@@ -1,5 +1,5 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
-import type { PolicyReference, Reason } from '../verdict.ts'
+import type { Limits, PolicyReference, Reason } from '../verdict.ts'
 
 /** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
 export const FORMAT = 2
@@ -109,6 +109,8 @@ export interface RecordDraft {
   /** `digest`: SealedRequest.digest, keyed, so that nobody guesses what it binds. */
   readonly request?: { readonly digest: string }
   readonly masks?: readonly MaskCount[]
+  /** How much the answer may be. */
+  readonly limits?: Limits
   /** `id`, and in an intent `state`: an intent with state `used` needs an earlier approval.granted with the same id. */
   readonly approval?: JsonObject
   readonly outcome?: JsonObject
@@ -178,6 +180,7 @@ export function recordEntry(
     detail: draft.detail,
     event: draft.event,
     id: stamp.id,
+    limits: draft.limits,
     masks: draft.masks,
     mono_ns: stamp.mono_ns,
     nondeterministic: draft.nondeterministic,

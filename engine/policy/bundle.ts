@@ -37,6 +37,8 @@ export interface ActivePolicy {
    * for every answer that isn't exactly one verdict of our shape.
    */
   evaluate(plane: string, request: Pick<SealedRequest, 'json'>, nowMs: number): PolicyAnswer
+  /** The same for an input out of a record, with what the record tells of time and chance; never for one in force. */
+  evaluateAgain(plane: string, input: string, nowMs: number, recorded: JsonObject | null): PolicyAnswer
 }
 
 /** Of a bundle's file. */
@@ -88,6 +90,8 @@ export async function openArchive(
     metadata,
     entrypoints,
     evaluate,
+    evaluateAgain: (plane: string, input: string, nowMs: number, recorded: JsonObject | null) =>
+      evaluator.evaluateDocument(`countersign/${plane}/verdict`, input, nowMs, recorded),
   })
 }
 

@@ -2,9 +2,8 @@ import type { JsonObject, SealedRequest } from '../access-request.ts'
 import { isSealed, LONE_SURROGATE, MAX_REQUEST_BYTES } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 import type { Evaluation } from '../verdict.ts'
-import { BUILTINS } from './builtins.ts'
-import type { DecisionClock } from './builtins.ts'
 import { readResult } from './result.ts'
+import { Surroundings } from './surroundings.ts'
 import { pagesFor } from './wasm-module.ts'
 import type { HostCall, WasmInstance, WasmModule } from './wasm-module.ts'
 
@@ -45,16 +44,19 @@ export class Evaluator {
   /** Throws PolicyError; the next call finds a fresh instance. */
   evaluate(plane: string, request: Pick<SealedRequest, 'json'>, nowMs: number): PolicyAnswer {
     if (!isSealed(request)) checkInput(request.json)
-    return this.#decide(`countersign/${plane}/verdict`, request.json, nowMs)
+    return this.#decide(`countersign/${plane}/verdict`, request.json, new Surroundings(nowMs))
   }
 
-  /** The same for an input that has no AccessRequest to it: a bundle's self-test vector. */
-  evaluateDocument(entrypoint: string, input: string, nowMs: number): PolicyAnswer {
+  /**
+   * The same for an input that has no AccessRequest to it: a bundle's self-test vector, or a request out of a record, then
+   * with what the record tells of its surroundings.
+   */
+  evaluateDocument(entrypoint: string, input: string, nowMs: number, recorded?: JsonObject | null): PolicyAnswer {
     checkInput(input)
-    return this.#decide(entrypoint, input, nowMs)
+    return this.#decide(entrypoint, input, new Surroundings(nowMs, recorded))
   }
 
-  #decide(entrypoint: string, input: string, nowMs: number): PolicyAnswer {
+  #decide(entrypoint: string, input: string, surroundings: Surroundings): PolicyAnswer {
     const number = this.#module.entrypoints.get(entrypoint)
     if (number === undefined) {
       throw new PolicyError(
@@ -62,9 +64,8 @@ export class Evaluator {
         `the policy has no entrypoint ${entrypoint}; build the bundle with it`,
       )
     }
-    const told = new Map<string, string>()
-    const dump = this.#run(number, input, hostFor(clockAt(nowMs), told))
-    return { ...readResult(dump), nondeterministic: told.size === 0 ? null : cacheOf(told) }
+    const dump = this.#run(number, input, surroundings.host)
+    return { ...readResult(dump), nondeterministic: surroundings.told() }
   }
 
   /** An instance whose evaluation failed is in no known state: it is dropped before the error leaves. */
@@ -113,29 +114,4 @@ function respelled(json: string): string {
 
 function notSealed(why: string): PolicyError {
   return new PolicyError('ERR_POLICY_INPUT', `the request can't be judged: ${why}`)
-}
-
-/** Every look at the clock within one decision sees the same time. */
-function clockAt(nowMs: number): DecisionClock {
-  if (!Number.isSafeInteger(nowMs)) throw notSealed('its time is not a whole number of milliseconds')
-  return { nowNs: BigInt(nowMs) * 1_000_000n }
-}
-
-/**
- * OPA turns a builtin's error into undefined, which `not` turns into true. Here it ends the decision: PolicyError, and
- * the request is rejected.
- */
-function hostFor(clock: DecisionClock, told: Map<string, string>): HostCall {
-  return (name, operands) => {
-    const builtin = BUILTINS.get(name)
-    if (builtin === undefined) throw new PolicyError('ERR_POLICY_BUILTIN', `the gateway has no builtin ${name}`)
-    const answer = builtin.call(operands, clock)
-    if (builtin.nondeterministic) told.set(name, clock.nowNs.toString())
-    return answer
-  }
-}
-
-/** The only nondeterministic builtin takes no operand, hence the one key `[]`. Nanoseconds exceed 2^53: a string. */
-function cacheOf(told: ReadonlyMap<string, string>): JsonObject {
-  return Object.fromEntries([...told].map(([name, result]) => [name, { '[]': result }]))
 }

@@ -85,7 +85,7 @@ class Reader {
 
   #atom(): RegoValue {
     const atom = ATOMS.find(([text]) => this.#text.startsWith(text, this.#at))
-    if (atom === undefined) return { kind: 'number', text: this.#match(NUMBER) }
+    if (atom === undefined) return checkedNumber(this.#match(NUMBER))
     this.#at += atom[0].length
     return atom[1]
   }
@@ -222,6 +222,12 @@ function decimal(text: string): Decimal {
     throw new PolicyError('ERR_POLICY_EVALUATION', `the number ${text} is out of the range that is compared`)
   }
   return { digits: BigInt(whole + fraction || '0'), exponent: Number(exponent) - fraction.length }
+}
+
+/** Numbers that can't be compared exactly are refused where they come in: `1e2147483648` would be written out in full. */
+function checkedNumber(text: string): RegoNumber {
+  if (/[eE]/.test(text)) decimal(text)
+  return { kind: 'number', text }
 }
 
 /** The number as an integer, or undefined when it has a fraction. */

@@ -1,12 +1,15 @@
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
 import { MASK_METHODS } from '../verdict.ts'
-import type { Evaluation, FieldMask, HoldTerms, MaskMethod, Reason, Verdict } from '../verdict.ts'
+import type { Evaluation, FieldMask, HoldTerms, Limits, MaskMethod, Reason, Verdict } from '../verdict.ts'
 import { isObject } from './json-document.ts'
 
 /** A hold that outlives this is a mistake in the policy: 31 days. */
 const MAX_EXPIRY_SECONDS = 2_678_400
 const MAX_QUORUM = 100
+/** Beyond what can be counted: 2^53 - 1. */
+const MAX_LIMIT: number = Number.MAX_SAFE_INTEGER
+const LIMITS = ['max_rows', 'max_bytes', 'timeout_ms'] as const
 const KINDS = ['forward', 'mask', 'hold', 'reject'] as const
 const METHODS: ReadonlySet<string> = new Set(MASK_METHODS)
 
@@ -20,7 +23,10 @@ export function readResult(dump: string): Evaluation {
 
 /** The same for a result that is JSON already. */
 export function readEvaluation(value: JsonValue | undefined): Evaluation {
-  const result = exactly(value, 'the result', ['verdict', 'reasons', 'fields', 'hold'])
+  const keys = ['verdict', 'reasons', 'fields', 'hold']
+  // A bundle built before there were limits sets none.
+  const limited = isObject(value) && Object.hasOwn(value, 'limits')
+  const result = exactly(value, 'the result', limited ? [...keys, 'limits'] : keys)
   const reasons = list(result.reasons, 'reasons').map(readReason)
   if (reasons.length === 0) throw wrong('reasons', 'at least one', 'none')
   const fields = list(result.fields, 'fields').map(readField)
@@ -28,7 +34,7 @@ export function readEvaluation(value: JsonValue | undefined): Evaluation {
     fields.map(({ field }) => field),
     'fields',
   )
-  return { verdict: readVerdict(result, fields), reasons }
+  return { verdict: readVerdict(result, fields, readLimits(result.limits ?? null)), reasons }
 }
 
 /**
@@ -57,20 +63,23 @@ function parse(text: string): JsonValue {
   }
 }
 
-function readVerdict(result: JsonObject, fields: readonly FieldMask[]): Verdict {
+function readVerdict(result: JsonObject, fields: readonly FieldMask[], limits: Limits | null): Verdict {
   const kind = KINDS.find((one) => one === result.verdict)
   if (kind === undefined) throw wrong('verdict', `one of ${KINDS.join(', ')}`)
   if ((result.hold !== null) !== (kind === 'hold')) throw wrong('hold', 'terms with verdict hold, null with any other')
+  const some = limits === null ? {} : { limits }
   switch (kind) {
     case 'forward':
     case 'reject':
       if (fields.length > 0) throw wrong('fields', `none with verdict ${kind}`, String(fields.length))
+      if (kind === 'forward') return { kind, ...some }
+      if (limits !== null) throw wrong('limits', 'null with verdict reject')
       return { kind }
     case 'mask':
       if (fields.length === 0) throw wrong('fields', 'at least one with verdict mask', 'none')
-      return { kind, fields }
+      return { kind, fields, ...some }
     case 'hold':
-      return { kind, terms: readTerms(result.hold), fields }
+      return { kind, terms: readTerms(result.hold), fields, ...some }
     default:
       return kind satisfies never
   }
@@ -102,6 +111,15 @@ function readTerms(value: JsonValue | undefined): HoldTerms {
     expires_in: count(terms.expires_in, 'hold.expires_in', MAX_EXPIRY_SECONDS),
     reason_required: terms.reason_required,
   }
+}
+
+/** null in the place of a limit: none of that kind. All of them null: then they have no business there. */
+function readLimits(value: JsonValue): Limits | null {
+  if (value === null) return null
+  const limits = exactly(value, 'limits', LIMITS)
+  const set = LIMITS.filter((name) => limits[name] !== null)
+  if (set.length === 0) throw wrong('limits', 'at least one that is not null')
+  return Object.fromEntries(set.map((name) => [name, count(limits[name], `limits.${name}`, MAX_LIMIT)]))
 }
 
 function isMethod(value: JsonValue | undefined): value is MaskMethod {

@@ -1,4 +1,4 @@
-import { constant, isConstant } from '../access-request.ts'
+import { constant, isConstant, seenBlock } from '../access-request.ts'
 import type { AccessRequest, SealedRequest } from '../access-request.ts'
 import type { PolicyAnswer } from './evaluator.ts'
 import type { ReadPath } from './read-set.ts'
@@ -87,7 +87,7 @@ function valueAt(request: AccessRequest, path: ReadPath): unknown {
 
 function rootOf(request: AccessRequest, name: string): unknown {
   // Sealed last, so a plane that calls itself `action` takes that one's place.
-  if (name === request.context.plane) return request.block
+  if (name === request.context.plane) return seenBlock(request)
   switch (name) {
     case 'principal':
       return request.principal

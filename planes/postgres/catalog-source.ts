@@ -1,5 +1,11 @@
 import { NormalizeError } from '../../engine/index.ts'
-import { Catalog, normalizeStatement, type SqlParser } from './normalizer/index.ts'
+import {
+  Catalog,
+  integersDecideNothing,
+  normalizeStatement,
+  type SqlParser,
+  withoutIntegers,
+} from './normalizer/index.ts'
 import type { Named } from './session/invocations.ts'
 import { type BackendPlace, QueryConnection, type UpstreamConfig } from './upstream.ts'
 
@@ -35,6 +41,8 @@ export class CatalogSource {
   #connection: QueryConnection | null = null
   #catalog: Catalog | null = null
   #named = new Map<string, Named>()
+  /** By text without integers, where these decide nothing: what one of them was named holds for all. */
+  #alike = new Map<string, Named>()
   #loadedAt = 0
   /** Counts what made the catalogue old; one that was being loaded meanwhile is old already. */
   #changes = 0
@@ -51,6 +59,9 @@ export class CatalogSource {
     const catalog = await this.#current()
     const known = this.#named.get(sql)
     if (known !== undefined && known.catalog === catalog) return known
+    const shape = withoutIntegers(sql)
+    const alike = shape === null ? undefined : this.#alike.get(shape)
+    if (alike !== undefined && alike.catalog === catalog) return alike
     try {
       return await this.#name(sql, catalog)
     } catch (error) {
@@ -75,15 +86,17 @@ export class CatalogSource {
     const names = { database: this.#config.database ?? '', user: this.#config.user, prepared: () => undefined }
     const parsed = await this.#parser.parse(sql)
     const named = { statements: parsed.map((statement) => normalizeStatement(statement, catalog, names)), catalog }
-    if (sql.length <= KEPT_TEXT_LENGTH) this.#keep(sql, named)
+    const shape = withoutIntegers(sql)
+    const [first, ...others] = parsed
+    const [statement] = named.statements
+    const isShared =
+      first !== undefined &&
+      statement !== undefined &&
+      others.length === 0 &&
+      integersDecideNothing(sql, first, statement)
+    if (shape !== null && isShared) keep(this.#alike, shape, named)
+    else if (sql.length <= KEPT_TEXT_LENGTH) keep(this.#named, sql, named)
     return named
-  }
-
-  #keep(sql: string, named: Named): void {
-    this.#named.set(sql, named)
-    if (this.#named.size <= KEPT_TEXTS) return
-    const oldest = this.#named.keys().next()
-    if (oldest.done !== true) this.#named.delete(oldest.value)
   }
 
   #current(): Catalog | Promise<Catalog> {
@@ -125,6 +138,14 @@ export class CatalogSource {
     if (this.#catalog?.version === loaded.version) return this.#catalog
     this.#catalog = loaded
     this.#named = new Map()
+    this.#alike = new Map()
     return loaded
   }
+}
+
+function keep(kept: Map<string, Named>, text: string, named: Named): void {
+  kept.set(text, named)
+  if (kept.size <= KEPT_TEXTS) return
+  const oldest = kept.keys().next()
+  if (oldest.done !== true) kept.delete(oldest.value)
 }

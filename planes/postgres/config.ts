@@ -1,6 +1,7 @@
 import { ConfigError, type ConfigSchema, parseDuration, parseSize, Secret, sectionReader } from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
 import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
+import type { OAuthConfig } from './oauth-bearer.ts'
 import { rdsTokens } from './rds-token.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
@@ -15,9 +16,15 @@ export interface PostgresConfig {
   readonly upstream: Omit<UpstreamConfig, 'database'>
   /** Which databases a client may name; `any`: whichever the upstream has. */
   readonly databases: readonly string[] | 'any'
+  /** null: tokens come as passwords alone. */
+  readonly oauth: OAuthConfig | null
+  /** A directory that gets a trace of each session, for support; null: none is made. */
+  readonly trace: string | null
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
   /** Of the mask methods that need one; null: these are refused. */
   readonly maskingKey: MaskingKey | null
+  /** Policy is told what the server expects of each statement. */
+  readonly estimates: boolean
   readonly limits: {
     readonly connections: number
     readonly authenticationMs: number
@@ -51,7 +58,10 @@ interface PostgresText {
     readonly connect_timeout: string
   }
   readonly databases: readonly string[] | 'any'
+  readonly oauth?: { readonly issuer: string; readonly scope: string; readonly users: readonly string[] }
+  readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
+  readonly estimates: boolean
   readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
@@ -160,9 +170,37 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
         description: 'a list of databases, or the word any',
       },
     },
+    oauth: mapping(
+      'a mapping of issuer, scope and users',
+      {
+        issuer: {
+          type: 'string',
+          pattern: '^https?://[^?#]+$',
+          description: 'the URL of the identity provider that clients are sent to for a token',
+        },
+        scope: { ...text('the scopes to ask it for, separated by blanks'), default: 'openid' },
+        users: {
+          type: 'array',
+          items: text('a user name'),
+          description: 'a list of the user names that are asked for a token by OAUTHBEARER',
+          default: [],
+        },
+      },
+      ['issuer'],
+    ),
+    trace: {
+      type: 'string',
+      pattern: '^/',
+      description: 'the absolute path of a directory that gets a trace of each session, for support',
+    },
     hold: {
       ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
       default: {},
+    },
+    estimates: {
+      enum: [true, false],
+      description: 'true to ask the server what it expects of each statement, for policies that read postgres.estimate',
+      default: false,
     },
     masking: mapping(
       'a mapping of key and key_id',
@@ -210,7 +248,8 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, hold, masking, limits } = readSection(raw)
+  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, estimates, masking, limits } =
+    readSection(raw)
   return {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
@@ -227,7 +266,10 @@ export function configure(raw: unknown): PostgresConfig {
       connectTimeoutMs: milliseconds(upstream.connect_timeout),
     },
     databases,
+    oauth: oauth ?? null,
+    trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
+    estimates,
     maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,

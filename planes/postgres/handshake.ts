@@ -2,8 +2,15 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import { ProtocolError } from '../../engine/index.ts'
-import { decodeFrontend, decodePassword, decodeStartup, type StartupMessage } from './codec/frontend-messages.ts'
+import {
+  decodeFrontend,
+  decodePassword,
+  decodeSaslInitial,
+  decodeStartup,
+  type StartupMessage,
+} from './codec/frontend-messages.ts'
 import { FrameReader } from './codec/frame.ts'
+import { challenge, isSurrender, type OAuthConfig, OAUTHBEARER, readBearer } from './oauth-bearer.ts'
 import { encoded } from './session/server-messages.ts'
 
 /** Tokens are passwords here and exceed 1 KB; none exceeds this. */
@@ -70,11 +77,33 @@ export class Handshake {
   /** Asks for the password and waits for it. */
   async password(): Promise<string> {
     this.#socket.write(encoded({ kind: 'authenticationCleartextPassword' }))
+    return decodePassword(await this.#answer())
+  }
+
+  /** Asks for a token by OAUTHBEARER; null where the client has none and asks where to get one. */
+  async bearer(): Promise<string | null> {
+    this.#socket.write(encoded({ kind: 'authenticationSASL', mechanisms: [OAUTHBEARER] }))
+    const { mechanism, response } = decodeSaslInitial(await this.#answer())
+    if (mechanism !== OAUTHBEARER) throw new ProtocolError('ERR_PROTOCOL_STATE', `only ${OAUTHBEARER} is offered`)
+    if (response !== null) return readBearer(response)
+    this.#socket.write(encoded({ kind: 'authenticationSASLContinue', step: Buffer.alloc(0) }))
+    return readBearer(await this.#answer())
+  }
+
+  /** Says that the token is no good, and where to get one; the client has to take note before it hears that it failed. */
+  async turnAway(oauth: OAuthConfig): Promise<void> {
+    this.#socket.write(encoded({ kind: 'authenticationSASLContinue', step: challenge(oauth) }))
+    if (!isSurrender(await this.#answer()))
+      throw new ProtocolError('ERR_PROTOCOL_MESSAGE', `${OAUTHBEARER}: 0x01 alone is expected behind a refusal`)
+  }
+
+  /** The client's next PasswordMessage, SASLInitialResponse or SASLResponse: they share a type. */
+  async #answer(): Promise<Buffer> {
     await this.#frame()
     const { type, buffer, bodyStart, end } = this.#reader
     const message = decodeFrontend(type, buffer, bodyStart, end)
     if (message.kind !== 'password') throw new ProtocolError('ERR_PROTOCOL_STATE', 'a password is expected first')
-    return decodePassword(message.body)
+    return message.body
   }
 
   /** What the client sent ahead; the reader is of no more use. */

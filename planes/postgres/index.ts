@@ -9,7 +9,7 @@ export type { PostgresConfig } from './config.ts'
 export const postgres: Plane<PostgresConfig> = {
   id: 'postgres',
   configure,
-  enforces: ({ maskingKey }) => ({ maskMethods: enforcedMethods(maskingKey), hold: true }),
+  enforces: ({ maskingKey }) => ({ maskMethods: enforcedMethods(maskingKey), hold: true, limits: true }),
   open: openListener,
 }
 export { leastGrants } from './grants.ts'

@@ -2,22 +2,28 @@ import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { PlaneHost, Principal, RunningPlane } from '../../engine/index.ts'
-import { ConfigError, CountersignError, ProtocolError, UpstreamError } from '../../engine/index.ts'
+import { ConfigError, CountersignError, IdentityError, ProtocolError, UpstreamError } from '../../engine/index.ts'
 import { CatalogSource } from './catalog-source.ts'
-import { catalogueUpstream, sessionUpstream } from './audit/upstream-place.ts'
+import { catalogueUpstream, estimatesUpstream, sessionUpstream } from './audit/upstream-place.ts'
 import type { PostgresConfig } from './config.ts'
 import { type Denial, fatalOf, SQLSTATE } from './enforcer/denial.ts'
+import { type Estimate, Estimates } from './estimates.ts'
 import { Enforcer } from './enforcer/enforcer.ts'
 import { type CancelRequest, type ClientStartup, Handshake } from './handshake.ts'
 import { SqlParser } from './normalizer/index.ts'
 import { encoded, errorResponse } from './session/server-messages.ts'
 import { PostgresSession } from './session/session.ts'
 import { readStartup, type Startup } from './session/startup-parameters.ts'
+import { SessionTrace } from './session/session-trace.ts'
+import { makeTraceDirectory, TraceFile } from './trace-file.ts'
 import { connectUpstream, sendCancel, ServerRefusal, type UpstreamConfig, type UpstreamConnection } from './upstream.ts'
 
 /** How long a statement whose client has gone may take to tell how it ended. */
 const GRACE_MS = 5000
 const KEEPALIVE_MS = 30_000
+
+/** How much longer than the server's a masked row may be, where it is traced. */
+const MASKED_GROWTH = 64 * 1024 * 1024
 
 interface OpenSession {
   readonly secret: Buffer
@@ -38,6 +44,7 @@ class Listener implements RunningPlane {
   readonly #server: Server
   readonly #tls: SecureContext | null
   readonly #catalogs = new Map<string, CatalogSource>()
+  readonly #estimates = new Map<string, Estimates>()
   readonly #sockets = new Set<Socket>()
   /** By the process id that we issued. */
   readonly #sessions = new Map<number, OpenSession>()
@@ -61,6 +68,7 @@ class Listener implements RunningPlane {
   }
 
   listen(): Promise<void> {
+    if (this.#config.trace !== null) makeTraceDirectory(this.#config.trace)
     const { host, port } = this.#config.listen
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause) => {
@@ -88,6 +96,7 @@ class Listener implements RunningPlane {
     await Promise.all([...this.#sessions.values()].map(({ session }) => session.shutDown()))
     for (const socket of this.#sockets) socket.destroy()
     for (const catalog of this.#catalogs.values()) catalog.close()
+    for (const estimates of this.#estimates.values()) estimates.close()
     await this.#parser.close()
   }
 
@@ -117,7 +126,7 @@ class Listener implements RunningPlane {
     const { socket } = handshake
     const minor = negotiateVersion(socket, first)
     const startup = readStartup(first.parameters)
-    const principal = await this.#host.identify({ kind: 'token', token: await handshake.password(), source })
+    const principal = await this.#identify(handshake, startup, source)
     if (this.#draining)
       throw new UnavailableError('the gateway is shutting down: connect again', SQLSTATE.cannotConnectNow)
     const { databases } = this.#config
@@ -134,6 +143,22 @@ class Listener implements RunningPlane {
       },
     }
     return { startup, minor, principal, source, session: await this.#host.openSession(principal, about) }
+  }
+
+  /** By a token, as password or by OAUTHBEARER; refused ones are recorded before the client hears of it. */
+  async #identify(handshake: Handshake, { user, authentication }: Startup, source: string | null): Promise<Principal> {
+    const { oauth } = this.#config
+    const asked = authentication ?? (oauth?.users.includes(user) === true ? 'oauth' : 'password')
+    if (asked === 'password') return this.#host.identify({ kind: 'token', token: await handshake.password(), source })
+    if (oauth === null) throw new ProtocolError('ERR_PROTOCOL_STARTUP', 'OAUTHBEARER is not offered here')
+    const token = await handshake.bearer()
+    try {
+      if (token === null) throw new IdentityError('ERR_IDENTITY_MALFORMED', 'no token yet: get one and connect again')
+      return await this.#host.identify({ kind: 'token', token, source })
+    } catch (error) {
+      if (error instanceof IdentityError) await handshake.turnAway(oauth)
+      throw error
+    }
   }
 
   async #serve(handshake: Handshake, { startup, minor, principal, source, session }: Authenticated): Promise<void> {
@@ -153,6 +178,7 @@ class Listener implements RunningPlane {
     const { database, user } = startup
     const client = { principal, session, database, user, source }
     const catalog = this.#catalog(config)
+    const traceFile = this.#traceFile(session.id)
     const running = new PostgresSession({
       client,
       socket,
@@ -161,6 +187,7 @@ class Listener implements RunningPlane {
         now: Date.now,
         key: this.#config.maskingKey,
         maxRowBytes: this.#config.limits.rowBytes,
+        estimate: this.#estimate(config),
       }),
       options: {
         maxQueryBytes: this.#config.limits.queryBytes,
@@ -171,6 +198,13 @@ class Listener implements RunningPlane {
         hold: this.#config.hold,
         graceMs: GRACE_MS,
       },
+      trace:
+        traceFile &&
+        new SessionTrace(traceFile, {
+          reword: async (sql) => (await catalog.normalize(sql)).statements.map(({ text }) => text),
+          now: Date.now,
+          maxFrameBytes: this.#config.limits.rowBytes + MASKED_GROWTH,
+        }),
       normalize: (sql) => catalog.normalize(sql),
       catalogueChanged: (how) => catalog.changed(how),
       cancelUpstream: () => sendCancel(config, upstream.cancelKey),
@@ -182,7 +216,30 @@ class Listener implements RunningPlane {
       await running.run(handshake.release())
     } finally {
       this.#sessions.delete(key.pid)
+      traceFile?.close()
     }
+  }
+
+  #traceFile(session: string): TraceFile | null {
+    if (this.#config.trace === null) return null
+    return new TraceFile(this.#config.trace, session, ({ message }) => {
+      this.#host.log('trace_failed', { session, message })
+    })
+  }
+
+  #estimate(config: UpstreamConfig): ((text: string) => Promise<Estimate | null>) | null {
+    if (!this.#config.estimates) return null
+    const name = config.database ?? ''
+    let source = this.#estimates.get(name)
+    if (source === undefined) {
+      source = new Estimates(config, {
+        now: Date.now,
+        connected: (place) => this.#host.connected(estimatesUpstream(config, place)),
+      })
+      this.#estimates.set(name, source)
+    }
+    const known = source
+    return (text) => known.of(text)
   }
 
   #catalog(config: UpstreamConfig): CatalogSource {

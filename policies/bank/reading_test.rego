@@ -113,7 +113,7 @@ test_copy_in_is_refused_with_the_way_out if {
 test_copy_out_is_a_read_and_masked_like_one if {
 	open := verdict(r.request("copy_to", "read", [r.table("public.accounts", [r.column("public.accounts", "id", ["output"])])], {}))
 	open.verdict == "forward"
-	r.rules(open) == {"read-public"}
+	r.rules(open) == {"answer-limit", "read-public"}
 	ssn := r.column("public.customers", "ssn", ["output"])
 	masked := verdict(r.request("copy_to", "read", [r.table("public.customers", [ssn])], {}))
 	masked.verdict == "mask"

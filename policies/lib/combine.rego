@@ -3,7 +3,8 @@
 # description: |
 #   A plane's package fills four sets (forward, mask, hold, reject) with entries that `tagged` makes; `combine` answers
 #   with the strictest: reject over hold over mask over forward. Nothing matched means reject. A mask says how something
-#   is handed out, not that it may be: it needs a forward or a hold beside it.
+#   is handed out, not that it may be: it needs a forward or a hold beside it. So does a limit, which says how much; its
+#   entries are in a fifth set, which a plane's package may leave out.
 package countersign.lib
 
 # tagged makes an entry of a verdict set: who says so (the rule's own METADATA), and what else the verdict carries. A
@@ -21,14 +22,14 @@ combine(sets) := answer("reject", sets.reject, set(), null) if {
 	count(common_approvers(sets.hold)) == 0
 } else := answer("reject", {too_many_masks}, set(), null) if {
 	count(sets.mask) > most_masks
-} else := answer("hold", sets.hold | sets.mask, sets.mask, hold_terms(sets.hold)) if {
+} else := limited("hold", sets.hold | sets.mask, sets, hold_terms(sets.hold)) if {
 	count(sets.hold) > 0
 } else := answer("reject", {mask_alone}, set(), null) if {
 	count(sets.mask) > 0
 	count(sets.forward) == 0
-} else := answer("mask", sets.mask | sets.forward, sets.mask, null) if {
+} else := limited("mask", sets.mask | sets.forward, sets, null) if {
 	count(sets.mask) > 0
-} else := answer("forward", sets.forward, set(), null) if {
+} else := limited("forward", sets.forward, sets, null) if {
 	count(sets.forward) > 0
 } else := answer("reject", {no_rule}, set(), null)
 
@@ -64,7 +65,27 @@ answer(verdict, entries, masks, terms) := {
 	"reasons": reasons(entries),
 	"fields": fields(masks),
 	"hold": terms,
+	"limits": null,
 }
+
+limited(verdict, entries, sets, terms) := object.union(
+	answer(verdict, entries | limit_entries(sets), sets.mask, terms),
+	{"limits": limits(limit_entries(sets))},
+)
+
+limit_entries(sets) := object.get(sets, "limit", set())
+
+# limits are the smallest of each kind; a kind that no rule limits is null.
+limits(entries) := {kind: smallest(entries, kind) | some kind in limit_kinds} if {
+	count(entries) > 0
+} else := null
+
+limit_kinds := {"max_rows", "max_bytes", "timeout_ms"}
+
+smallest(entries, kind) := min(found) if {
+	found := {entry[kind] | some entry in entries}
+	count(found) > 0
+} else := null
 
 # Sets come in no order of their own; records must not differ from one evaluation to the next.
 reasons(entries) := [{"rule": key[0], "message": key[1], "controls": sort(key[2])} |

@@ -84,6 +84,34 @@ test_mask_tells_masks_and_forwards if {
 	answer.fields == [{"field": "t.a", "method": "last4"}, {"field": "t.b", "method": "email"}]
 }
 
+limit(id, more) := entry(id, more)
+
+test_of_several_limits_the_smallest_of_each_kind_holds if {
+	limits := {limit("l1", {"max_rows": 1000}), limit("l2", {"max_rows": 10, "timeout_ms": 5000}), limit("l3", {"max_bytes": 7})}
+	answer := lib.combine(sets({"forward": {forward}, "limit": limits}))
+	answer.verdict == "forward"
+	answer.limits == {"max_rows": 10, "max_bytes": 7, "timeout_ms": 5000}
+	rules(answer) == ["f", "l1", "l2", "l3"]
+}
+
+test_a_mask_and_a_hold_are_limited_as_well if {
+	limits := {limit("l", {"max_rows": 10})}
+	expected := {"max_rows": 10, "max_bytes": null, "timeout_ms": null}
+	masked := lib.combine(sets({"forward": {forward}, "mask": {mask("t.a", "last4")}, "limit": limits}))
+	masked.verdict == "mask"
+	masked.limits == expected
+	held := lib.combine(sets({"hold": {hold(["g"], 1, 60, false)}, "limit": limits}))
+	held.verdict == "hold"
+	held.limits == expected
+}
+
+test_a_limit_alone_is_no_permission if {
+	answer := lib.combine(sets({"limit": {limit("l", {"max_rows": 10})}}))
+	answer.verdict == "reject"
+	rules(answer) == ["no_rule"]
+	answer.limits == null
+}
+
 test_forward if {
 	answer := lib.combine(sets({"forward": {forward}}))
 	answer == {
@@ -91,6 +119,7 @@ test_forward if {
 		"reasons": [{"rule": "f", "message": "f says so", "controls": ["A.1", "Z.1"]}],
 		"fields": [],
 		"hold": null,
+		"limits": null,
 	}
 }
 

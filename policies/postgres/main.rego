@@ -1,6 +1,6 @@
 # METADATA
 # title: The verdict on one SQL statement
-# description: Packs fill this package's forward, mask, hold and reject; the library makes one verdict of them.
+# description: Packs fill this package's forward, mask, hold, reject and limit; the library makes one verdict of them.
 package countersign.postgres
 
 import data.countersign.lib
@@ -13,9 +13,10 @@ verdict := lib.combine({
 	"mask": mask,
 	"hold": hold,
 	"reject": (reject | defaults.reject),
+	"limit": limit,
 })
 
-# Declared, never filled: a pack may leave any of the four out.
+# Declared, never filled: a pack may leave any of them out.
 forward contains {} if false
 
 mask contains {} if false
@@ -23,3 +24,5 @@ mask contains {} if false
 hold contains {} if false
 
 reject contains {} if false
+
+limit contains {} if false

@@ -70,9 +70,8 @@ ignore_startup_parameters = extra_float_digits
 }
 
 async function untilListening(port: number, exited: Promise<unknown>): Promise<void> {
-  let ended = false
-  void exited.then(() => (ended = true))
-  for (const deadline = Date.now() + START_MS; Date.now() < deadline && !ended; await sleep(50)) {
+  for (const deadline = Date.now() + START_MS; Date.now() < deadline;) {
+    if ((await Promise.race([exited, sleep(50, null)])) !== null) break
     const socket = connect({ host: '127.0.0.1', port })
     const answered = await once(socket, 'connect').then(
       () => true,

@@ -71,8 +71,6 @@ export interface AnswerLine extends AnswerSample {
 /** One line for each answer and target, medians over the rounds. */
 export function summarizeAnswers(samples: readonly AnswerSample[]): readonly AnswerLine[] {
   const groups = Map.groupBy(samples, ({ answer, target }) => `${answer} ${target}`)
-  const rateOf = (group: readonly AnswerSample[]): number =>
-    median(group.map(({ megabytesPerSecond }) => megabytesPerSecond))
   return [...groups.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
@@ -90,6 +88,10 @@ export function summarizeAnswers(samples: readonly AnswerSample[]): readonly Ans
       },
     ]
   })
+}
+
+function rateOf(group: readonly AnswerSample[]): number {
+  return median(group.map(({ megabytesPerSecond }) => megabytesPerSecond))
 }
 
 export function answerTable(lines: readonly AnswerLine[]): string {

@@ -49,7 +49,11 @@ export const APPROVER: Principal = {
   token_id: 't2',
 }
 
-const EVERYTHING: Enforceable = { maskMethods: ['null', 'redact', 'fixed', 'last4', 'email', 'date-year'], hold: true }
+const EVERYTHING: Enforceable = {
+  maskMethods: ['null', 'redact', 'fixed', 'last4', 'email', 'date-year'],
+  hold: true,
+  limits: true,
+}
 
 export async function openRooms(
   options: { readonly bundle?: string; readonly files?: FileSystem } = {},

@@ -58,6 +58,7 @@ export class ScriptedEngine implements Session {
   host(): PlaneHost {
     return {
       identify: () => Promise.resolve(AGENT),
+      refused: () => Promise.resolve(),
       openSession: () => Promise.resolve(this),
       labels: () => LABELS,
       connected: () => Promise.resolve(),

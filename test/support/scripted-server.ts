@@ -4,7 +4,7 @@ import type { BackendMessage, TransactionStatus } from '../../planes/postgres/co
 import { FrameReader } from '../../planes/postgres/codec/frame.ts'
 import { decodeFrontend, type FrontendMessage } from '../../planes/postgres/codec/frontend-messages.ts'
 import { Writer } from '../../planes/postgres/codec/writer.ts'
-import { CANARY, fieldsOf, readScript, type ScriptedStatement } from './scripted-statements.ts'
+import { CANARY, errorFields, fieldsOf, readScript, type ScriptedStatement } from './scripted-statements.ts'
 
 interface Prepared {
   readonly sql: string
@@ -69,6 +69,7 @@ export class ScriptedServer {
   #out = new Writer()
   #cut = 0
   #busy = false
+  #over = false
 
   constructor(socket: Socket, script: ServerScript) {
     this.#socket = socket
@@ -91,7 +92,7 @@ export class ScriptedServer {
 
   async #work(): Promise<void> {
     this.#busy = true
-    while (!this.#socket.destroyed && this.#reader.advance()) {
+    while (!this.#over && this.#reader.advance()) {
       const { type, buffer, bodyStart, end } = this.#reader
       const message = decodeFrontend(type, buffer, bodyStart, end)
       await this.#script.pause()
@@ -105,7 +106,7 @@ export class ScriptedServer {
 
   #burst(says: readonly (BackendMessage | 'close')[]): void {
     for (const each of says) {
-      if (each === 'close') this.#socket.end(this.#out.take())
+      if (each === 'close') this.#close()
       else this.#say(each)
     }
   }
@@ -357,6 +358,12 @@ export class ScriptedServer {
       kind: 'errorResponse',
       fields: new Map([...errorFields(code, 'going away'), ['S', 'FATAL'], ['V', 'FATAL']]),
     })
+    this.#close()
+  }
+
+  /** Takes nothing more. */
+  #close(): void {
+    this.#over = true
     this.#socket.end(this.#out.take())
   }
 
@@ -386,14 +393,4 @@ export class ScriptedServer {
       from += size
     }
   }
-}
-
-export function errorFields(code: string, message: string): ReadonlyMap<string, string> {
-  return new Map([
-    ['S', 'ERROR'],
-    ['V', 'ERROR'],
-    ['C', code],
-    ['M', message],
-    ['D', message],
-  ])
 }

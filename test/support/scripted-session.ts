@@ -65,8 +65,9 @@ export async function openRig({ server: script, pause = AT_ONCE, options = {}, g
       leftover: Buffer.alloc(0),
       transactionStatus: 'I',
     },
-    enforcer: new Enforcer(about, engine.host(), { now: Date.now, key: null, maxRowBytes: 1 << 20 }),
+    enforcer: new Enforcer(about, engine.host(), { now: Date.now, key: null, maxRowBytes: 1 << 20, estimate: null }),
     options: { ...OPTIONS, ...options },
+    trace: null,
     normalize: async (sql) => {
       await pause()
       return nameScript(sql, known)

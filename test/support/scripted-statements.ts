@@ -118,6 +118,7 @@ function named({ sql, verb, target }: ScriptedStatement): NormalizedStatement {
     setting: null,
     effect: verb === 'deallocate' ? { kind: 'deallocate', name: target } : { kind: 'none' },
     text: sql,
+    planned: null,
     parameterUses: [],
   }
 }
@@ -144,4 +145,14 @@ export function fieldsOf({ verb, target }: ScriptedStatement, formats: readonly 
   return target === 'secret'
     ? [column('id', CUSTOMERS, 1, 0), column('ssn', CUSTOMERS, 2, 1)]
     : [column('note', NOTES, 1, 0)]
+}
+
+export function errorFields(code: string, message: string): ReadonlyMap<string, string> {
+  return new Map([
+    ['S', 'ERROR'],
+    ['V', 'ERROR'],
+    ['C', code],
+    ['M', message],
+    ['D', message],
+  ])
 }

@@ -61,7 +61,30 @@ export async function writeStackConfig(options: StackConfigOptions): Promise<voi
 }
 
 function configuration(options: StackConfigOptions): object {
-  const { identity, postgres, policy, tls, port } = options
+  const { postgres, policy, tls, port } = options
+  return gatewayConfiguration(options, {
+    postgres: {
+      listen: { host: '127.0.0.1', port },
+      ...(tls ? { tls: { cert: { file: './server.pem' }, key: { file: './server.key' } } } : { plaintext: 'loopback' }),
+      upstream: {
+        host: postgres.host,
+        port: postgres.port,
+        user: postgres.user,
+        password: { file: './upstream.password' },
+        tls: 'off',
+      },
+      databases: policy === 'allow-all' ? 'any' : [postgres.database],
+      ...options.plane,
+    },
+  })
+}
+
+/** All of a stack's configuration but its planes. */
+export function gatewayConfiguration(
+  options: Pick<StackConfigOptions, 'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store'>,
+  planes: Readonly<Record<string, unknown>>,
+): object {
+  const { identity } = options
   return {
     instance: options.instance ?? 'stack',
     ...storesOf(options.store),
@@ -83,23 +106,7 @@ function configuration(options: StackConfigOptions): object {
       auditors: { groups: ['auditors'] },
       sign_in: { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
     },
-    planes: {
-      postgres: {
-        listen: { host: '127.0.0.1', port },
-        ...(tls
-          ? { tls: { cert: { file: './server.pem' }, key: { file: './server.key' } } }
-          : { plaintext: 'loopback' }),
-        upstream: {
-          host: postgres.host,
-          port: postgres.port,
-          user: postgres.user,
-          password: { file: './upstream.password' },
-          tls: 'off',
-        },
-        databases: policy === 'allow-all' ? 'any' : [postgres.database],
-        ...options.plane,
-      },
-    },
+    planes,
     log: { level: options.logLevel },
   }
 }
@@ -114,7 +121,7 @@ function storesOf(store: PostgresAddress | undefined): object {
   return { evidence: { postgres: place, log }, state: { postgres: place } }
 }
 
-async function writeBundle(policy: string, directory: string): Promise<void> {
+export async function writeBundle(policy: string, directory: string): Promise<void> {
   const named = policy === 'starter' || policy === 'allow-all'
   const source = named ? fileURLToPath(new URL(`${policy}.tar.gz`, BUNDLES)) : policy
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
@@ -137,7 +144,7 @@ export function newLogKey(): NoteSigner {
 }
 
 /** `log.key` signs checkpoints; `log.pub` is what an auditor brings along. */
-async function writeLogKey(directory: string, signer: NoteSigner): Promise<void> {
+export async function writeLogKey(directory: string, signer: NoteSigner): Promise<void> {
   await writeFile(join(directory, 'log.key'), signerText(signer), { mode: 0o600 })
   await writeFile(join(directory, 'log.pub'), verifierText(signer.verifier))
 }

@@ -3,6 +3,7 @@
  * reference policy. Tests, the demo, benchmarks and other people's client suites stand on it.
  *
  *   npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
+ *   npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--upstream moto|URL] [--public-url URL] [--static-key ID:SECRET]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,6 +14,7 @@ import { startIdentityProvider } from './identity-provider.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import { startKeeper } from './keeper.ts'
 import { startPostgres } from './postgres.ts'
+import type { PrincipalLine } from './principals.ts'
 import type { PostgresServer } from './postgres.ts'
 import { writeStackConfig, writeStackFiles } from './stack-config.ts'
 import type { StackConfigOptions, StackFiles } from './stack-config.ts'
@@ -33,11 +35,6 @@ export interface StackOptions {
   /** Options for the gateway's node, such as `--cpu-prof`. */
   readonly nodeOptions?: readonly string[]
   readonly onLog?: (line: string) => void
-}
-
-export interface PrincipalLine {
-  readonly user: string
-  readonly token: string
 }
 
 /** The one line that `npm run stack` prints. It is how others test us: fields are added, none is changed. */
@@ -177,17 +174,28 @@ export async function describeStack({ port, api, postgres, identity, files }: De
 }
 
 const USAGE = `usage: npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
+       npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--upstream moto|URL] [--public-url URL]
+                            [--static-key ID:SECRET …]
 
-Starts PostgreSQL with the bank in it, an identity provider and the gateway, prints one JSON line when all is ready, and
+Starts an upstream with the bank in it, an identity provider and the gateway, prints one JSON line when all is ready, and
 stays until its standard input ends or it gets SIGTERM. Leaves nothing running and nothing behind.
 `
 
 const EXIT_USAGE = 64
 const EXIT_INTERRUPTED = 130
 
+/** What any plane's stack is, once it runs. */
+export interface RunningStack {
+  readonly line: object
+  readonly gateway: GatewayProcess
+  stop(): Promise<void>
+}
+
+type Start = (onLog: (line: string) => void) => Promise<RunningStack>
+
 async function main(argv: readonly string[]): Promise<number> {
-  const options = parse(argv)
-  if (options === null) {
+  const start = await parse(argv)
+  if (start === null) {
     process.stderr.write(USAGE)
     return EXIT_USAGE
   }
@@ -198,7 +206,7 @@ async function main(argv: readonly string[]): Promise<number> {
     ended.resolve(why)
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end(signal))
-  const stack = await startStack({ ...options, onLog: (line) => process.stderr.write(`${line}\n`) })
+  const stack = await start((line) => process.stderr.write(`${line}\n`))
   up = true
   process.stdin.on('end', () => end('end of input'))
   process.stdin.on('error', () => end('end of input'))
@@ -212,19 +220,41 @@ async function main(argv: readonly string[]): Promise<number> {
   return 1
 }
 
-function parse(argv: readonly string[]): StackOptions | null {
+async function parse([plane, ...argv]: readonly string[]): Promise<Start | null> {
   try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { policy: { type: 'string' }, port: { type: 'string' }, tls: { type: 'boolean', default: false } },
+    const options = { policy: { type: 'string' }, port: { type: 'string' } } as const
+    if (plane === 'postgres') {
+      const { values } = parseArgs({ args: argv, options: { ...options, tls: { type: 'boolean', default: false } } })
+      const { port, ...common } = readCommon(values)
+      return (onLog) => startStack({ ...common, port, tls: values.tls, onLog })
+    }
+    if (plane !== 'sqs') return null
+    const { startSqsStack } = await import('./sqs-stack.ts')
+    const { values } = parseArgs({
+      args: argv,
+      options: {
+        ...options,
+        upstream: { type: 'string' },
+        'public-url': { type: 'string' },
+        'static-key': { type: 'string', multiple: true },
+      },
     })
-    const port = Number(values.port ?? '0')
-    if (positionals.join(' ') !== 'postgres' || !Number.isInteger(port) || port < 0 || port > 65_535) return null
-    return { port, tls: values.tls, ...(values.policy === undefined ? {} : { policy: values.policy }) }
+    const { upstream, 'public-url': publicUrl, 'static-key': staticKeys = [] } = values
+    const more = { ...(upstream === undefined ? {} : { upstream }), ...(publicUrl === undefined ? {} : { publicUrl }) }
+    const common = readCommon(values)
+    return (onLog) => startSqsStack({ ...common, ...more, staticKeys, onLog })
   } catch {
     return null
   }
+}
+
+function readCommon({ policy, port: written = '0' }: { policy?: string | undefined; port?: string | undefined }): {
+  readonly policy?: string
+  readonly port: number
+} {
+  const port = Number(written)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError('no such port')
+  return { port, ...(policy === undefined ? {} : { policy }) }
 }
 
 if (import.meta.main) process.exit(await main(process.argv.slice(2)))

@@ -33,6 +33,10 @@ func (p *pack) check() ([]ruleEntry, *controlPack, error) {
 	rules := indexRules(p.modules, controls, found)
 	p.checkPackages(found)
 	p.checkNames(found)
+	checkConflicts(p.modules, found)
+	for _, m := range p.modules {
+		integerKeys(m.parsed, p.data, found)
+	}
 	for _, plane := range p.Planes {
 		if err := p.checkPlane(plane, found); err != nil {
 			return nil, nil, err
@@ -96,6 +100,13 @@ func (p *pack) checkPlane(plane plane, found *findingsError) error {
 		owner := planeOf(m)
 		return owner != libraryPackage && owner != plane.ID
 	})
+	for _, m := range modules {
+		for _, rule := range m.parsed.Rules {
+			if planeOf(m) == plane.ID && !neverFires(rule) {
+				checkFires(rule, schema, found)
+			}
+		}
+	}
 	// Print statements are kept so that they are found; a build would drop them without a word.
 	compiler := p.compiler().WithSchemas(schemas).WithEnablePrintStatements(true)
 	if compiler.Compile(parsedModules(modules)); compiler.Failed() {

@@ -23,8 +23,10 @@ const usage = `regoc <command> --pack FILE [flags]
   build         compile a pack to a bundle (--out FILE [--revision R] [--git-revision R [--git-dirty]])
   check         types, capabilities, metadata and controls
   test          unit tests with coverage (--threshold PERCENT, default 100)
-  eval          one request through the interpreter (--plane ID, request on standard input)
+  eval          one request through the interpreter (--plane ID, request on standard input; --lines for many)
+  explain       which rules a request met, and where the others stopped (--plane ID, request on standard input)
   fmt           list unformatted files of the pack; --write rewrites them
+  cases         OPA's own test cases (--dir) compiled for our host (--capabilities FILE), a line of JSON each
   capabilities  what the gateway's host can run, from --host FILE (a JSON list of builtin names)
 `
 
@@ -36,8 +38,10 @@ var commands = map[string]command{
 	"check":        checkCommand,
 	"test":         testCommand,
 	"eval":         evalCommand,
+	"explain":      explainCommand,
 	"fmt":          fmtCommand,
 	"capabilities": capabilitiesCommand,
+	"cases":        casesCommand,
 }
 
 func main() {
@@ -56,6 +60,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintf(stderr, "regoc %s: %v\n", args[0], err)
 		return exitFailure
+	}
+	if report == nil { // it has written lines of its own
+		return exitOK
 	}
 	encoder := json.NewEncoder(stdout)
 	encoder.SetEscapeHTML(false)

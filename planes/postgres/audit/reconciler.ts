@@ -222,6 +222,10 @@ export class Reconciler {
       this.#own.statements += 1
       return
     }
+    if (own?.place.plans === true && (await this.#texts.isPlan(statement.text))) {
+      this.#own.statements += 1
+      return
+    }
     if (toldAlready(seen, statement)) return
     seen.last = { statement, repeats: 0 }
     if (!inside(line.time, this.#span)) return

@@ -1,3 +1,4 @@
+import type { Node } from 'libpg-query'
 import { NormalizeError } from '../../../engine/index.ts'
 import type { SqlParser } from '../normalizer/index.ts'
 
@@ -7,6 +8,13 @@ export interface Texts {
   readonly statements: readonly string[]
   /** Nothing but SELECTs: may have been on its way before its intent was on disk. */
   readonly reads: boolean
+  /** One EXPLAIN without ANALYZE. */
+  readonly plan: boolean
+}
+
+function isPlan(node: Node): boolean {
+  const options = 'ExplainStmt' in node ? node.ExplainStmt.options : undefined
+  return options !== undefined && !options.some((each) => 'DefElem' in each && each.DefElem.defname === 'analyze')
 }
 
 /** Names the statements of logged texts as the gateway named them when it decided, by the same parser. */
@@ -17,12 +25,19 @@ export class StatementTexts {
     this.#parser = parser
   }
 
+  /** EXPLAIN of one statement, which doesn't run it. */
+  async isPlan(text: string): Promise<boolean> {
+    const named = await this.name(text)
+    return named !== null && named.plan
+  }
+
   /** null for a text that the grammar doesn't take. */
   async name(text: string): Promise<Texts | null> {
     try {
       const parsed = await this.#parser.parse(text)
       return {
         statements: parsed.map(({ normalizedText }) => normalizedText),
+        plan: parsed.length === 1 && parsed.every(({ node }) => isPlan(node)),
         reads: parsed.every(({ node }) => 'SelectStmt' in node),
       }
     } catch (error) {

@@ -12,6 +12,8 @@ export interface RecordedPlace extends BackendPlace {
   readonly user: string
   /** SHA-256 of each text that may be sent over it, where it is the gateway's own; null: a client's session. */
   readonly texts: ReadonlySet<string> | null
+  /** Plans may be asked for over it, of any statement. */
+  readonly plans: boolean
 }
 
 type Server = Pick<UpstreamConfig, 'host' | 'port' | 'database' | 'user'>
@@ -24,6 +26,11 @@ export function sessionUpstream(config: Server, place: BackendPlace): UpstreamIn
 /** The gateway's own, for looks at the catalogue: with the digests of all that it will ever send. */
 export function catalogueUpstream(config: Server, place: BackendPlace): UpstreamInfo {
   return { ...written(config, place), purpose: 'catalogue', statements: CATALOG_DIGESTS }
+}
+
+/** The gateway's own, for plans: EXPLAIN, which runs nothing. */
+export function estimatesUpstream(config: Server, place: BackendPlace): UpstreamInfo {
+  return { ...written(config, place), purpose: 'estimates' }
 }
 
 /** SHA-256 of a statement's text as it is sent, hex. */
@@ -60,9 +67,10 @@ export function readPlace(detail: JsonObject): RecordedPlace | undefined {
   const opened = timeOf(backend['opened'])
   if (host === null || port === null || database === null || user === null) return undefined
   if (pid === null || opening === null || opened === null) return undefined
+  const plans = detail['purpose'] === 'estimates'
   const texts = detail['purpose'] === 'catalogue' ? new Set(textsOf(detail['statements'])) : null
   const client = readClient(objectOf(backend['client']))
-  return { server: `${host}:${port}`, database, user, pid, client, opening, opened, texts }
+  return { server: `${host}:${port}`, database, user, pid, client, opening, opened, texts, plans }
 }
 
 function readClient(client: JsonObject): BackendPlace['client'] {

@@ -8,6 +8,7 @@ import {
   ProtocolError,
   UpstreamError,
 } from '../../../engine/index.ts'
+import type { Overrun } from './answer-limit.ts'
 
 /** An ErrorResponse or NoticeResponse of the gateway's own, in PostgreSQL's fields. */
 export interface Denial {
@@ -62,6 +63,17 @@ export function denialOfDecision(decision: Decision): Denial {
   }
 }
 
+/** An answer that ran into a limit of its decision. */
+export function denialOfOverrun({ kind, allowed }: Overrun, decision: Decision): Denial {
+  const unit = { rows: 'rows', bytes: 'bytes of rows', time: 'milliseconds' }[kind]
+  return {
+    severity: 'ERROR',
+    code: kind === 'time' ? SQLSTATE.queryCanceled : SQLSTATE.programLimitExceeded,
+    message: `policy allows ${allowed} ${unit} of this statement, and the rest is not handed out`,
+    hint: `Decision ${decision.id}. Ask for less: fewer rows, fewer columns, a narrower condition.`,
+  }
+}
+
 /** A statement that never reached policy, under the id of the record that says so. */
 export function denialOfRefusal(error: CountersignError, decision: Decision): Denial {
   const position = error instanceof NormalizeError ? error.position : undefined
@@ -84,6 +96,9 @@ export function fatalOf(error: unknown): Denial {
       message: 'the audit log cannot be written, so nothing is answered',
       hint: error.code,
     }
+  }
+  if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_LIMIT') {
+    return { severity, code: SQLSTATE.programLimitExceeded, message: error.message, hint: error.code }
   }
   if (error instanceof IdentityError)
     return { severity, code: sqlstateOf(error), message: error.message, hint: error.code }

@@ -5,6 +5,7 @@ import type {
   FieldMask,
   JsonObject,
   Labels,
+  Limits,
   PlaneHost,
   Principal,
   RequestContext,
@@ -15,7 +16,9 @@ import type {
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
+import type { Estimate } from '../estimates.ts'
 import { accessParts } from '../normalizer/index.ts'
+import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { CopyMasker } from './copy-masker.ts'
@@ -43,6 +46,8 @@ export interface Invocation {
   readonly bound: string
   readonly resultFormats: readonly number[]
   readonly transaction: RequestContext['transaction']
+  /** What of its portal's answer earlier executions have handed out. */
+  readonly spent: Spent
   /** Judge it as prepared only: it will be parsed, not run. */
   readonly prepareOnly: boolean
   /** Names the same statement again, after a hold: the catalogue may have changed. */
@@ -57,6 +62,8 @@ export interface EnforcerOptions {
   readonly key: MaskingKey | null
   /** The largest row of a COPY, in bytes, that is held to be masked. */
   readonly maxRowBytes: number
+  /** Asks the server what it expects of a statement; null where policy isn't to be told. */
+  readonly estimate: ((text: string) => Promise<Estimate | null>) | null
 }
 
 export type Judged =
@@ -85,17 +92,18 @@ export class Enforcer {
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
+    const observed = await this.#observed(invocation)
     const effectFree = invocation.prepareOnly || invocation.statement.effectFree
     let current = invocation
     for (let attempt = 1; ; attempt += 1) {
       const labels = this.#host.labels()
       try {
-        const decision = await this.#client.session.decide(this.#request(current, labels), {
+        const decision = await this.#client.session.decide(this.#request(current, labels, observed), {
           ...options,
           effectFree,
           again: async () => {
             current = { ...invocation, ...(await invocation.again()) }
-            return this.#request(current, this.#host.labels())
+            return this.#request(current, this.#host.labels(), observed)
           },
         })
         return await this.#carryOut(decision, current, labels)
@@ -130,7 +138,10 @@ export class Enforcer {
       return { kind: 'denied', denial: denialOfDecision(decision) }
     const { statement, catalog, resultFormats, prepareOnly } = invocation
     const sensitive = isSensitive(statement, labels)
-    const plan = planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
+    const limits = prepareOnly ? undefined : verdict.limits
+    const plan =
+      uncuttable(statement, limits) ??
+      planOf(statement, verdict.kind === 'mask' && !prepareOnly ? verdict.fields : [], resultFormats)
     if (plan instanceof CountersignError) {
       // The intent stands in the log; the outcome says that it came to nothing.
       await this.#client.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: plan.code })
@@ -148,6 +159,7 @@ export class Enforcer {
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
       masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
       sensitive,
+      limit: limits === undefined ? null : new AnswerLimit(limits, invocation.spent),
       writes: !prepareOnly && !statement.effectFree,
       resultFormats,
       checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
@@ -161,7 +173,16 @@ export class Enforcer {
     return { columns: columns.length, binary: form === null ? null : form.kind === 'binary', masker }
   }
 
-  #request(invocation: Invocation, labels: Labels): AccessRequest {
+  /** What the server expects of it, where that is asked for. Functions that aren't the server's own might run as it plans. */
+  async #observed({ statement, prepareOnly }: Invocation): Promise<AccessRequest['observed']> {
+    const { estimate } = this.#options
+    if (estimate === null) return undefined
+    const { planned, functions } = statement
+    const safe = !prepareOnly && planned !== null && functions.every((name) => name.startsWith('pg_catalog.'))
+    return { estimate: safe ? await estimate(planned) : null }
+  }
+
+  #request(invocation: Invocation, labels: Labels, observed: AccessRequest['observed']): AccessRequest {
     const { principal, session, source } = this.#client
     const { statement, transaction, prepareOnly } = invocation
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
@@ -180,6 +201,7 @@ export class Enforcer {
         approvals: [],
       },
       block,
+      ...(observed === undefined ? {} : { observed }),
       recorded: recordedView(invocation, labels, resources, block, known),
       bound: invocation.bound,
       labels_revision: labels.revision,
@@ -205,6 +227,13 @@ export class Enforcer {
       setting: statement.setting === null ? null : { ...statement.setting },
     }
   }
+}
+
+/** A write that is done can't be cut short: it either is refused or hands out all that it returns. */
+function uncuttable({ effectFree, kind }: NormalizedStatement, limits: Limits | undefined): ObligationError | null {
+  if (effectFree || (limits?.max_rows === undefined && limits?.max_bytes === undefined)) return null
+  const message = `the rows of ${kind} can not be limited, because it has done its work by the time they come`
+  return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message)
 }
 
 interface PlannedMask extends ColumnMask {

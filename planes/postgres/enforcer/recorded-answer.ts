@@ -16,9 +16,13 @@ type Cell = string | null | { readonly base64: string }
 /** The rows of one answer as the agent sees them, on their way into the recording. */
 export class RecordedAnswer {
   readonly #fields = new RowFields()
-  /** Over every row from the second one on; an answer of one row or none is hashed at its end, in one call. */
+  /** An answer that came in one small run of bytes is hashed at its end, in one call; then there is none. */
   #digest: Hash | null = null
   #first: Buffer | null = null
+  /** Rows that lie one behind the other and are not in the digest yet. */
+  #run: ArrayBufferLike | null = null
+  #runStart = 0
+  #runEnd = 0
   readonly #formats: readonly number[]
   /** Told in the first frame; null from then on, and for a statement that returns no rows. */
   #columns: readonly AnswerColumn[] | null
@@ -42,29 +46,37 @@ export class RecordedAnswer {
     return this.#bytes
   }
 
-  /** Takes one masked DataRow frame. True when enough has gathered for a frame of the recording. */
+  /**
+   * Takes one masked DataRow frame, whose bytes must stay as they are until `take` or `finish`. True when enough has
+   * gathered for a frame of the recording.
+   */
   row(buffer: Buffer, start: number, bodyStart: number, end: number): boolean {
-    return this.#take(buffer, start, end, () => this.#decode(buffer, bodyStart, end))
+    if (!this.#admit(buffer, start, end)) return false
+    this.#cells.push(this.#decode(buffer, bodyStart, end))
+    return this.#pendingBytes >= FRAME_BYTES
   }
 
   /** Takes one CopyData frame, which may hold a row, several, or a part of one: recorded as one cell. As `row` does. */
   copied(buffer: Buffer, start: number, bodyStart: number, end: number): boolean {
-    return this.#take(buffer, start, end, () => [textOrBytes(buffer.subarray(bodyStart, end))])
+    if (!this.#admit(buffer, start, end)) return false
+    this.#cells.push([textOrBytes(buffer.subarray(bodyStart, end))])
+    return this.#pendingBytes >= FRAME_BYTES
   }
 
-  #take(buffer: Buffer, start: number, end: number, decode: () => Cell[]): boolean {
+  /** Counts it; whether it is kept. What is kept has no gap. */
+  #admit(buffer: Buffer, start: number, end: number): boolean {
     this.#rows += 1
     this.#bytes += end - start
-    this.#fold(buffer.subarray(start, end))
-    if (this.#kept < this.#bytes - (end - start) || this.#bytes > KEPT_BYTES) return false // what is kept has no gap
+    this.#lengthen(buffer, start, end)
+    if (this.#kept < this.#bytes - (end - start) || this.#bytes > KEPT_BYTES) return false
     this.#kept = this.#bytes
     this.#pendingBytes += end - start
-    this.#cells.push(decode())
-    return this.#pendingBytes >= FRAME_BYTES
+    return true
   }
 
   /** The rows gathered since the last call; null when there are none. */
   take(): JsonObject | null {
+    this.#endRun()
     if (this.#cells.length === 0) return null
     const rows = this.#cells
     this.#cells = []
@@ -83,13 +95,29 @@ export class RecordedAnswer {
     return { ...rest, ...end, count: this.#rows, bytes: this.#bytes, sha256: this.#sha256(), kept }
   }
 
-  #fold(row: Buffer): void {
-    if (this.#digest !== null) this.#digest.update(row)
-    else if (this.#first === null && row.length <= FRAME_BYTES) this.#first = Buffer.from(row)
+  // Rows that lie one behind the other are hashed together: a call for each would cost more than its bytes do.
+  #lengthen(buffer: Buffer, start: number, end: number): void {
+    const { byteOffset } = buffer
+    if (this.#run === buffer.buffer && this.#runEnd === byteOffset + start) {
+      this.#runEnd = byteOffset + end
+      return
+    }
+    this.#endRun()
+    this.#run = buffer.buffer
+    this.#runStart = byteOffset + start
+    this.#runEnd = byteOffset + end
+  }
+
+  #endRun(): void {
+    if (this.#run === null) return
+    const rows = Buffer.from(this.#run, this.#runStart, this.#runEnd - this.#runStart)
+    this.#run = null
+    if (this.#digest !== null) this.#digest.update(rows)
+    else if (this.#first === null && rows.length <= FRAME_BYTES) this.#first = Buffer.from(rows)
     else
       this.#digest = createHash('sha256')
         .update(this.#first ?? NOTHING)
-        .update(row)
+        .update(rows)
   }
 
   #sha256(): string {

@@ -2,8 +2,10 @@ import type { AppliedMask, Decision, Outcome, Session } from '../../../engine/in
 import { ObligationError, ProtocolError } from '../../../engine/index.ts'
 import type { CopyResponse, FieldDescription } from '../codec/backend-messages.ts'
 import type { Writer } from '../codec/writer.ts'
+import type { AnswerLimit, Overrun } from './answer-limit.ts'
 import type { AnswerColumn } from './answer-columns.ts'
 import type { CopyMasker } from './copy-masker.ts'
+import { type Denial, denialOfOverrun } from './denial.ts'
 import { IncomingCopy } from './incoming-copy.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
 import type { RowMasker } from './row-masker.ts'
@@ -36,6 +38,8 @@ export interface Enforcement {
   /** It may change something. */
   readonly writes: boolean
   readonly resultFormats: readonly number[]
+  /** Null where as much may be handed out as there is. */
+  readonly limit: AnswerLimit | null
   /** Throws when the server's own description of the result contradicts lineage. */
   checkFields(fields: readonly FieldDescription[] | null): void
   /** The server confirmed it: what it does to the session (names, transaction). */
@@ -55,6 +59,7 @@ export class RunningStatement {
   #described = false
   #copying: 'before' | 'open' | 'done' = 'before'
   #settled: Promise<void> | null = null
+  readonly #ended = Promise.withResolvers<void>()
 
   constructor(enforcement: Enforcement) {
     this.#is = enforcement
@@ -68,6 +73,31 @@ export class RunningStatement {
 
   get writes(): boolean {
     return this.#is.writes
+  }
+
+  /** The limit that its answer ran into; what the server still sends of it is not handed out. */
+  get overrun(): Overrun | null {
+    return this.#is.limit?.overrun ?? null
+  }
+
+  /** What the client is told of that. */
+  get overrunDenial(): Denial | null {
+    const { overrun } = this
+    return overrun === null ? null : denialOfOverrun(overrun, this.#is.decision)
+  }
+
+  get timeoutMs(): number | null {
+    return this.#is.limit?.timeoutMs ?? null
+  }
+
+  /** Its time is up. */
+  expire(): void {
+    this.#is.limit?.expire()
+  }
+
+  /** Resolves when its outcome is recorded. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
   }
 
   /** The server has described its result, and lineage agreed. */
@@ -88,8 +118,8 @@ export class RunningStatement {
   }
 
   /**
-   * Masks and records one DataRow. `null`: the frame goes out where it lies; else it was rebuilt into `out`. Returns the
-   * durability of a full recording frame through `gate`.
+   * Masks and records one DataRow. `passed`: the frame goes out where it lies; `rebuilt`: what stands in `out` does;
+   * `dropped`: it is beyond a limit. The durability of a full recording frame goes through `gate`.
    */
   row(
     buffer: Buffer,
@@ -98,15 +128,16 @@ export class RunningStatement {
     end: number,
     out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): boolean {
-    const { masker, columns } = this.#is
+  ): 'passed' | 'rebuilt' | 'dropped' {
+    const { masker, columns, limit } = this.#is
     if (columns === null || end < bodyStart + 2 || buffer.readUInt16BE(bodyStart) !== columns)
       throw unexpectedColumns(columns)
+    if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const before = out.length
     const rebuilt = masker !== null && masker.mask(buffer, start, bodyStart, end, out) === 'rebuilt'
     const full = rebuilt ? this.#recordRebuilt(out.peek(before)) : this.#recorded.row(buffer, start, bodyStart, end)
     if (full) this.flush(gate)
-    return rebuilt
+    return rebuilt ? 'rebuilt' : 'passed'
   }
 
   /** The server begins a COPY to the client. Throws where the statement is none, or was judged to be another. */
@@ -122,7 +153,7 @@ export class RunningStatement {
     this.#copying = 'open'
   }
 
-  /** Masks and records one CopyData. True: it was rebuilt into `out`; else it goes out as it lies. */
+  /** The same for one CopyData, which counts as one row. */
   copyData(
     buffer: Buffer,
     start: number,
@@ -130,12 +161,14 @@ export class RunningStatement {
     end: number,
     out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): boolean {
+  ): 'passed' | 'rebuilt' | 'dropped' {
     if (this.#copying !== 'open') throw unexpectedCopy()
+    const { limit } = this.#is
+    if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const masker = this.#is.copy?.masker ?? null
     if (masker === null) {
       if (this.#recorded.copied(buffer, start, bodyStart, end)) this.flush(gate)
-      return false
+      return 'passed'
     }
     const before = out.length
     out.begin(buffer[start] ?? 0)
@@ -143,12 +176,12 @@ export class RunningStatement {
     out.end()
     const frame = out.peek(before)
     if (this.#recorded.copied(frame, 0, 5, frame.length)) this.flush(gate)
-    return true
+    return 'rebuilt'
   }
 
   copyDone(): void {
     if (this.#copying !== 'open') throw unexpectedCopy()
-    this.#is.copy?.masker?.finish()
+    if (this.overrun === null) this.#is.copy?.masker?.finish()
     this.#copying = 'done'
   }
 
@@ -178,6 +211,11 @@ export class RunningStatement {
     return this.#end({ error: sqlstate }, { status: 'failed', error: sqlstate, rows: 0 })
   }
 
+  /** Its answer ran into a limit; what is within has been handed out. */
+  cutOff({ code }: Denial): Promise<void> {
+    return this.#end({ error: code }, { status: 'failed', error: code, rows: this.#recorded.rows })
+  }
+
   /** Nobody can tell whether it took effect: the server, the client or the gateway went away in the middle. */
   doubt(): Promise<void> {
     return this.#end({ error: 'unknown' }, { status: 'unknown', error: null, rows: null })
@@ -191,12 +229,12 @@ export class RunningStatement {
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
   ): Promise<void> {
-    this.#settled ??= this.#settle(end, how)
+    this.#settled ??= this.#settle(end, how).finally(() => this.#ended.resolve())
     return this.#settled
   }
 
-  /** Last frame and outcome are queued together and share one write to the disk. */
-  async #settle(
+  /** Last frame and outcome are queued together and share one write to the disk, and then one promise. */
+  #settle(
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
   ): Promise<void> {
@@ -210,7 +248,8 @@ export class RunningStatement {
       bytes: this.#recorded.bytes + (sent?.bytes ?? 0),
       masks: masks.map((mask, index) => ({ ...mask, count: counts[index] ?? 0 })),
     }
-    await Promise.all([frame, session.settle(decision, outcome)])
+    const settled = session.settle(decision, outcome)
+    return settled === frame ? settled : Promise.all([frame, settled]).then(() => undefined)
   }
 
   /** The count in the server's tag (`INSERT 0 1`, `SELECT 5`), else the rows that came. */

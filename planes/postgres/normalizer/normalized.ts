@@ -83,6 +83,8 @@ export interface NormalizedStatement {
   readonly effect: SessionEffect
   /** Its text without literals and comments. */
   readonly text: string
+  /** Its own text, where the server can be asked for its plan; never recorded. */
+  readonly planned: string | null
   /** By parameter, `$1` first: empty where it meets no column, `unknown` where that can't be told. */
   readonly parameterUses: readonly (readonly ParameterUse[] | 'unknown')[]
 }
@@ -102,7 +104,7 @@ export interface Outcome {
   readonly parameterUses?: NormalizedStatement['parameterUses']
 }
 
-export function complete(outcome: Outcome, text: string): NormalizedStatement {
+export function complete(outcome: Outcome, text: string, planned: string | null): NormalizedStatement {
   return {
     kind: outcome.kind,
     action: { name: `postgres.${outcome.kind}`, class: outcome.class },
@@ -115,6 +117,7 @@ export function complete(outcome: Outcome, text: string): NormalizedStatement {
     setting: outcome.setting ?? null,
     effect: outcome.effect ?? { kind: 'none' },
     text,
+    planned,
     parameterUses: outcome.parameterUses ?? [],
   }
 }

@@ -33,7 +33,8 @@ export function normalizeStatement(
   names: SessionNames,
 ): NormalizedStatement {
   try {
-    return complete(outcomeOf(parsed.node, Walk.over(catalog, names), names), parsed.normalizedText)
+    const outcome = outcomeOf(parsed.node, Walk.over(catalog, names), names)
+    return complete(outcome, parsed.normalizedText, hasPlan(parsed.node) ? parsed.text : null)
   } catch (error) {
     if (error instanceof Refusal) throw error.toError(parsed.positionOf)
     // The analysis keeps nothing between statements, so a stack that ran out leaves nothing behind.
@@ -44,6 +45,10 @@ export function normalizeStatement(
     }
     throw error
   }
+}
+
+function hasPlan(node: Node): boolean {
+  return 'SelectStmt' in node || 'InsertStmt' in node || 'UpdateStmt' in node || 'DeleteStmt' in node
 }
 
 function outcomeOf(node: Node, walk: Walk, names: SessionNames): Outcome {

@@ -3,10 +3,12 @@ import { type BackendMessage, decodeBackend, type ErrorFields } from '../codec/b
 import type { FrameReader } from '../codec/frame.ts'
 import { BACKEND, typeLabel } from '../codec/message-types.ts'
 import { Writer } from '../codec/writer.ts'
+import { type Denial, SQLSTATE } from '../enforcer/denial.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
+import { POISON_PARSE, SYNC } from './client-messages.ts'
 import { COPY_FAIL } from './copy-in.ts'
 import type { ExpectedReply } from './expected-replies.ts'
-import { withheld } from './server-messages.ts'
+import { errorResponse, withheld } from './server-messages.ts'
 import type { Wire } from './wire.ts'
 
 /** Settings that decisions rely on: a server that reports another value than at first has been led astray. */
@@ -24,6 +26,8 @@ const STALE_CATALOGUE: ReadonlySet<string> = new Set(['42P01', '42703', '42883',
 export interface BackendHost {
   /** The server has forgotten or changed what the normalizer knew. */
   catalogueChanged(how: 'suspected'): void
+  /** Cancels what runs; nothing more is sent to the server before that has been delivered. */
+  cancel(): void
   /** As the server reported them when the session began. */
   readonly parameters: ReadonlyMap<string, string>
 }
@@ -43,6 +47,10 @@ export class Backend {
   #wroteSensitive = false
   /** This batch, or Query, touched one: what comes behind its last answer may still be about it. */
   #touchedSensitive = false
+  /** Something was changed since the last ReadyForQuery. */
+  #wroteInBatch = false
+  /** A cancel was sent because of this one. */
+  #givenUp: RunningStatement | null = null
   /** A batch, or a Query, ends with its first error. */
   #erred = false
   readonly #gate: (durable: Promise<void>) => void
@@ -174,10 +182,12 @@ export class Backend {
         statement.copyDone()
         return 'pass'
       case 'commandComplete':
+        if (isCut(statement)) return this.#completedBeyond(statement, finished)
         this.#gate(statement.complete(message.tag)) // throws before it is out of the line: then its outcome is in doubt
         finished()
         return 'pass'
       case 'portalSuspended':
+        if (isCut(statement)) return this.#completedBeyond(statement, finished)
         this.#gate(statement.complete('SUSPENDED'))
         finished()
         return 'pass'
@@ -191,19 +201,70 @@ export class Backend {
     const undescribed = this.#wire.expected.peek()?.kind === 'query' && statement?.described === false
     if (statement === null || undescribed) throw notOwed(BACKEND.dataRow)
     this.#begin(statement)
-    const rebuilt = statement.row(buffer, start, bodyStart, end, this.#out, this.#gate)
-    if (!rebuilt) return 'pass'
-    this.#endPassing()
-    return 'drop'
+    return this.#handedOut(statement, statement.row(buffer, start, bodyStart, end, this.#out, this.#gate))
   }
 
   #copied(buffer: Buffer, start: number, bodyStart: number, end: number): Fate {
     const statement = this.#current()
     if (statement === null) throw notOwed(BACKEND.copyData)
-    const rebuilt = statement.copyData(buffer, start, bodyStart, end, this.#out, this.#gate)
-    if (!rebuilt) return 'pass'
-    this.#endPassing()
+    return this.#handedOut(statement, statement.copyData(buffer, start, bodyStart, end, this.#out, this.#gate))
+  }
+
+  #handedOut(statement: RunningStatement, how: 'passed' | 'rebuilt' | 'dropped'): Fate {
+    if (how === 'passed') return 'pass'
+    if (how === 'rebuilt') this.#endPassing()
+    else this.#giveUp(statement)
     return 'drop'
+  }
+
+  /** The statement's time is up. False: it isn't running yet. */
+  expire(statement: RunningStatement): boolean {
+    if (this.#current() !== statement) return false
+    statement.expire()
+    this.#giveUp(statement)
+    return true
+  }
+
+  /** The server need not go on with it. */
+  #giveUp(statement: RunningStatement): void {
+    if (this.#givenUp === statement) return
+    this.#givenUp = statement
+    this.#host.cancel()
+  }
+
+  /**
+   * The server had done all of it before the cancel came, so it knows of no failure; the client is told of one. What the
+   * client then holds for failed must have failed: an open transaction, or what came before in the same batch. Where it
+   * is too late for that, the session ends.
+   */
+  #completedBeyond(statement: RunningStatement, finished: () => void): Fate {
+    const { expected } = this.#wire
+    const denial = this.#tellOverrun(statement)
+    finished()
+    const next = expected.peek()
+    const open = this.#wire.transaction !== 'I'
+    if (next === undefined) {
+      this.#wire.discarding = denial.code
+      this.#wire.mustFail = open || this.#wroteInBatch
+    } else if (next.kind !== 'ready' || expected.length > 1 || (!open && this.#wroteInBatch)) {
+      throw new ObligationError('ERR_OBLIGATION_LIMIT', denial.message)
+    } else if (open) {
+      next.swallow = true
+      expected.push({ kind: 'poison' })
+      expected.push({ kind: 'ready' })
+      this.#wire.sendUpstream(POISON_PARSE)
+      this.#wire.sendUpstream(SYNC)
+    }
+    return 'drop'
+  }
+
+  #tellOverrun(statement: RunningStatement): Denial {
+    const denial = statement.overrunDenial
+    if (denial === null) throw new ObligationError('ERR_OBLIGATION_LIMIT', 'an answer was cut off that has no limit')
+    this.#gate(statement.cutOff(denial))
+    this.#endRun()
+    this.#wire.outbox.push(errorResponse(denial))
+    return denial
   }
 
   /** The statement whose rows may come now. */
@@ -218,6 +279,7 @@ export class Backend {
     this.#wire.begin(statement)
     this.#touchedSensitive ||= statement.sensitive
     this.#wroteSensitive ||= statement.sensitive && statement.writes
+    this.#wroteInBatch ||= statement.writes
   }
 
   #error(fields: ErrorFields): Fate {
@@ -227,10 +289,20 @@ export class Backend {
     const head = expected.peek()
     if ((head === undefined || this.#erred) && !isFatal(fields)) throw notOwed(BACKEND.errorResponse)
     this.#erred = true
-    const fate = head?.kind === 'poison' ? 'drop' : this.#text('errorResponse', fields)
+    const silent = head?.kind === 'poison' || this.#cutOff(sqlstate)
+    const fate = silent ? 'drop' : this.#text('errorResponse', fields)
     for (const skipped of expected.skipped()) this.#wire.abandon(skipped, sqlstate)
     if (head !== undefined && expected.length === 0) this.#wire.discarding = sqlstate
     return fate
+  }
+
+  /** An error in the midst of an answer that ran into a limit: the client is told of the limit instead. */
+  #cutOff(sqlstate: string): boolean {
+    const statement = this.#current()
+    if (statement === null || statement.overrun === null) return false
+    if (statement.overrun.kind === 'time' && sqlstate !== SQLSTATE.queryCanceled) return false
+    this.#tellOverrun(statement)
+    return true
   }
 
   /** Error and notice text prints values; about a statement on labelled tables it is withheld. */
@@ -260,11 +332,12 @@ export class Backend {
     this.#wire.transaction = status
     this.#erred = false
     this.#touchedSensitive = false
+    this.#wroteInBatch = false
     if (status === 'I') {
       this.#wire.portals.clear()
       this.#wroteSensitive = false
     }
-    return this.#shift('pass')
+    return this.#shift(head.swallow === true ? 'drop' : 'pass')
   }
 
   #shift(fate: Fate): Fate {
@@ -296,6 +369,11 @@ export class Backend {
     this.#endPassing()
     if (this.#out.length > 0) this.#wire.outbox.push(this.#out.take())
   }
+}
+
+/** Rows of it were not handed out. */
+function isCut({ overrun }: RunningStatement): boolean {
+  return overrun !== null && overrun.kind !== 'time'
 }
 
 function isFatal(fields: ErrorFields): boolean {

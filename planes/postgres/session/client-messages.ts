@@ -11,3 +11,4 @@ export function message(outgoing: FrontendMessage): Buffer {
 export const SYNC: Buffer = message({ kind: 'sync' })
 /** Text that no server parses: it puts the server's transaction into the state that our refusal must leave it in. */
 export const POISON_SQL = 'countersign_refused_a_statement'
+export const POISON_PARSE: Buffer = message({ kind: 'parse', name: POISON_SQL, sql: POISON_SQL, parameterTypes: [] })

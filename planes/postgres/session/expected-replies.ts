@@ -21,8 +21,8 @@ export type ExpectedReply =
   | { readonly kind: 'empty' }
   /** A simple Query: its statements answer one after another; an entry `ready` follows. */
   | { readonly kind: 'query'; readonly statements: readonly RunningStatement[]; next: number }
-  /** ReadyForQuery, after a Sync or a simple Query. */
-  | { readonly kind: 'ready' }
+  /** ReadyForQuery, after a Sync or a simple Query. `swallow`: another follows, which the client gets. */
+  | { readonly kind: 'ready'; swallow?: boolean }
   /** A message of ours that makes the server fail its transaction; its ErrorResponse is ours to drop. */
   | { readonly kind: 'poison' }
   /** Bytes of the gateway's own. */

@@ -9,7 +9,7 @@ import {
 } from '../codec/frontend-messages.ts'
 import { type Denial, SQLSTATE } from '../enforcer/denial.ts'
 import type { Enforcer, Invocation } from '../enforcer/enforcer.ts'
-import { message, POISON_SQL, SYNC } from './client-messages.ts'
+import { message, POISON_PARSE, SYNC } from './client-messages.ts'
 import type { DescribeReply, ExpectedReply } from './expected-replies.ts'
 import { Invocations, type NamingHost } from './invocations.ts'
 import { parameterText } from './parameters.ts'
@@ -36,7 +36,6 @@ const FUNCTION_CALL: NormalizeError = new NormalizeError(
   'a function call by OID is not supported: call it in a SELECT',
 )
 const FLUSH: Buffer = message({ kind: 'flush' })
-const POISON_PARSE: Buffer = message({ kind: 'parse', name: POISON_SQL, sql: POISON_SQL, parameterTypes: [] })
 
 /** Messages that wait for a Sync; whoever sends more gets those decided as if he had sent Flush. */
 const MOST_PENDING = 1000
@@ -144,7 +143,8 @@ export class Frontend {
     const { formats: parameterFormats, resultFormats } = incoming
     const parameters =
       incoming.portal === '' ? incoming.parameters : incoming.parameters.map((value) => value && Buffer.from(value))
-    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats }
+    const spent = { rows: 0, bytes: 0 }
+    const portal: Portal = { prepared, parameters, parameterFormats, resultFormats, spent }
     if (this.#wire.portals.full(portal)) return this.#denyHere(tooMany('portals'))
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
@@ -204,13 +204,14 @@ export class Frontend {
     this.#drop(this.#wire.discarding ?? SQLSTATE.queryCanceled)
     const failed = this.#wire.discarding !== null
     this.#wire.discarding = null
+    const unfailed = this.#skipping && !failed
     if (
-      this.#skipping &&
-      !failed &&
-      (this.#batchSent || this.#wire.transaction !== 'I' || this.#wire.expected.length > 0)
+      this.#wire.mustFail ||
+      (unfailed && (this.#batchSent || this.#wire.transaction !== 'I' || this.#wire.expected.length > 0))
     ) {
       this.#send(POISON_PARSE, { kind: 'poison' })
     }
+    this.#wire.mustFail = false
     this.#send(SYNC, { kind: 'ready' })
     this.#batch += 1
     this.#batchSent = false
@@ -222,7 +223,7 @@ export class Frontend {
     for (const { prepared, reply } of this.#pending) {
       if (prepared === null || prepared.allowed || reply.kind !== 'parse') continue
       const invocation = await this.#invocation(
-        { prepared, parameters: [], parameterFormats: [], resultFormats: [] },
+        { prepared, parameters: [], parameterFormats: [], resultFormats: [], spent: { rows: 0, bytes: 0 } },
         true,
       )
       const judged = invocation instanceof NormalizeError ? null : invocation && (await this.#host.judge(invocation))
@@ -245,7 +246,7 @@ export class Frontend {
 
   /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
   async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
-    const { prepared, resultFormats } = portal
+    const { prepared, resultFormats, spent } = portal
     const named = await this.#invocations.name(prepared.sql)
     if (named instanceof NormalizeError) return named
     const statement = named.statements[0]
@@ -257,6 +258,7 @@ export class Frontend {
       ),
       bound: boundText(prepared.sql, portal),
       resultFormats,
+      spent,
       prepareOnly,
     }
   }

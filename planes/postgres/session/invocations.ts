@@ -51,6 +51,7 @@ export class Invocations {
       bound: sql,
       resultFormats: [],
       transaction: this.#transaction(),
+      spent: { rows: 0, bytes: 0 },
       prepareOnly: false,
       again: async () => pick(await this.#host.normalize(sql)),
       onComplete: () => this.#completed(pick(named).statement),

@@ -41,6 +41,7 @@ export class Outbox {
   readonly #sink: Sink
   readonly #onFailure: (error: unknown) => void
   readonly #onRoom: () => void
+  readonly #onWrite: ((pieces: readonly Buffer[]) => void) | null
   readonly #highWaterMark: number
   readonly #waiting: Batch[] = []
   #open: Batch = { pieces: [], bytes: 0, gates: null }
@@ -52,14 +53,20 @@ export class Outbox {
   #closed = false
   #full = false
 
-  /** `onRoom` is called when the outbox has emptied after it was `full`. */
+  /** `onRoom` is called when the outbox has emptied after it was `full`; `onWrite` with what leaves, frames as a whole. */
   constructor(
     sink: Sink,
-    options: { readonly highWaterMark: number; onFailure(error: unknown): void; onRoom(): void },
+    options: {
+      readonly highWaterMark: number
+      onFailure(error: unknown): void
+      onRoom(): void
+      readonly onWrite?: ((pieces: readonly Buffer[]) => void) | null
+    },
   ) {
     this.#sink = sink
     this.#onFailure = (error) => options.onFailure(error)
     this.#onRoom = () => options.onRoom()
+    this.#onWrite = options.onWrite ?? null
     this.#highWaterMark = options.highWaterMark
   }
 
@@ -78,9 +85,10 @@ export class Outbox {
 
   /** Nothing of the open batch, and nothing after it, leaves before this settles. */
   gate(durable: Promise<void>): void {
+    const gates = (this.#open.gates ??= [])
+    if (gates.at(-1) === durable) return // what is written together is one promise
     durable.catch(() => undefined) // looked at when its batch's turn comes, which may be after it has failed
-    this.#open.gates ??= []
-    this.#open.gates.push(durable)
+    gates.push(durable)
   }
 
   /** Closes the open batch; it leaves as soon as it may. */
@@ -137,6 +145,7 @@ export class Outbox {
 
   #write(batch: Batch): void {
     if (this.#closed) return
+    this.#onWrite?.(batch.pieces)
     if (writeTogether(this.#sink, batch.pieces, batch.bytes)) this.#released(batch.bytes)
     else this.#awaitDrain(batch.bytes)
   }

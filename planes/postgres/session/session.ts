@@ -5,12 +5,14 @@ import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
 import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
 import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
+import type { RunningStatement } from '../enforcer/running-statement.ts'
 import type { UpstreamConnection } from '../upstream.ts'
 import { Backend } from './backend.ts'
 import { Frontend } from './frontend.ts'
 import type { Named } from './invocations.ts'
 import { Outbox, writeTogether } from './outbox.ts'
 import { errorResponse, noticeResponse } from './server-messages.ts'
+import type { SessionTrace } from './session-trace.ts'
 import { Wire } from './wire.ts'
 
 export interface SessionOptions {
@@ -33,6 +35,8 @@ export interface SessionParts {
   readonly upstream: UpstreamConnection
   readonly enforcer: Enforcer
   readonly options: SessionOptions
+  /** For support; null where nobody asked for it. */
+  readonly trace: SessionTrace | null
   normalize(sql: string): Promise<Named>
   catalogueChanged(how: 'done' | 'suspected'): void
   /** Cancels what runs upstream. */
@@ -60,6 +64,7 @@ export class PostgresSession {
   #idling: NodeJS.Timeout | null = null
   /** Why an answer could not be handed out, where that ended the session. */
   #withheld: ObligationError | null = null
+  #cancelling = false
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
   /** Aborted when the client cancels, then replaced. */
@@ -74,6 +79,7 @@ export class PostgresSession {
       highWaterMark: options.outboxBytes,
       onFailure: (error) => this.#fail(error),
       onRoom: () => upstream.socket.resume(),
+      onWrite: parts.trace === null ? null : (pieces) => parts.trace?.toClient(pieces),
     })
     this.#wire = new Wire(outbox, (bytes) => this.#sendUpstream(bytes), options.kept)
     this.#frontend = new Frontend(this.#wire, {
@@ -85,6 +91,7 @@ export class PostgresSession {
     })
     this.#backend = new Backend(this.#wire, {
       catalogueChanged: (how) => parts.catalogueChanged(how),
+      cancel: () => this.#cancelFirst(),
       parameters: upstream.parameters,
     })
     const { maxQueryBytes, maxRowBytes } = options
@@ -144,6 +151,7 @@ export class PostgresSession {
     try {
       while (this.#state === 'open' && reader.advance()) {
         const { type, buffer, start, bodyStart, end } = reader
+        if (this.#parts.trace !== null) await this.#parts.trace.fromClient(type, buffer, bodyStart, end)
         if (!this.#wire.copies.data(type, buffer, start, bodyStart, end)) {
           const next = await this.#frontend.take(type, buffer, start, bodyStart, end)
           if (next === 'terminate') return void this.#end('client terminated')
@@ -209,7 +217,7 @@ export class PostgresSession {
   }
 
   #flushUpstream(): void {
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended' || this.#cancelling) return
     const pieces = this.#outgoing
     const bytes = this.#outgoingBytes
     this.#outgoing = []
@@ -234,6 +242,8 @@ export class PostgresSession {
           heartbeat = setInterval(() => this.#tell(notice, 'still waiting for approval'), heartbeatMs)
         },
       })
+      if (judged.kind === 'run' && judged.running.timeoutMs !== null)
+        this.#watch(judged.running, judged.running.timeoutMs)
       return (signal.aborted || gone.aborted) && judged.kind === 'run' ? await cancelled(judged) : judged
     } finally {
       clearInterval(heartbeat)
@@ -254,6 +264,27 @@ export class PostgresSession {
       ),
     )
     this.#wire.outbox.flush()
+  }
+
+  /** A cancel that comes late would hit the next statement: none goes up before it has been delivered. */
+  #cancelFirst(): void {
+    this.#cancelling = true
+    void this.#cancelUpstream().finally(() => {
+      this.#cancelling = false
+      if (this.#outgoing.length > 0) this.#flushUpstream()
+    })
+  }
+
+  /** Gives up on a statement whose time is up; one that still waits behind others gets as much again. */
+  #watch(statement: RunningStatement, timeoutMs: number): void {
+    const timer = setTimeout(
+      () => {
+        if (this.#state === 'open' && !this.#backend.expire(statement)) this.#watch(statement, timeoutMs)
+      },
+      Math.min(timeoutMs, MAX_TIMEOUT_MS),
+    )
+    timer.unref()
+    void statement.ended.then(() => clearTimeout(timer))
   }
 
   /** A cancel that can't be delivered is like one that came too late. */
@@ -282,9 +313,11 @@ export class PostgresSession {
     this.#wire.outbox.close()
     const denial = fatalOf(error)
     this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
-    this.#parts.socket.end(errorResponse(denial))
+    const last = errorResponse(denial)
+    this.#parts.trace?.toClient([last])
+    this.#parts.socket.end(last)
     if (this.#wire.expected.length > 0) void this.#cancelUpstream()
-    if (error instanceof ObligationError) this.#withheld = error
+    if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_UNENFORCEABLE') this.#withheld = error
     if (this.#state === 'ending') this.#broken.resolve('broken')
     else void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
     this.#state = 'ended'
@@ -345,6 +378,8 @@ export class PostgresSession {
   }
 }
 
+/** The most that a timer can wait. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 const TERMINATE: Buffer = Buffer.from([0x58, 0, 0, 0, 4])
 
 const CANCELLED: Extract<Judged, { kind: 'denied' }> = {

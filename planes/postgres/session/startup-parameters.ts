@@ -4,6 +4,8 @@ import { ProtocolError } from '../../../engine/index.ts'
 export interface Startup {
   readonly user: string
   readonly database: string
+  /** By which means the client asks to say who it is, as `options=-c countersign.auth=…`; null: it doesn't say. */
+  readonly authentication: 'password' | 'oauth' | null
   /** Settings that go up with the gateway's own startup message. */
   readonly settings: ReadonlyMap<string, string>
 }
@@ -37,13 +39,24 @@ export function readStartup(parameters: ReadonlyMap<string, string>): Startup {
   const user = parameters.get('user')
   if (user === undefined || user === '') throw refused('no user name was given')
   const settings = new Map<string, string>()
-  for (const [name, value] of parameters) {
-    if (name === 'user' || name === 'database' || name.startsWith('_pq_.')) continue
-    if (name === 'options') for (const [key, set] of readOptions(value)) allow(settings, key, set)
+  let authentication: Startup['authentication'] = null
+  const take = (name: string, value: string): void => {
+    if (name.toLowerCase() === 'countersign.auth') authentication = readAuthentication(value)
     else allow(settings, name, value)
   }
+  for (const [name, value] of parameters) {
+    if (name === 'user' || name === 'database' || name.startsWith('_pq_.')) continue
+    if (name === 'options') for (const [key, set] of readOptions(value)) take(key, set)
+    else take(name, value)
+  }
   for (const [name, value] of PINNED) settings.set(name, value)
-  return { user, database: parameters.get('database') || user, settings }
+  return { user, database: parameters.get('database') || user, authentication, settings }
+}
+
+/** Our own, and kept here: the server never hears of it. */
+function readAuthentication(value: string): 'password' | 'oauth' {
+  if (value === 'password' || value === 'oauth') return value
+  throw refused('countersign.auth is password or oauth')
 }
 
 function allow(settings: Map<string, string>, name: string, value: string): void {

@@ -1,4 +1,5 @@
 import type { Format } from '../codec/frontend-messages.ts'
+import type { Spent } from '../enforcer/answer-limit.ts'
 import type { Naming } from './expected-replies.ts'
 
 /** A prepared statement, wire-level. Its text is named anew at each Execute: the catalogue may have changed. */
@@ -19,6 +20,8 @@ export interface Portal {
   readonly parameters: readonly (Buffer | null)[]
   readonly parameterFormats: readonly Format[]
   readonly resultFormats: readonly Format[]
+  /** What was handed out of it so far. */
+  readonly spent: Spent
 }
 
 interface Entry<T> {

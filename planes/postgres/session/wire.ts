@@ -16,6 +16,8 @@ export class Wire {
   transaction: TransactionStatus = 'I'
   /** After an error within a batch: its SQLSTATE, until the Sync up to which the server discards everything. */
   discarding: string | null = null
+  /** The client was told of an error that the server knows nothing of: it has to be made to fail before the next Sync. */
+  mustFail = false
   readonly #upstream: (bytes: Buffer) => void
 
   /** `kept`: how many prepared statements, and how many portals, the client may have, and how many bytes behind them. */

@@ -1,19 +1,27 @@
 import { once } from 'node:events'
 import { connect, type ConnectionOptions } from 'node:tls'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BackendMessage } from '../../../planes/postgres/codec/backend-messages.ts'
+import { type FrontendMessage, saslInitialBody } from '../../../planes/postgres/codec/frontend-messages.ts'
 import { runChild } from '../../support/child.ts'
+import { nativeDirectory } from '../../support/postgres.ts'
 import { findPython } from '../../support/python.ts'
 import { startStack } from '../../support/stack.ts'
 import type { Stack } from '../../support/stack.ts'
-import { WireClient } from '../../support/wire-client.ts'
+import { brief, WireClient } from '../../support/wire-client.ts'
 
 const python = findPython()
+/** Where clients are sent for a token. Nobody asks there: libpq gets its token from us. */
+const ISSUER = 'https://idp.bank.example'
+const LIBPQ_CLIENT = fileURLToPath(new URL('oauth-libpq.py', import.meta.url))
 
 let stack: Stack
 beforeAll(async () => {
-  stack = await startStack({ tls: true, plane: { plaintext: 'loopback' } })
+  const oauth = { issuer: ISSUER, scope: 'openid bank', users: ['oauth-agent'] }
+  stack = await startStack({ tls: true, plane: { plaintext: 'loopback', oauth } })
 })
 afterAll(() => stack?.stop())
 
@@ -108,5 +116,92 @@ with psycopg.connect(autocommit=True, connect_timeout=10) as connection:
     }
     const { status, stdout, stderr } = await runChild(python ?? '', ['-c', SCRIPT], { env, timeoutMs: 60_000 })
     expect([status, stdout, stderr]).toEqual([0, '*******1111\n57014\nTrue True\n', ''])
+  })
+})
+
+describe('OAUTHBEARER', () => {
+  const agent = (): { readonly user: string; readonly token: string } => stack.line.principals.agent
+  const initial = (text: string): FrontendMessage => ({
+    kind: 'password',
+    body: saslInitialBody('OAUTHBEARER', Buffer.from(text)),
+  })
+  const WHERE = {
+    status: 'invalid_token',
+    'openid-configuration': `${ISSUER}/.well-known/openid-configuration`,
+    scope: 'openid bank',
+  }
+
+  /** Greets as this user, with these options. */
+  async function greeting(parameters: Readonly<Record<string, string>>): Promise<WireClient> {
+    const client = await WireClient.connect(stack.line.gateway)
+    client.startup({
+      kind: 'startup',
+      minor: 0,
+      parameters: new Map(Object.entries({ user: 'oauth-agent', database: 'bank', ...parameters })),
+    })
+    return client
+  }
+
+  test.each([
+    ['the user name', {}],
+    ['a parameter', { user: 'anybody', options: '-c countersign.auth=oauth' }],
+  ])('is asked for by %s, and a good token lets in', async (_, parameters) => {
+    const client = await greeting(parameters)
+    expect(await client.until('authenticationSASL')).toEqual([
+      { kind: 'authenticationSASL', mechanisms: ['OAUTHBEARER'] },
+    ])
+    client.send(initial(`n,,\x01auth=Bearer ${agent().token}\x01\x01`))
+    const [first] = await client.until('readyForQuery')
+    expect(first).toEqual({ kind: 'authenticationOk' })
+    client.end()
+  })
+
+  test('a client that has no token, or a bad one, hears where to get one, and then that it failed', async () => {
+    for (const auth of ['', 'Bearer nonsense']) {
+      const client = await greeting({})
+      await client.until('authenticationSASL')
+      client.send(initial(`n,,\x01auth=${auth}\x01\x01`))
+      const [step] = await client.until('authenticationSASLContinue')
+      expect(step?.kind === 'authenticationSASLContinue' && JSON.parse(step.step.toString())).toEqual(WHERE)
+      client.send({ kind: 'password', body: Buffer.from('\x01') })
+      expect((await client.untilClosed()).map(brief)).toEqual(['E 28P01'])
+    }
+  })
+
+  test.each([
+    ['another mechanism', { kind: 'password', body: saslInitialBody('SCRAM-SHA-256', Buffer.from('n,,')) }],
+    ['another identity', initial('n,a=admin,\x01auth=Bearer x\x01\x01')],
+    ['channel binding', initial('p=tls-unique,,\x01auth=Bearer x\x01\x01')],
+    ['two tokens', initial('n,,\x01auth=Bearer x\x01auth=Bearer y\x01\x01')],
+    ['no end', initial('n,,\x01auth=Bearer x\x01')],
+    ['another scheme', initial('n,,\x01auth=Basic x\x01\x01')],
+    ['a query', { kind: 'query', sql: 'SELECT 1' }],
+  ] satisfies [string, FrontendMessage][])('%s ends the connection', async (_, message) => {
+    const client = await greeting({})
+    await client.until('authenticationSASL')
+    client.send(message)
+    expect((await client.untilClosed()).map(brief)).toEqual(['E 08P01'])
+  })
+
+  test('others are asked for a password as ever', async () => {
+    const client = await greeting({ options: '-c countersign.auth=password' })
+    expect(await client.until('authenticationCleartextPassword')).toHaveLength(1)
+    client.end()
+  })
+
+  test.skipIf(python === null)('PostgreSQL 18’s libpq finds its way to a token and in', async () => {
+    const { host, port } = stack.line.gateway
+    const about = `host=${host} port=${port} dbname=bank user=oauth-agent sslmode=disable`
+    const library = join(nativeDirectory(), 'lib', 'libpq.so.5')
+    const saw = async (token: string): Promise<Record<string, unknown>> => {
+      const args = [LIBPQ_CLIENT, library, `${about} oauth_issuer=${ISSUER} oauth_client_id=agent`]
+      const { status, stdout, stderr } = await runChild(python ?? '', args, { env: { TOKEN: token } })
+      expect([status, stderr]).toEqual([0, ''])
+      const seen: Record<string, unknown> = JSON.parse(stdout)
+      return seen
+    }
+    const asked = [[WHERE['openid-configuration'], WHERE.scope]]
+    expect(await saw(agent().token)).toEqual({ row: 'hello', said: '', asked })
+    expect(await saw('nonsense')).toMatchObject({ row: null, asked })
   })
 })

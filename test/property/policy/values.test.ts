@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { PolicyError } from '../../../engine/errors.ts'
-import { formatFloat } from '../../../engine/policy/go-float.ts'
+import { formatFloat } from '../../../engine/policy/builtins/go-float.ts'
 import { parseDocument } from '../../../engine/policy/json-document.ts'
 import { compareRego, parseRegoValue, printRegoValue } from '../../../engine/policy/rego-value.ts'
 import type { RegoValue } from '../../../engine/policy/rego-value.ts'
 import { readResult } from '../../../engine/policy/result.ts'
-import { sprintf } from '../../../engine/policy/sprintf.ts'
+import { sprintf } from '../../../engine/policy/builtins/sprintf.ts'
 import { readTar, writeTar } from '../../../engine/policy/tar.ts'
 
 const text = fc.string({ unit: 'grapheme' })

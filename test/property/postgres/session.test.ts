@@ -4,9 +4,9 @@ import type { BackendMessage } from '../../../planes/postgres/codec/backend-mess
 import { encodeFrontend, type FrontendMessage } from '../../../planes/postgres/codec/frontend-messages.ts'
 import { Writer } from '../../../planes/postgres/codec/writer.ts'
 import { ScriptedClient, type ClientStep } from '../../support/scripted-client.ts'
-import { errorFields, ScriptedServer, type Executed } from '../../support/scripted-server.ts'
+import { type Executed, ScriptedServer } from '../../support/scripted-server.ts'
 import { openRig, QUIET, type Rig, socketPair } from '../../support/scripted-session.ts'
-import { CANARY, DENIED } from '../../support/scripted-statements.ts'
+import { CANARY, DENIED, errorFields } from '../../support/scripted-statements.ts'
 
 const RUNS = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 100), interruptAfterTimeLimit: 600_000 }
 

@@ -60,7 +60,7 @@ describe('decide', () => {
 
   test('a mask that the plane cannot carry out, or a hold, rejects', async () => {
     await using rooms = await openRooms()
-    const session = rooms.session(AGENT, { maskMethods: ['null'], hold: false })
+    const session = rooms.session(AGENT, { maskMethods: ['null'], hold: false, limits: false })
     const masked = await session.decide(request(rooms, { resources: [customers] }), noWait)
     const held = await session.decide(transfer(rooms, '250000'), wait)
     for (const decision of [masked, held]) {

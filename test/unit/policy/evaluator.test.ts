@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { BUILTINS } from '../../../engine/policy/builtins.ts'
 import { DEFAULT_LIMITS, Evaluator } from '../../../engine/policy/evaluator.ts'
+import { Surroundings } from '../../../engine/policy/surroundings.ts'
 import { WasmModule } from '../../../engine/policy/wasm-module.ts'
 import type { HostCall } from '../../../engine/policy/wasm-module.ts'
 import { CUSTOMERS, asking, contentOf, evaluatorOf, filesOf, fixture, requestOf } from './bundles.ts'
 
 const traps = await evaluatorOf('traps')
 const moduleOf = async (name: string) => WasmModule.compile(contentOf(await filesOf(fixture(name)), 'policy.wasm'))
-const host: HostCall = (name, operands) => BUILTINS.get(name)?.call(operands, { nowNs: 0n })
+const { host } = new Surroundings(0)
 
 describe('an entrypoint is asked for by name', () => {
   test.each(['missing', '', '0', 'echo/verdict', '../echo', 'Echo', 'toString', '__proto__'])(

@@ -163,7 +163,7 @@ describe('a bundle that tells what it reads', () => {
   })
 
   test('gives one and the same answer to requests that agree in it', async () => {
-    const policy = await opened([['action', 'class'], ['postgres'], ['principal'], ['resources']])
+    const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' })
     const request = requestOf({ plane: 'postgres', block: { kind: 'select', functions: [] } }).request
     const later = { ...request, context: { ...request.context, time: '2030-01-01T00:00:00.000Z' } }
     const [one, other] = [request, later].map((each) => policy.evaluate('postgres', sealRequest(each, BINDING_KEY), 0))

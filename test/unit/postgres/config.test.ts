@@ -29,8 +29,11 @@ describe('the plane’s section', () => {
         connectTimeoutMs: 10_000,
       },
       databases: ['bank'],
+      oauth: null,
+      trace: null,
       hold: { patienceMs: 900_000, heartbeatMs: 15_000 },
       maskingKey: null,
+      estimates: false,
       limits: {
         connections: 500,
         authenticationMs: 20_000,

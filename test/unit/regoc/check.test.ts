@@ -13,6 +13,7 @@ const policy = ({
 const refusals: readonly {
   readonly title: string
   readonly rego: string
+  readonly data?: string
   readonly code: string
   readonly line: number
   readonly says: RegExp
@@ -115,6 +116,39 @@ const refusals: readonly {
     fix: /another name/,
   },
   {
+    title: 'a value that the schema does not know, so that the rule never fires',
+    rego: policy({ body: 'input.principal.kind == "robot"' }),
+    code: 'never_fires',
+    line: 10,
+    says: /input\.principal\.kind is never "robot"; the schema knows/,
+    fix: /correct the value/,
+  },
+  {
+    title: 'a field that would have to have two values',
+    rego: policy({ body: 'input.action.class == "read"\n\tinput.action.class == "write"' }),
+    code: 'never_fires',
+    line: 11,
+    says: /can't be both "read" and "write"/,
+    fix: /can't fire/,
+  },
+  {
+    title: 'two values on one condition',
+    rego: `${policy()}\nlimit := 1\n\nlimit := 2\n`,
+    code: 'conflict',
+    line: 15,
+    says: /limit is 2 here and 1 at case\/case\.rego:13/,
+    fix: /exclude each other/,
+  },
+  {
+    title: 'a number where the data has text for a key',
+    rego: policy({ body: 'data.limits[2] == "x"' }),
+    data: 'limits: { "2": x }',
+    code: 'integer_key',
+    line: 10,
+    says: /looks up a number/,
+    fix: /as text: \["2"\]|write the key as text/,
+  },
+  {
     title: 'an unused import, by strict mode',
     rego: policy().replace('import data.countersign.lib\n', 'import data.countersign.lib\nimport data.agents\n'),
     code: 'rego_compile_error',
@@ -133,8 +167,11 @@ const refusals: readonly {
 ]
 
 describe('check refuses, with file, line and what to do:', () => {
-  test.for(refusals)('$title', async ({ rego, code, line, says, fix }, context) => {
-    const pack = await scratchPack(context, { 'case.rego': rego })
+  test.for(refusals)('$title', async ({ rego, data, code, line, says, fix }, context) => {
+    const pack = await scratchPack(context, {
+      'case.rego': rego,
+      ...(data === undefined ? {} : { 'data/a.yaml': data }),
+    })
     const { code: exit, report } = await regoc(context, ['check', '--pack', pack])
     expect({ exit, ok: report?.ok }).toEqual({ exit: 1, ok: false })
     expect(report?.findings).toContainEqual(

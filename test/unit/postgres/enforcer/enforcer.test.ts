@@ -46,6 +46,7 @@ function invocation(of: NormalizedStatement, changes: Partial<Invocation> = {}):
     bound: of.text,
     resultFormats: [],
     transaction: 'none',
+    spent: { rows: 0, bytes: 0 },
     prepareOnly: false,
     again: () => Promise.resolve({ statement: of, catalog }),
     ...changes,
@@ -54,7 +55,12 @@ function invocation(of: NormalizedStatement, changes: Partial<Invocation> = {}):
 
 function judge(engine: ScriptedEngine, asked: Invocation): Promise<Judged> {
   const client: Client = { principal: AGENT, session: engine, database: 'bank', user: 'reconciler', source: null }
-  const enforcer = new Enforcer(client, engine.host(), { now: () => 0, key: null, maxRowBytes: 1 << 20 })
+  const enforcer = new Enforcer(client, engine.host(), {
+    now: () => 0,
+    key: null,
+    maxRowBytes: 1 << 20,
+    estimate: null,
+  })
   return enforcer.judge(asked, { signal: new AbortController().signal, patienceMs: 0 })
 }
 
@@ -101,6 +107,11 @@ describe('what an approval binds', () => {
   })
 })
 
+function copyOf(form: CopyForm | null): NormalizedStatement {
+  const columns = statement('read secret #1').outputs ?? []
+  return statement('read secret #1', { kind: 'copy_to', outputs: null, copy: { columns, form } })
+}
+
 describe('masks', () => {
   const ssn = { field: 'public.customers.ssn', method: 'redact' } as const
 
@@ -123,10 +134,6 @@ describe('masks', () => {
     expect(await judge(engine, invocation(statement('read secret #1', { outputs })))).toMatchObject({ kind: 'denied' })
   })
 
-  const copyOf = (form: CopyForm | null): NormalizedStatement => {
-    const columns = statement('read secret #1').outputs ?? []
-    return statement('read secret #1', { kind: 'copy_to', outputs: null, copy: { columns, form } })
-  }
   const text: CopyForm = { kind: 'text', delimiter: 9, nullText: '', header: false }
 
   test('a COPY whose options nobody understands is refused where something in it is to be masked', async () => {
@@ -144,7 +151,7 @@ describe('masks', () => {
     copying.copyOut({ format: 0, columnFormats: [0, 0] })
     const frame = Buffer.from('d\0\0\0\x121\t123-45-6789\n', 'latin1')
     const out = new Writer()
-    expect(copying.copyData(frame, 0, 5, frame.length, out, () => undefined)).toBe(true)
+    expect(copying.copyData(frame, 0, 5, frame.length, out, () => undefined)).toBe('rebuilt')
     copying.copyDone()
     await copying.complete('COPY 1')
     expect(out.take().toString('latin1', 5)).toBe('1\t[redacted]\n')
@@ -255,10 +262,12 @@ test('a statement that can’t be named is refused without the client’s litera
   })
   const client: Client = { principal: AGENT, session, database: 'bank', user: 'reconciler', source: null }
   const error = new NormalizeError('ERR_NORMALIZE_SYNTAX', 'syntax error at "123-45-6789"', { position: 8 })
-  const denial = await new Enforcer(client, engine.host(), { now: () => 0, key: null, maxRowBytes: 1 << 20 }).refuse(
-    error,
-    'query',
-  )
+  const denial = await new Enforcer(client, engine.host(), {
+    now: () => 0,
+    key: null,
+    maxRowBytes: 1 << 20,
+    estimate: null,
+  }).refuse(error, 'query')
   expect(denial).toMatchObject({ code: '42601', position: 8, message: 'syntax error at "123-45-6789"' })
   expect(JSON.stringify(seen)).not.toContain('123-45-6789')
 })

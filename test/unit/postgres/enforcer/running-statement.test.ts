@@ -19,6 +19,7 @@ async function start(changes: Partial<Enforcement> = {}) {
     columns: 1,
     copy: null,
     takesCopy: false,
+    limit: null,
     answerColumns: null,
     masker: null,
     masks: [],
@@ -31,7 +32,8 @@ async function start(changes: Partial<Enforcement> = {}) {
   const gates: Promise<void>[] = []
   const row = (value: string | null, out = new Writer()): { rebuilt: boolean; frame: Buffer; out: Writer } => {
     const frame = frameOf(value)
-    return { rebuilt: running.row(frame, 0, 5, frame.length, out, (durable) => gates.push(durable)), frame, out }
+    const how = running.row(frame, 0, 5, frame.length, out, (durable) => gates.push(durable))
+    return { rebuilt: how === 'rebuilt', frame, out }
   }
   const outcomes = (): unknown => engine.decisions[0]?.outcomes
   return { engine, running, gates, row, outcomes }

@@ -12,7 +12,7 @@ import { Outbox } from '../../../../planes/postgres/session/outbox.ts'
 import { Wire } from '../../../../planes/postgres/session/wire.ts'
 import { request } from '../../../support/rooms.ts'
 import { ScriptedEngine } from '../../../support/scripted-engine.ts'
-import { errorFields } from '../../../support/scripted-server.ts'
+import { errorFields } from '../../../support/scripted-statements.ts'
 
 const engine = new ScriptedEngine(() => Promise.resolve())
 const decision = await engine.decide(request({ clock: 0, policy: Object({ current: () => ({ reference: {} }) }) }), {
@@ -28,6 +28,7 @@ function statement(
     decision,
     ...how,
     takesCopy: false,
+    limit: null,
     answerColumns: null,
     masker: null,
     masks: [],
@@ -110,7 +111,11 @@ function setting(...heads: readonly (ExpectedReply | null)[]) {
   const outbox = new Outbox(sink, { highWaterMark: 1e6, onFailure: () => undefined, onRoom: () => undefined })
   const wire = new Wire(outbox, () => undefined, { names: 10, bytes: 1000 })
   for (const head of heads) if (head !== null) wire.expected.push(head)
-  const backend = new Backend(wire, { catalogueChanged: () => undefined, parameters: new Map() })
+  const backend = new Backend(wire, {
+    catalogueChanged: () => undefined,
+    cancel: () => undefined,
+    parameters: new Map(),
+  })
   const reader = new FrameReader({ maxFrameBytes: 1000, limits: backendLimits(1000) })
   const take = (...messages: readonly BackendMessage[]): void => {
     const writer = new Writer()

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { BackendMessage, ErrorFields } from '../../../../planes/postgres/codec/backend-messages.ts'
 import type { FrontendMessage } from '../../../../planes/postgres/codec/frontend-messages.ts'
-import { errorFields } from '../../../support/scripted-server.ts'
+import { errorFields } from '../../../support/scripted-statements.ts'
 import { openRig, type Rig, type RigScript } from '../../../support/scripted-session.ts'
 import { CANARY } from '../../../support/scripted-statements.ts'
 import { brief } from '../../../support/wire-client.ts'

@@ -1,4 +1,4 @@
-import { PolicyError } from '../errors.ts'
+import { PolicyError } from '../../errors.ts'
 import { formatFloat } from './go-float.ts'
 import type { FloatVerb } from './go-float.ts'
 import { canBackquote, goQuote, isPrintable } from './go-quote.ts'

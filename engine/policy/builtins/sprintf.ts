@@ -1,4 +1,4 @@
-import { PolicyError } from '../errors.ts'
+import { PolicyError } from '../../errors.ts'
 import { describeOperand, formatOperand, noFlags, valueFlags } from './sprintf-verbs.ts'
 import type { Flags, Operand } from './sprintf-verbs.ts'
 
@@ -132,7 +132,7 @@ class Formatter {
     const digits = NUMBER.exec(this.#format)?.[0]
     if (digits === undefined) return undefined
     if (Number(digits) > MOST_WIDTH) {
-      throw new PolicyError('ERR_POLICY_BUILTIN', `sprintf: a width or precision is larger than ${MOST_WIDTH}`)
+      throw new PolicyError('ERR_POLICY_BUILTIN_LIMIT', `sprintf: a width or precision is larger than ${MOST_WIDTH}`)
     }
     this.#at += digits.length
     return Number(digits)

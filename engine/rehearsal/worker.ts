@@ -1,0 +1,42 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { JsonObject } from '../access-request.ts'
+import { PolicyError } from '../errors.ts'
+import { openBundle } from '../policy/index.ts'
+import { answerOf, failedAnswer } from './comparison.ts'
+import type { Answer } from './comparison.ts'
+
+/* The thread that candidates run on: one that loops or fills its memory ends this thread, and nothing else. */
+
+export interface Question {
+  readonly plane: string
+  readonly input: string
+  readonly nowMs: number
+  readonly nondeterministic: JsonObject | null
+}
+
+/** `incomparable`: the policy asked for what the record doesn't hold. */
+export type Reply =
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  | { readonly kind: 'incomparable'; readonly why: string }
+
+export interface WorkerData {
+  readonly bundle: string
+}
+
+if (parentPort !== null) await answerOn(parentPort)
+
+async function answerOn(port: NonNullable<typeof parentPort>): Promise<void> {
+  const { bundle }: WorkerData = workerData
+  const policy = await openBundle(bundle, { kind: 'unsigned' })
+  const reply = ({ plane, input, nowMs, nondeterministic }: Question): Reply => {
+    try {
+      return { kind: 'answer', answer: answerOf(policy.evaluateAgain(plane, input, nowMs, nondeterministic)) }
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error
+      if (error.code === 'ERR_POLICY_UNRECORDED') return { kind: 'incomparable', why: error.message }
+      return { kind: 'answer', answer: failedAnswer() }
+    }
+  }
+  port.on('message', (questions: readonly Question[]) => port.postMessage(questions.map(reply)))
+  port.postMessage(policy.reference)
+}

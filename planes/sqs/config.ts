@@ -1,0 +1,296 @@
+import {
+  ConfigError,
+  type ConfigSchema,
+  DURATION_PATTERN,
+  parseDuration,
+  parseSize,
+  type Secret,
+  sectionReader,
+  SIZE_PATTERN,
+} from '../../engine/index.ts'
+import type { QueuePlace } from './normalizer/queue-name.ts'
+import type { MasterKey } from './session/credentials.ts'
+
+/** Credentials that never expire and were never minted: for laboratories only. Each acts as whoever its token names. */
+export interface StaticKey {
+  readonly accessKeyId: string
+  readonly secret: string
+  readonly token: string
+}
+
+export interface SqsUpstreamConfig {
+  /** Scheme, host and port, without a path. */
+  readonly endpoint: string
+  /** null: as the AWS SDKs find them (environment, files, container, instance). */
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
+  /** A role of the upstream's that is taken for each agent, with its name as a session tag; null for none. */
+  readonly role: { readonly arn: string; readonly sts: string } | null
+  /** PEM of the authority that signed the upstream's certificate; null for those the system knows. */
+  readonly ca: string | null
+}
+
+/** The plane's section of the configuration, read and checked. */
+export interface SqsConfig {
+  readonly listen: { readonly host: string; readonly port: number }
+  /** PEM. null: only connections from this machine are taken. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+  readonly plaintextLoopback: boolean
+  readonly place: Omit<QueuePlace, 'publicUrl'> & { readonly publicUrl: string | null }
+  readonly upstream: SqsUpstreamConfig
+  /** Names of queues that clients may use, `*` at the end for all that begin so; `any`: whichever there are. */
+  readonly queues: readonly string[] | 'any'
+  readonly keys: readonly [MasterKey, ...MasterKey[]]
+  readonly lifetimeSeconds: number
+  readonly staticKeys: readonly StaticKey[]
+  readonly patienceMs: number
+  readonly limits: { readonly connections: number; readonly bodyBytes: number; readonly idleMs: number }
+}
+
+/** The section as it is written. */
+interface SqsText {
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly tls?: { readonly cert: Secret; readonly key: Secret }
+  readonly plaintext: 'never' | 'loopback'
+  readonly public_url?: string
+  readonly account: string
+  readonly region: string
+  readonly partition: string
+  readonly upstream: {
+    readonly endpoint: string
+    readonly credentials?: { readonly access_key_id: string; readonly secret_access_key: Secret }
+    readonly role?: { readonly arn: string; readonly sts: string }
+    readonly ca?: Secret
+  }
+  readonly queues: readonly string[] | 'any'
+  readonly credentials: {
+    readonly keys: readonly { readonly id: string; readonly secret: Secret }[]
+    readonly lifetime: string
+  }
+  readonly laboratory: {
+    readonly static_keys: readonly { readonly id: string; readonly secret: Secret; readonly token: Secret }[]
+  }
+  readonly hold: { readonly patience: string }
+  readonly limits: { readonly connections: number; readonly body: string; readonly idle: string }
+}
+
+const words = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
+const like = (pattern: string, description: string): ConfigSchema => ({ type: 'string', pattern, description })
+const outside = (what: string): ConfigSchema => ({
+  type: 'object',
+  description: `${what} as { file: PATH } or { env: NAME }`,
+  writeOnly: true,
+})
+const port: ConfigSchema = { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any' }
+const duration = (byDefault: string): ConfigSchema => ({
+  type: 'string',
+  pattern: DURATION_PATTERN,
+  description: 'a duration such as 20s or 1h',
+  default: byDefault,
+})
+const mapping = (description: string, properties: Record<string, ConfigSchema>, required: string[]): ConfigSchema => ({
+  type: 'object',
+  description,
+  properties,
+  required,
+  additionalProperties: false,
+})
+
+const ORIGIN = '^https?://[A-Za-z0-9.\\-]+(:[0-9]{1,5})?$|^https?://\\[[0-9a-f:]+\\](:[0-9]{1,5})?$'
+
+/** `planes.sqs` of countersign.yaml. */
+const SQS_SCHEMA: ConfigSchema = mapping(
+  'a mapping with listen, account, region, upstream, queues and credentials',
+  {
+    listen: mapping('a mapping of host and port', { host: words('an address to listen on'), port }, ['host', 'port']),
+    tls: mapping(
+      'a mapping of cert and key',
+      { cert: outside('a PEM certificate chain'), key: outside('its PEM private key') },
+      ['cert', 'key'],
+    ),
+    plaintext: {
+      enum: ['never', 'loopback'],
+      description: 'never, or loopback to let clients on this machine do without TLS',
+      default: 'never',
+    },
+    public_url: like(ORIGIN, 'scheme, host and port under which clients reach the gateway, without a path'),
+    account: like('^[0-9]{12}$', 'the twelve digits of the account whose queues bare names mean'),
+    region: like('^[a-z0-9-]{4,32}$', 'the region of the queues, such as eu-central-1'),
+    partition: { ...like('^aws[a-z-]{0,16}$', 'aws, aws-cn or aws-us-gov'), default: 'aws' },
+    upstream: mapping(
+      'a mapping of endpoint, and of credentials or a role',
+      {
+        endpoint: like(ORIGIN, 'scheme, host and port of SQS, without a path'),
+        credentials: mapping(
+          'a mapping of access_key_id and secret_access_key',
+          { access_key_id: words('an access key id'), secret_access_key: outside('its secret') },
+          ['access_key_id', 'secret_access_key'],
+        ),
+        role: mapping(
+          'a mapping of arn and sts',
+          {
+            arn: like('^arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/.+$', 'the ARN of a role that the gateway may take'),
+            sts: like(ORIGIN, 'scheme, host and port of STS'),
+          },
+          ['arn', 'sts'],
+        ),
+        ca: outside('the PEM certificate of the authority that signed the upstream’s'),
+      },
+      ['endpoint'],
+    ),
+    queues: {
+      description: 'a list of queue names (* at the end for all that begin so), or the word any',
+      if: { type: 'string' },
+      // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+      then: { const: 'any', description: 'a list of queue names, or the word any' },
+      else: {
+        type: 'array',
+        minItems: 1,
+        items: like('^[A-Za-z0-9_-]{1,80}(\\.fifo|\\*)?$', 'the name of a queue, or its beginning and *'),
+        description: 'a list of queue names, or the word any',
+      },
+    },
+    credentials: mapping(
+      'a mapping of keys, newest first',
+      {
+        keys: {
+          type: 'array',
+          minItems: 1,
+          description: 'a list of keys, each with id and secret, newest first',
+          items: mapping(
+            'a mapping of id and secret',
+            {
+              id: like('^[A-Za-z0-9_-]{1,32}$', 'a name for the key'),
+              secret: outside('at least 32 random bytes as base64 or hex'),
+            },
+            ['id', 'secret'],
+          ),
+        },
+        lifetime: duration('1h'),
+      },
+      ['keys'],
+    ),
+    laboratory: {
+      ...mapping(
+        'a mapping with static_keys',
+        {
+          static_keys: {
+            type: 'array',
+            description: 'a list of static keys, each with id, secret and token',
+            items: mapping(
+              'a mapping of id, secret and token',
+              {
+                id: like('^[A-Za-z0-9]{4,128}$', 'an access key id'),
+                secret: outside('its secret'),
+                token: outside('the token of whom it acts as'),
+              },
+              ['id', 'secret', 'token'],
+            ),
+          },
+        },
+        ['static_keys'],
+      ),
+      default: { static_keys: [] },
+    },
+    hold: { ...mapping('a mapping of patience', { patience: duration('15s') }, []), default: {} },
+    limits: {
+      ...mapping(
+        'a mapping of limits',
+        {
+          connections: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 100_000,
+            description: 'how many at once',
+            default: 1000,
+          },
+          body: { type: 'string', pattern: SIZE_PATTERN, description: 'a size such as 8MiB', default: '8MiB' },
+          idle: duration('15m'),
+        },
+        [],
+      ),
+      default: {},
+    },
+  },
+  ['listen', 'account', 'region', 'upstream', 'queues', 'credentials'],
+)
+
+const readSection = sectionReader<SqsText>(SQS_SCHEMA)
+
+/** Longer than SQS's longest poll would keep a client waiting past its own time-out. */
+const MAX_PATIENCE_MS = 20_000
+
+/** Throws ConfigError, one line a fault, each beginning with its path within the section. */
+export function configure(raw: unknown): SqsConfig {
+  const section = readSection(raw)
+  const { listen, tls, upstream, laboratory, limits } = section
+  if (laboratory.static_keys.length > 0 && !LOOPBACK.has(listen.host)) {
+    throw wrong('laboratory.static_keys: expected none where others than this machine can connect')
+  }
+  const patienceMs = milliseconds(section.hold.patience)
+  if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 20s, the longest that SDKs wait')
+  return {
+    listen,
+    tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
+    plaintextLoopback: section.plaintext === 'loopback',
+    place: {
+      account: section.account,
+      region: section.region,
+      partition: section.partition,
+      publicUrl: section.public_url ?? null,
+    },
+    upstream: {
+      endpoint: upstream.endpoint,
+      credentials:
+        upstream.credentials === undefined
+          ? null
+          : {
+              accessKeyId: upstream.credentials.access_key_id,
+              secretAccessKey: upstream.credentials.secret_access_key.reveal(),
+            },
+      role: upstream.role ?? null,
+      ca: upstream.ca?.reveal() ?? null,
+    },
+    queues: section.queues,
+    keys: masterKeys(section.credentials.keys),
+    lifetimeSeconds: milliseconds(section.credentials.lifetime) / 1000,
+    staticKeys: laboratory.static_keys.map(({ id, secret, token }) => ({
+      accessKeyId: id,
+      secret: secret.reveal(),
+      token: token.reveal(),
+    })),
+    patienceMs,
+    limits: {
+      connections: limits.connections,
+      bodyBytes: parseSize(limits.body) ?? 0,
+      idleMs: milliseconds(limits.idle),
+    },
+  }
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost'])
+
+function masterKeys(written: SqsText['credentials']['keys']): readonly [MasterKey, ...MasterKey[]] {
+  const keys = written.map(({ id, secret }, index) => ({ id, secret: keyBytes(secret.reveal(), index) }))
+  const [first, ...others] = keys
+  if (first === undefined) throw wrong('credentials.keys: expected at least one key')
+  if (new Set(keys.map(({ id }) => id)).size !== keys.length) throw wrong('credentials.keys: expected each id once')
+  return [first, ...others]
+}
+
+function keyBytes(written: string, index: number): Uint8Array {
+  const form = /^(?:[0-9a-f]{2})+$/i.test(written) ? 'hex' : 'base64'
+  const bytes = Buffer.from(written, form)
+  if (bytes.length < 32 || (form === 'base64' && bytes.toString('base64') !== written)) {
+    throw wrong(`credentials.keys[${index}].secret: expected at least 32 random bytes as base64 or hex`)
+  }
+  return bytes
+}
+
+function wrong(message: string): ConfigError {
+  return new ConfigError('ERR_CONFIG_PLANE', message)
+}
+
+/** The schema has let only durations through. */
+function milliseconds(written: string): number {
+  return parseDuration(written) ?? 0
+}

@@ -1,0 +1,156 @@
+import { hash } from 'node:crypto'
+import type { JsonObject } from '../../../engine/index.ts'
+import {
+  CountersignError,
+  NormalizeError,
+  ObligationError,
+  ProtocolError,
+  UpstreamError,
+} from '../../../engine/index.ts'
+import type { Call } from '../codec/call.ts'
+import { textOf } from '../codec/members.ts'
+import { operationOf } from '../codec/operations.ts'
+import type { Subject } from '../normalizer/access.ts'
+import { queueOfPath } from '../normalizer/queue-name.ts'
+import { type Naming, subjectOf } from '../normalizer/subject.ts'
+import { batchAnswer } from './batch.ts'
+import { faultOf } from './denial.ts'
+import { type Asking, Judge, type Judged } from './judge.ts'
+import { KeptResults } from './kept-results.ts'
+import { type Answer, type EnforcerRooms, failureOf, foreignFault, settle } from './outcome.ts'
+import { messageFrames, messagesOf } from './recorded-messages.ts'
+import { incoming, openedHandles, openTask, outgoing } from './rewriting.ts'
+
+/** A poll ends with the client that waits for it; what changes something is never broken off in the middle. */
+const UNTIL_ITS_END = new AbortController().signal
+
+type Running = Extract<Judged, { kind: 'run' }>
+
+/** One call: named, decided, carried out, and what comes back of it masked and recorded before anyone sees it. */
+export class Enforcer {
+  readonly #rooms: EnforcerRooms
+  readonly #judge: Judge
+  readonly #kept: KeptResults
+  readonly #naming: Naming
+
+  constructor(rooms: EnforcerRooms) {
+    const { rewriting } = rooms
+    this.#rooms = rooms
+    this.#judge = new Judge(rooms.host, rooms.now)
+    this.#kept = new KeptResults(rooms.now)
+    this.#naming = {
+      place: rewriting.place,
+      offers: (queue) => rewriting.offers(queue),
+      openTask: (handle, principal) => openTask(rewriting.handles, handle, principal, rewriting.place),
+    }
+  }
+
+  /** `path`: of the request line, where old SDKs put the queue too. Throws EvidenceError and nothing else of ours. */
+  async answer(call: Call, path: string, asking: Asking): Promise<Answer> {
+    try {
+      return await this.#answer(call, path, asking)
+    } catch (error) {
+      if (error instanceof NormalizeError || error instanceof ProtocolError || error instanceof ObligationError)
+        return { kind: 'fault', fault: await this.#judge.refuse(error, call.action, asking) }
+      throw error
+    }
+  }
+
+  /** A call that can't even be read. */
+  async refuse(error: CountersignError, asking: Asking): Promise<Answer> {
+    return { kind: 'fault', fault: await this.#judge.refuse(error, 'unknown', asking) }
+  }
+
+  async #answer({ action, input }: Call, path: string, asking: Asking): Promise<Answer> {
+    const { batch } = operationOf(action)
+    const subject = subjectOf(action, input, asking.principal, this.#naming)
+    const named = queueOfPath(path, this.#rooms.rewriting.place)
+    if (named !== null && named.arn !== subject.queue?.arn)
+      throw new NormalizeError('ERR_NORMALIZE_UNRESOLVED', 'the request line names another queue than the request')
+    if (batch === true) return batchAnswer(subject, asking, this.#judge, this.#rooms)
+    const key = keyOf(subject, asking)
+    const kept = this.#kept.find(key)
+    if (kept !== null) return this.#again(kept, subject, asking)
+    return this.#fresh(key, subject, asking)
+  }
+
+  /** The answer of a call that was approved, for who sends it again: nothing happens, and that is recorded. */
+  async #again(kept: Promise<Answer>, { action }: Subject, { session }: Asking): Promise<Answer> {
+    const answer = await kept
+    await session.record({
+      dir: 'client',
+      kind: 'note',
+      decision: null,
+      body: { repeated: action, answered: answer.kind },
+    })
+    return answer
+  }
+
+  /** A call that is held, or was when it last came, is joined by all that are the same until it ends. */
+  #fresh(key: string, subject: Subject, asking: Asking): Promise<Answer> {
+    const done = Promise.withResolvers<Answer>()
+    done.promise.catch(() => undefined) // whoever awaits it sees it; nobody may
+    if (this.#kept.isHeld(key)) this.#kept.waiting(key, done.promise)
+    void this.#carryOut(key, subject, asking, done.promise).then(done.resolve, (error: unknown) => {
+      this.#kept.denied(key, done.promise, null)
+      done.reject(error)
+    })
+    return done.promise
+  }
+
+  async #carryOut(key: string, subject: Subject, asking: Asking, own: Promise<Answer>): Promise<Answer> {
+    const opened = openedHandles(subject, asking.principal, this.#rooms.rewriting)
+    const onHold = (): void => this.#kept.waiting(key, own)
+    const judged = await this.#judge.judge(subject, asking, this.#rooms.patienceMs, onHold)
+    if (judged.kind === 'run') {
+      if (judged.keepUntil !== null) this.#kept.released(key, own, judged.keepUntil)
+      return this.#run(subject, opened, judged, asking)
+    }
+    const first = judged.wasHeld ? this.#kept.find(key) : null // another one used the approval while this one asked
+    if (first !== null && first !== own) return first
+    this.#kept.denied(key, own, judged.heldUntil)
+    return { kind: 'fault', fault: judged.fault }
+  }
+
+  async #run(subject: Subject, opened: JsonObject, running: Running, asking: Asking): Promise<Answer> {
+    const { rewriting, upstream } = this.#rooms
+    const { decision, masks } = running
+    try {
+      const input = outgoing(subject, opened, masks, rewriting)
+      const signal = subject.action === 'ReceiveMessage' ? asking.gone : UNTIL_ITS_END
+      const answer = await upstream.call(subject.action, input, signal)
+      if (answer.kind === 'fault') {
+        await settle(asking, decision, { status: 'failed', error: answer.fault.code })
+        return { kind: 'fault', fault: foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl) }
+      }
+      const result = incoming(subject, answer.result, masks, asking.principal, rewriting)
+      await this.#record(subject, result, running, asking)
+      return { kind: 'ok', result }
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error
+      await settle(asking, decision, { status: failureOf(error), error: error.code })
+      return { kind: 'fault', fault: faultOf(error) }
+    }
+  }
+
+  /** Frames and outcome are queued together and share one write to the disk. */
+  async #record(subject: Subject, result: JsonObject, { decision, masks }: Running, asking: Asking): Promise<void> {
+    if (subject.action !== 'ReceiveMessage') {
+      await settle(asking, decision, { status: 'ok', rows: 1, masks: masks.counts })
+      return
+    }
+    const messages = messagesOf(result)
+    const fields = decision.verdict.kind === 'mask' ? decision.verdict.fields : []
+    const frames = messageFrames(messages, fields).map((body) =>
+      asking.session.record({ dir: 'upstream', kind: 'sqs.messages', decision: decision.id, body }),
+    )
+    const bytes = messages.reduce((sum, { Body }) => sum + Buffer.byteLength(textOf(Body) ?? ''), 0)
+    const outcome = settle(asking, decision, { status: 'ok', rows: messages.length, bytes, masks: masks.counts })
+    await Promise.all([...frames, outcome])
+  }
+}
+
+/** The same call by the same principal: what an approval binds. */
+function keyOf({ action, queue, input }: Subject, { principal: { issuer, id, kind, act } }: Asking): string {
+  return hash('sha256', JSON.stringify([issuer, id, kind, act, action, queue?.arn ?? null, input]))
+}

@@ -1,0 +1,172 @@
+import type { JsonObject, JsonValue, Principal } from '../../../engine/index.ts'
+import { UpstreamError } from '../../../engine/index.ts'
+import { listOf, objectOf, textOf, textsOf } from '../codec/members.ts'
+import { md5OfAttributes, md5OfBody } from '../codec/message-digest.ts'
+import type { Subject } from '../normalizer/access.ts'
+import { gatewayUrl, type Queue, queueOf, type QueuePlace } from '../normalizer/queue-name.ts'
+import { MessageMasks } from './masking.ts'
+import type { ReceiptHandles } from './receipt-handles.ts'
+
+/** What turns a call into the service's terms, and its answer into the gateway's. */
+export interface Rewriting {
+  readonly place: QueuePlace
+  readonly handles: ReceiptHandles
+  offers(queue: Queue): boolean
+  /** The queue's URL at the service. */
+  upstreamUrl(queue: Queue): string
+}
+
+/** A message for the record: what its labels name is hidden, in full. */
+export function hidden(input: JsonObject, parts: readonly string[], arn: string): JsonObject {
+  const fields = parts.map((part) => ({ field: `${arn}.${part}`, method: 'redact' as const }))
+  return maskedMessage(input, new MessageMasks(fields, arn, '[masked]'))
+}
+
+/** Handles as the service gave them; throws NormalizeError for one that was given to somebody else. Before any decision. */
+export function openedHandles(subject: Subject, principal: Principal, { handles, place }: Rewriting): JsonObject {
+  const { input, queue } = subject
+  const receipt = textOf(input['ReceiptHandle'])
+  const task = textOf(input['TaskHandle'])
+  return {
+    ...(receipt === null ? {} : { ReceiptHandle: handles.open('receipt', receipt, principal, queue?.arn ?? '') }),
+    ...(task === null ? {} : { TaskHandle: openTask(handles, task, principal, place).handle }),
+  }
+}
+
+/** A task's handle doesn't say at the gateway which queue it is of, so the queue travels in it. */
+export function openTask(
+  handles: ReceiptHandles,
+  sealed: string,
+  principal: Principal,
+  place: QueuePlace,
+): { readonly arn: string; readonly handle: string } {
+  const [arn = '', ...rest] = handles.open('task', sealed, principal, place.account).split('\n')
+  return { arn, handle: rest.join('\n') }
+}
+
+/** The input for the service: its own queue URL and handles, and a message as it may be sent. */
+export function outgoing(subject: Subject, opened: JsonObject, masks: MessageMasks, rewriting: Rewriting): JsonObject {
+  const { input, queue } = subject
+  const message = 'MessageBody' in input ? maskedMessage(input, masks) : input
+  const url = 'QueueUrl' in input && queue !== null ? { QueueUrl: rewriting.upstreamUrl(queue) } : {}
+  return { ...message, ...url, ...opened }
+}
+
+function maskedMessage(input: JsonObject, masks: MessageMasks): JsonObject {
+  if (masks.isEmpty) return input
+  const { MessageBody: body, MessageAttributes: attributes, MessageSystemAttributes: system, ...rest } = input
+  const kept = attributes === undefined ? {} : { MessageAttributes: masks.attributes(objectOf(attributes)) }
+  const trace = system === undefined ? {} : { MessageSystemAttributes: masks.sentSystemAttributes(objectOf(system)) }
+  return { ...rest, MessageBody: masks.body(textOf(body) ?? ''), ...kept, ...trace }
+}
+
+/** What SDKs check an answer to a send against is what the client sent, not what we made of it. */
+export function sentResult(result: JsonObject, input: JsonObject, masks: MessageMasks): JsonObject {
+  if (masks.isEmpty) return result
+  const attributes = md5OfAttributes(objectOf(input['MessageAttributes']))
+  const { MD5OfMessageAttributes: _replaced, ...rest } = result
+  return {
+    ...rest,
+    MD5OfMessageBody: md5OfBody(textOf(input['MessageBody']) ?? ''),
+    ...(attributes === null ? {} : { MD5OfMessageAttributes: attributes }),
+  }
+}
+
+/** The service's answer as the client may have it: queues by the gateway's URLs, handles sealed, messages masked. */
+export function incoming(
+  subject: Subject,
+  result: JsonObject,
+  masks: MessageMasks,
+  principal: Principal,
+  rewriting: Rewriting,
+): JsonObject {
+  const { queue, action, input } = subject
+  const { place } = rewriting
+  switch (action) {
+    case 'SendMessage':
+      return sentResult(result, input, masks)
+    case 'ReceiveMessage':
+      return {
+        ...result,
+        ...('Messages' in result && queue !== null
+          ? {
+              Messages: listOf(result['Messages']).map((each) =>
+                received(objectOf(each), queue, masks, principal, rewriting),
+              ),
+            }
+          : {}),
+      }
+    case 'CreateQueue':
+    case 'GetQueueUrl':
+      return queue === null ? {} : { QueueUrl: gatewayUrl(queue, place) }
+    case 'ListQueues':
+      return { ...result, ...('QueueUrls' in result ? { QueueUrls: ownUrls(result['QueueUrls'], rewriting) } : {}) }
+    case 'ListDeadLetterSourceQueues':
+      return { ...result, ...('queueUrls' in result ? { queueUrls: ownUrls(result['queueUrls'], rewriting) } : {}) }
+    case 'StartMessageMoveTask':
+      return sealedTask(result, queue, principal, rewriting)
+    case 'ListMessageMoveTasks':
+      return {
+        Results: listOf(result['Results']).map((each) => sealedTask(objectOf(each), queue, principal, rewriting)),
+      }
+    default:
+      return result
+  }
+}
+
+function sealedTask(
+  result: JsonObject,
+  queue: Queue | null,
+  principal: Principal,
+  { handles, place }: Rewriting,
+): JsonObject {
+  const handle = textOf(result['TaskHandle'])
+  if (handle === null || queue === null) return result
+  return { ...result, TaskHandle: handles.seal('task', `${queue.arn}\n${handle}`, principal, place.account) }
+}
+
+/** Queues that clients may name, by the gateway's URLs. What reads as no queue is left out. */
+function ownUrls(urls: JsonValue | undefined, rewriting: Rewriting): readonly string[] {
+  return textsOf(urls).flatMap((url) => {
+    const [, account, name] = /\/(\d{12})\/([A-Za-z0-9_.-]{1,80})$/.exec(url) ?? []
+    if (account === undefined || name === undefined) return []
+    const queue = queueOf(account, rewriting.place.region, name, rewriting.place)
+    return rewriting.offers(queue) ? [gatewayUrl(queue, rewriting.place)] : []
+  })
+}
+
+function received(
+  message: JsonObject,
+  queue: Queue,
+  masks: MessageMasks,
+  principal: Principal,
+  { handles }: Rewriting,
+): JsonObject {
+  const handle = textOf(message['ReceiptHandle'])
+  const sealed = handle === null ? {} : { ReceiptHandle: handles.seal('receipt', handle, principal, queue.arn) }
+  if (masks.isEmpty) return { ...message, ...sealed }
+  checkDigests(message)
+  const { MessageAttributes, MD5OfMessageAttributes: _replaced, Attributes, ...rest } = message
+  const body = masks.body(textOf(message['Body']) ?? '')
+  const attributes = masks.attributes(objectOf(MessageAttributes))
+  const digest = md5OfAttributes(attributes)
+  return {
+    ...rest,
+    ...sealed,
+    Body: body,
+    MD5OfBody: md5OfBody(body),
+    ...(Attributes === undefined ? {} : { Attributes: masks.systemAttributes(objectOf(Attributes)) }),
+    ...(digest === null ? {} : { MessageAttributes: attributes, MD5OfMessageAttributes: digest }),
+  }
+}
+
+/** A digest that we are about to write anew has to be right before: else damage on the way would be signed away. */
+function checkDigests(message: JsonObject): void {
+  const said = textOf(message['MD5OfBody'])
+  const ofAttributes = textOf(message['MD5OfMessageAttributes'])
+  const bodyFits = said === null || said === md5OfBody(textOf(message['Body']) ?? '')
+  const attributesFit =
+    ofAttributes === null || ofAttributes === md5OfAttributes(objectOf(message['MessageAttributes']))
+  if (bodyFits && attributesFit) return
+  throw new UpstreamError('ERR_UPSTREAM_PROTOCOL', 'the queue service sent a message whose digest is not its own')
+}

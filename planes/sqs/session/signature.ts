@@ -1,0 +1,122 @@
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { IdentityError } from '../../../engine/index.ts'
+import type { HttpMessage } from '../codec/http-message.ts'
+
+/** Whose clock may be how far from ours (AWS: five minutes). */
+const SKEW_MS = 5 * 60_000
+const ALGORITHM = 'AWS4-HMAC-SHA256'
+
+/** What the Authorization header says, in form and not yet proven. */
+export interface ClaimedSignature {
+  readonly accessKeyId: string
+  /** Of the scope: YYYYMMDD. */
+  readonly day: string
+  readonly region: string
+  readonly service: string
+  readonly signedHeaders: readonly string[]
+  /** 64 hexadecimal digits. */
+  readonly signature: string
+  /** YYYYMMDDTHHMMSSZ. */
+  readonly time: string
+}
+
+export interface SigningScope {
+  readonly service: string
+  readonly regions: readonly string[]
+}
+
+/** One text for whatever is wrong: which part of a signature was right is nobody's business. */
+export function signatureRefused(
+  code: 'ERR_IDENTITY_SIGNATURE' | 'ERR_IDENTITY_MALFORMED' | 'ERR_IDENTITY_EXPIRED',
+): IdentityError {
+  return new IdentityError(code, 'the request is not signed with credentials that count here, or its clock is wrong')
+}
+
+const AUTHORIZATION =
+  /^AWS4-HMAC-SHA256 Credential=([A-Za-z0-9]{1,128})\/(\d{8})\/([a-z0-9-]{1,32})\/([a-z0-9-]{1,32})\/aws4_request,[ ]?SignedHeaders=([a-z0-9!#$%&'*+.^_`|~;-]{1,4096}),[ ]?Signature=([0-9a-f]{64})$/
+
+/**
+ * Reads the signature's claim and judges all that needs no key: form, clock, scope, and that every header which means
+ * something is signed. Signatures in the query string, unsigned or streamed payloads have no form here.
+ */
+export function readClaim(message: HttpMessage, scope: SigningScope, nowMs: number): ClaimedSignature {
+  const { headers } = message
+  const found = AUTHORIZATION.exec(headers.get('authorization') ?? '')
+  const time = headers.get('x-amz-date') ?? ''
+  if (found === null) throw signatureRefused('ERR_IDENTITY_MALFORMED')
+  const [, accessKeyId = '', day = '', region = '', service = '', names = '', signature = ''] = found
+  const signedHeaders = names.split(';')
+  if (!inOrder(signedHeaders) || !signedHeaders.every((name) => headers.has(name)))
+    throw signatureRefused('ERR_IDENTITY_MALFORMED')
+  if (!coversAll(headers, signedHeaders)) throw signatureRefused('ERR_IDENTITY_SIGNATURE')
+  if (service !== scope.service || !scope.regions.includes(region)) throw signatureRefused('ERR_IDENTITY_SIGNATURE')
+  const signedAt = timeOf(time)
+  if (day !== time.slice(0, 8) || Number.isNaN(signedAt)) throw signatureRefused('ERR_IDENTITY_MALFORMED')
+  if (Math.abs(nowMs - signedAt) > SKEW_MS) throw signatureRefused('ERR_IDENTITY_EXPIRED')
+  return { accessKeyId, day, region, service, signedHeaders, signature, time }
+}
+
+/** Sorted, each once: an order of its own would be a second way to write the same. */
+function inOrder(names: readonly string[]): boolean {
+  return names.every((name, index) => name !== '' && (index === 0 || (names[index - 1] ?? '') < name))
+}
+
+/** Headers that are no x-amz-* and yet decide what the body is. */
+const DECISIVE = ['host', 'x-amz-date']
+
+function coversAll(headers: ReadonlyMap<string, string>, signed: readonly string[]): boolean {
+  const covered = new Set(signed)
+  if (!DECISIVE.every((name) => covered.has(name))) return false
+  // AWS SDK for JavaScript 2 never signs content-type; without a signed target its request can only be form data.
+  if (headers.has('x-amz-target') && !covered.has('content-type')) return false
+  return [...headers.keys()].every((name) => !name.startsWith('x-amz-') || covered.has(name))
+}
+
+const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
+
+/** Milliseconds since 1970; NaN for what is no time. */
+function timeOf(written: string): number {
+  const iso = written.replace(TIME, '$1-$2-$3T$4:$5:$6.000Z')
+  const ms = Date.parse(iso)
+  return Number.isNaN(ms) || new Date(ms).toISOString() !== iso ? Number.NaN : ms
+}
+
+/** Whether the request was signed with this secret. The body's own hash counts; what a header says of it must agree. */
+export function isSignedWith(secret: string, claim: ClaimedSignature, message: HttpMessage): boolean {
+  const payload = hash('sha256', message.body)
+  const expected = signatureOf(secret, claim, canonicalRequest(message, claim.signedHeaders, payload))
+  const same = timingSafeEqual(expected, Buffer.from(claim.signature, 'hex'))
+  const said = message.headers.get('x-amz-content-sha256')
+  return same && (said === undefined || said === payload)
+}
+
+function signatureOf(secret: string, claim: ClaimedSignature, canonical: string): Buffer {
+  const { day, region, service, time } = claim
+  const toSign = `${ALGORITHM}\n${time}\n${day}/${region}/${service}/aws4_request\n${hash('sha256', canonical)}`
+  return hmac(signingKey(secret, day, region, service), toSign)
+}
+
+function signingKey(secret: string, day: string, region: string, service: string): Buffer {
+  return hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), 'aws4_request')
+}
+
+function hmac(key: string | Buffer, value: string): Buffer {
+  return createHmac('sha256', key).update(value).digest()
+}
+
+/**
+ * The path counts as it stands on the request line; the listener takes only paths whose every character needs no escape, and
+ * no query string, so there is one way to write them.
+ */
+function canonicalRequest(
+  { method, target, headers }: HttpMessage,
+  signed: readonly string[],
+  payload: string,
+): string {
+  const lines = signed.map((name) => `${name}:${trimmed(headers.get(name) ?? '')}\n`).join('')
+  return `${method}\n${target}\n\n${lines}\n${signed.join(';')}\n${payload}`
+}
+
+function trimmed(value: string): string {
+  return value.trim().replaceAll(/ +/g, ' ')
+}

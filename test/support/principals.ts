@@ -1,0 +1,4 @@
+export interface PrincipalLine {
+  readonly user: string
+  readonly token: string
+}
