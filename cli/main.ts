@@ -23,19 +23,24 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./check.ts')).checkCommand,
   },
   {
+    name: 'policy',
+    summary: 'write, test, build and try policies',
+    load: async () => (await import('./policy.ts')).policyCommand,
+  },
+  {
     name: 'doctor',
     summary: 'whether agents can get around the gateway, and what to set so that they can not',
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
   {
-    name: 'policy',
-    summary: 'write, test, build and try policies; propose, review, activate and roll them back',
-    load: async () => (await import('./policy.ts')).policyCommand,
-  },
-  {
     name: 'approvals',
     summary: 'list what waits for an answer, and answer it',
     load: async () => (await import('./approvals.ts')).approvalsCommand,
+  },
+  {
+    name: 'policy',
+    summary: 'propose, review, activate and roll back policies; a candidate beside the live one',
+    load: async () => (await import('./policy.ts')).policyCommand,
   },
   {
     name: 'postgres',

@@ -36,8 +36,8 @@ export interface ActivePolicy {
    * Evaluates `countersign/<plane>/verdict`. `nowMs` (since 1970) is all the time this decision sees. Throws PolicyError
    * for every answer that isn't exactly one verdict of our shape.
    */
-  evaluate(plane: string, request: Pick<SealedRequest, 'json'>, nowMs: number): PolicyAnswer
-  /** The same for an input out of a record, with what the record tells of time and chance; never for one in force. */
+  evaluate(plane: string, request: SealedRequest, nowMs: number): PolicyAnswer
+  /** The same for an input out of a record, or beside a live decision, with what is told of time and chance; never for one in force. */
   evaluateAgain(plane: string, input: string, nowMs: number, recorded: JsonObject | null): PolicyAnswer
 }
 

@@ -34,7 +34,7 @@ send(port, { kind: 'ready' })
 
 function answerTo(candidate: ActivePolicy, { plane, json, nowMs }: Question): CandidateAnswer {
   try {
-    const { verdict, reasons } = candidate.evaluate(plane, { json: relabelled(json, plane, candidate.data) }, nowMs)
+    const { verdict, reasons } = candidate.evaluateAgain(plane, relabelled(json, plane, candidate.data), nowMs, null)
     return { kind: 'answered', evaluation: { verdict, reasons } }
   } catch {
     return { kind: 'failed' }

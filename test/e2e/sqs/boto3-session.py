@@ -55,3 +55,8 @@ tell("pending", failed=sorted([each["Id"], each["Code"]] for each in pending["Fa
 tell("unlisted", **refused(sqs.send_message, QueueUrl=url("tasks").replace("tasks", "salaries"), MessageBody="x"))
 tell("purge", **refused(sqs.purge_queue, QueueUrl=url("tasks")))
 tell("missing", **refused(sqs.receive_message, QueueUrl="https://example.com/000000000000/tasks"))
+fifo = url("tasks.fifo")
+sqs.send_message(QueueUrl=fifo, MessageBody="in order", MessageGroupId="g", MessageDeduplicationId="".join(filter(str.isalnum, sys.argv[1])))
+following = sqs.receive_message(QueueUrl=fifo, WaitTimeSeconds=1)["Messages"][0]
+sqs.delete_message(QueueUrl=fifo, ReceiptHandle=following["ReceiptHandle"])
+tell("fifo", body=following["Body"], deleted="done")

@@ -73,6 +73,10 @@ describe('an action can’t be smuggled in', () => {
       },
     ],
     [
+      'JSON whose target nobody named',
+      { headers: { 'content-type': 'application/x-amz-json-1.0' }, body: '{"QueueUrl":"tasks"}' },
+    ],
+    [
       'two actions in one form',
       { headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: 'Action=ListQueues&Action=PurgeQueue' },
     ],

@@ -188,13 +188,14 @@ function authorization(headers: Map<string, string>, from: string | RegExp, to: 
   return headers.set('authorization', (headers.get('authorization') ?? '').replace(from, to))
 }
 
+async function altered(change: (headers: Map<string, string>) => void): Promise<HttpMessage> {
+  const message = await signed()
+  const headers = new Map(message.headers)
+  change(headers)
+  return { ...message, headers }
+}
+
 describe('a good signature is refused', () => {
-  const altered = async (change: (headers: Map<string, string>) => void): Promise<HttpMessage> => {
-    const message = await signed()
-    const headers = new Map(message.headers)
-    change(headers)
-    return { ...message, headers }
-  }
   test.each<[string, (headers: Map<string, string>) => unknown]>([
     ['with an x-amz header beside it that is not signed', (headers) => headers.set('x-amz-extra', '1')],
     ['with the payload declared unsigned', (headers) => headers.set('x-amz-content-sha256', 'UNSIGNED-PAYLOAD')],
@@ -204,7 +205,6 @@ describe('a good signature is refused', () => {
     ['of another day', (headers) => authorization(headers, '20261125/', '20261124/')],
     ['without host among the signed', (headers) => authorization(headers, 'host;', '')],
     ['without the target among the signed', (headers) => authorization(headers, ';x-amz-target', '')],
-    ['without the content type among the signed', (headers) => authorization(headers, 'content-type;', '')],
     [
       'with its headers named in another order',
       (headers) => authorization(headers, 'content-type;host', 'host;content-type'),
