@@ -28,7 +28,9 @@ function termsOf(verdict: Verdict): string {
 }
 
 function limitsOf(verdict: Verdict): string {
-  return verdict.kind === 'reject' ? '' : JSON.stringify(Object.entries(verdict.limits ?? {}).toSorted())
+  return verdict.kind === 'reject'
+    ? ''
+    : JSON.stringify(Object.entries(verdict.limits ?? {}).toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }
 
 function controlsOf({ reasons }: Evaluation): readonly string[] {

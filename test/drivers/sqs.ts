@@ -88,12 +88,13 @@ async function main(names: readonly string[]): Promise<number> {
   return surprises === 0 && clients.length > 0 ? 0 : 1
 }
 
+const text = (StringValue: string): object => ({ DataType: 'String', StringValue })
+
 async function putPayment({ service }: SqsStack): Promise<void> {
   const MessageBody = JSON.stringify({
     customer: { ssn: '123-45-6789', email: 'alice@bank.example' },
     account_number: '9876543210',
   })
-  const text = (StringValue: string): object => ({ DataType: 'String', StringValue })
   const MessageAttributes = {
     account: text('9876543210'),
     topic: text('created'),

@@ -27,20 +27,20 @@ async function main() {
     .promise()
   tell('masked', {
     body: JSON.parse(masked.Messages[0].Body),
-    attributes: Object.keys(masked.Messages[0].MessageAttributes ?? {}).sort(),
+    attributes: Object.keys(masked.Messages[0].MessageAttributes ?? {}).toSorted(),
   })
   const Entries = [
     { Id: 'a', MessageBody: 'one' },
     { Id: 'b', MessageBody: 'two', MessageAttributes },
   ]
   const batch = await sqs.sendMessageBatch({ QueueUrl: tasks, Entries }).promise()
-  tell('batch', { successful: batch.Successful.map(({ Id }) => Id).sort() })
+  tell('batch', { successful: batch.Successful.map(({ Id }) => Id).toSorted() })
   const held = [
     { Id: 'c', MessageBody: process.argv[2] },
     { Id: 'd', MessageBody: '{"a":1,"a":2}' },
   ]
   const pending = await sqs.sendMessageBatch({ QueueUrl: await urlOf('corrections'), Entries: held }).promise()
-  tell('pending', { failed: pending.Failed.map(({ Id, Code }) => [Id, Code]).sort() })
+  tell('pending', { failed: pending.Failed.map(({ Id, Code }) => [Id, Code]).toSorted() })
   const fifo = await urlOf('tasks.fifo')
   await sqs
     .sendMessage({
