@@ -67,11 +67,13 @@ function addressOf(text: string): { readonly host: string; readonly port: number
 /** PG* variables count before a URL's parts, as a careful client's would. */
 function environment(env: CommandIo['env']): Parameters<typeof wayAround>[1] {
   const url = URL.parse(env['DATABASE_URL'] ?? '')
-  const part = (text: string | undefined): string | null =>
-    text === undefined || text === '' ? null : decodeURIComponent(text)
   return {
-    user: env['PGUSER'] ?? part(url?.username),
-    password: env['PGPASSWORD'] ?? part(url?.password),
-    database: env['PGDATABASE'] ?? part(url?.pathname.slice(1)),
+    user: env['PGUSER'] ?? textOf(url?.username),
+    password: env['PGPASSWORD'] ?? textOf(url?.password),
+    database: env['PGDATABASE'] ?? textOf(url?.pathname.slice(1)),
   }
+}
+
+function textOf(part: string | undefined): string | null {
+  return part === undefined || part === '' ? null : decodeURIComponent(part)
 }

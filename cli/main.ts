@@ -24,7 +24,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'policy',
-    summary: 'write, test, build and try policies',
+    summary: 'write, test, build, try, review and activate policies',
     load: async () => (await import('./policy.ts')).policyCommand,
   },
   {
@@ -36,11 +36,6 @@ const COMMANDS: readonly Entry[] = [
     name: 'approvals',
     summary: 'list what waits for an answer, and answer it',
     load: async () => (await import('./approvals.ts')).approvalsCommand,
-  },
-  {
-    name: 'policy',
-    summary: 'propose, review, activate and roll back policies; a candidate beside the live one',
-    load: async () => (await import('./policy.ts')).policyCommand,
   },
   {
     name: 'postgres',

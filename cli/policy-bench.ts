@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isObject, openBundle } from '../engine/policy/index.ts'
+import { isObject, openBundle, UNHURRIED } from '../engine/policy/index.ts'
 import type { ActivePolicy } from '../engine/policy/index.ts'
 import type { JsonObject, JsonValue } from '../engine/index.ts'
 import type { CommandIo } from './command.ts'
@@ -44,7 +44,7 @@ export async function benchCommand(argv: readonly string[], io: CommandIo): Prom
   const [runs, slower] = [Number(values.runs), Number(values.slower)]
   if (!Number.isInteger(runs) || runs < 10 || !(slower >= 0))
     throw wrongUsage('--runs or --slower is no such number', USAGE)
-  const timings = timed(await openBundle(bundle, { kind: 'unsigned' }), runs)
+  const timings = timed(await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED), runs)
   const before = values.baseline === undefined ? null : await baseline(values.baseline)
   const regressed = timings.filter(
     ({ entrypoint, p50_ns }) => p50_ns > (before?.get(entrypoint) ?? Infinity) * (1 + slower / 100),

@@ -1,8 +1,9 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { rulesOf } from '../engine/controls/index.ts'
-import { bundleDigest, openBundle, signBundle } from '../engine/policy/index.ts'
+import { bundleDigest, openBundle, signBundle, UNHURRIED } from '../engine/policy/index.ts'
 import type { BundleTrust } from '../engine/policy/index.ts'
+import { parseDuration } from '../engine/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT, UsageError } from './exit.ts'
@@ -78,9 +79,11 @@ export async function signCommand(argv: readonly string[], io: CommandIo): Promi
   return EXIT.ok
 }
 
-const VERIFY_USAGE = `usage: countersign policy verify BUNDLE --key PEM [--key-id ID] [--algorithm EdDSA] [--json]
+const VERIFY_USAGE = `usage: countersign policy verify BUNDLE --key PEM [--key-id ID] [--algorithm EdDSA] [--slowest 250ms] [--json]
 
 Opens a bundle as the gateway would: signature, module, builtins, data, self-test.
+
+  --slowest DURATION  the most that a decision over the largest request may take (default 250ms)
 
 exit: 0 it opens, 1 it does not
 `
@@ -90,6 +93,7 @@ export async function verifyCommand(argv: readonly string[], io: CommandIo): Pro
   const options = {
     key: { type: 'string' },
     'key-id': { type: 'string' },
+    slowest: { type: 'string', default: '250ms' },
     algorithm: { type: 'string', default: 'EdDSA' },
     json: { type: 'boolean', default: false },
   } as const
@@ -102,7 +106,9 @@ export async function verifyCommand(argv: readonly string[], io: CommandIo): Pro
   const keyId = values['key-id'] === undefined ? {} : { keyId: values['key-id'] }
   const key = (await bytesOf(values.key)).toString('utf8')
   const trust: BundleTrust = { kind: 'signed', key, algorithm: values.algorithm, ...keyId }
-  const opened = await openBundle(bundle, trust).catch((error: unknown) => {
+  const slowestMs = parseDuration(values.slowest)
+  if (slowestMs === undefined) throw wrongUsage('--slowest: expected a duration such as 250ms', VERIFY_USAGE)
+  const opened = await openBundle(bundle, trust, { slowestMs }).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error) return error
     throw error
   })
@@ -130,7 +136,7 @@ export async function inspectCommand(argv: readonly string[], io: CommandIo): Pr
   if (values.help) return help(io, INSPECT_USAGE)
   const [bundle, ...rest] = positionals
   if (bundle === undefined || rest.length > 0) throw wrongUsage('inspect takes one bundle', INSPECT_USAGE)
-  const { reference, metadata } = await openBundle(bundle, { kind: 'unsigned' })
+  const { reference, metadata } = await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)
   const { self_test: vectors, ...about } = metadata
   const report = { ...reference, ...about, self_tests: Array.isArray(vectors) ? vectors.length : 0 }
   if (values.json) {
@@ -141,7 +147,7 @@ export async function inspectCommand(argv: readonly string[], io: CommandIo): Pr
     ({ id, title, controls }) => `  ${id}: ${printable(title)}\n      ${controls.join(', ')}\n`,
   )
   io.stdout.write(
-    `revision ${reference.revision}\ndigest   ${reference.digest}\ncompiler ${String(about.compiler ?? 'unknown')}\n` +
+    `revision ${reference.revision}\ndigest   ${reference.digest}\ncompiler ${typeof about.compiler === 'string' ? about.compiler : 'unknown'}\n` +
       `self-tests ${report.self_tests}\n\nrules, and the controls that each evidences:\n${rules.join('')}`,
   )
   return EXIT.ok

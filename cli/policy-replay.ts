@@ -142,7 +142,9 @@ function text({ total, compared, same, skipped, groups, controlsLost, seconds }:
     groups.length === 0 ? '\nNo difference.\n' : '',
     ...groups.map(groupText),
     controlsLost.size === 0 ? '' : '\nControls that decisions no longer evidence:\n',
-    ...[...controlsLost].toSorted().map(([control, count]) => `  ${control}: ${plural(count, 'decision')}\n`),
+    ...[...controlsLost]
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
+      .map(([control, count]) => `  ${control}: ${plural(count, 'decision')}\n`),
   ]
   return lines.join('')
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openBundle } from '../engine/policy/index.ts'
+import { openBundle, UNHURRIED } from '../engine/policy/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT } from './exit.ts'
@@ -78,7 +78,7 @@ function uncompiled(report: Compiled['report'], asJson: boolean, io: CommandIo):
 async function casesOf(pack: string, directory: string): Promise<readonly CaseResult[]> {
   const cases = await readCases(directory)
   return withBundle(pack, async (bundle) => {
-    const policy = await openBundle(bundle, { kind: 'unsigned' })
+    const policy = await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)
     return cases.map((each) => runCase(policy, each))
   })
 }

@@ -4,7 +4,7 @@ import { IdentityError, PolicyError } from './errors.ts'
 import type { EvidenceLog } from './evidence/index.ts'
 import type { TokenVerifier } from './identity/index.ts'
 import type { Credentials, Enforceable, Labels, PlaneHost, Session, SessionInfo } from './plane.ts'
-import type { ActivePolicy, PolicyStore } from './policy/index.ts'
+import type { PolicyStore } from './policy/index.ts'
 import { GatewaySession } from './session.ts'
 import type { Observer } from './shadow/index.ts'
 

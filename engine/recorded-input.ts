@@ -15,11 +15,12 @@ import { isObject } from './policy/index.ts'
  */
 export function recordedInput(request: AccessRequest): JsonObject {
   const { context, recorded, resources, block } = request
+  const judged = seenBlock(request)
   const { plane, session, time, source, transaction, approvals } = context
   const seen = { plane, session, time, source, transaction, approvals: approvals.map(({ id, rule }) => ({ id, rule })) }
   if (recorded.resources !== resources || recorded.block !== block) return { context: seen }
   const { principal, action } = request
-  return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: seenBlock(request) }) }
+  return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: judged }) }
 }
 
 function digestOf(input: object): string {
@@ -69,19 +70,23 @@ function unreplayable(why: string): Unreplayable {
   return { kind: 'unreplayable', why }
 }
 
-/** The values that are written stand apart in the payload, because they can be erased. */
+/** The values that are written stand apart in the payload, in the order of their parts, because they can be erased. */
 function withValues(resources: JsonValue | undefined, values: JsonValue | undefined): JsonValue | undefined {
   if (!isList(resources) || !isList(values)) return undefined
+  const left = [...values]
   return resources.map((resource) => {
     if (!isObject(resource) || !isList(resource.parts)) return resource
-    return { ...resource, parts: resource.parts.map((part) => withValue(part, resource.name, values)) }
+    return { ...resource, parts: resource.parts.map((part) => withValue(part, resource.name, left)) }
   })
 }
 
-function withValue(part: JsonValue, resource: JsonValue | undefined, values: readonly JsonValue[]): JsonValue {
-  if (!isObject(part)) return part
-  const written = values.find((each) => isObject(each) && each.resource === resource && each.part === part.name)
-  return isObject(written) && written.values !== undefined ? { ...part, values: written.values } : part
+/** Takes the next values where they are this part's. */
+function withValue(part: JsonValue, resource: JsonValue | undefined, left: JsonValue[]): JsonValue {
+  const [next] = left
+  if (!isObject(part) || !isObject(next) || next.resource !== resource || next.part !== part.name) return part
+  if (next.values === undefined || !isList(part.uses) || !part.uses.includes('written')) return part
+  left.shift()
+  return { ...part, values: next.values }
 }
 
 // Array.isArray does not narrow a readonly array out of a union.

@@ -2,6 +2,7 @@ export { bundleDigest, MAX_ARCHIVE_BYTES, openArchive, openBundle, readArchive, 
 export type { ActivePolicy, BundleTrust } from './bundle.ts'
 export type { PolicyAnswer } from './evaluator.ts'
 export { PolicyStore } from './reload.ts'
+export { UNHURRIED } from './self-test.ts'
 export type { SelfTestLimits } from './self-test.ts'
 export type { SignatureTrust } from './signature.ts'
 export { isObject } from './json-document.ts'

@@ -16,6 +16,9 @@ export interface SelfTestLimits {
 
 export const DEFAULT_SELF_TEST_LIMITS: SelfTestLimits = { slowestMs: 250 }
 
+/** For a bundle that is looked at and never decides: only one that takes beyond all measure is refused. */
+export const UNHURRIED: SelfTestLimits = { slowestMs: 10_000 }
+
 /** `metadata.self_test` of the manifest: what the compiler's interpreter answered when the bundle was built. */
 interface Vector {
   readonly name: string

@@ -24,6 +24,7 @@ export class Candidate implements AsyncDisposable {
   /** One reply a question, in their order. Throws PolicyError ERR_POLICY_EVALUATION when they take beyond all measure. */
   async ask(questions: readonly Question[]): Promise<readonly Reply[]> {
     const replies = next<readonly Reply[]>(this.#worker, PATIENCE_MS)
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
     this.#worker.postMessage(questions)
     return replies
   }

@@ -6,13 +6,24 @@ export interface Answer {
   readonly masks: readonly FieldMask[]
   /** As JSON; null where there is no hold, or where the record doesn't tell its terms. */
   readonly terms: string | null
+  /** As JSON; null where there are none. */
+  readonly limits: string | null
   readonly rules: readonly string[]
   readonly controls: readonly string[]
 }
 
 /** One way in which the second answer is not the first, in a form that many decisions can share. */
 export interface Difference {
-  readonly kind: 'verdict' | 'masked' | 'unmasked' | 'method' | 'terms' | 'rules' | 'controls lost' | 'controls gained'
+  readonly kind:
+    | 'verdict'
+    | 'masked'
+    | 'unmasked'
+    | 'method'
+    | 'terms'
+    | 'limits'
+    | 'rules'
+    | 'controls lost'
+    | 'controls gained'
   /** `forward → reject`, `public.customers.ssn: last4 → null`, a list of controls. */
   readonly what: string
   /** Whether the second lets more through, shows more, or answers to fewer controls. */
@@ -25,6 +36,7 @@ export function answerOf({ verdict, reasons }: Evaluation): Answer {
     kind: verdict.kind,
     masks: verdict.kind === 'mask' || held ? verdict.fields : [],
     terms: held ? JSON.stringify(verdict.terms) : null,
+    limits: verdict.kind === 'reject' ? null : limitsText(verdict.limits),
     rules: distinct(reasons.map(({ rule }) => rule)),
     controls: distinct(reasons.flatMap(({ controls }) => controls)),
   }
@@ -32,7 +44,7 @@ export function answerOf({ verdict, reasons }: Evaluation): Answer {
 
 /** A policy that ends in an error has rejected. */
 export function failedAnswer(): Answer {
-  return { kind: 'reject', masks: [], terms: null, rules: ['policy_error'], controls: [] }
+  return { kind: 'reject', masks: [], terms: null, limits: null, rules: ['policy_error'], controls: [] }
 }
 
 const STRICTNESS: readonly Verdict['kind'][] = ['forward', 'mask', 'hold', 'reject']
@@ -48,14 +60,27 @@ export function differences(before: Answer, after: Answer): Difference[] {
   if (before.terms !== null && after.terms !== null && before.terms !== after.terms) {
     found.push({ kind: 'terms', what: `${before.terms} → ${after.terms}`, looser: false })
   }
+  if (before.kind !== 'reject' && after.kind !== 'reject' && before.limits !== after.limits) {
+    const what = `${before.limits ?? 'none'} → ${after.limits ?? 'none'}`
+    found.push({ kind: 'limits', what, looser: after.limits === null })
+  }
   if (before.rules.join('\n') !== after.rules.join('\n')) {
     found.push({ kind: 'rules', what: `${before.rules.join(', ')} → ${after.rules.join(', ')}`, looser: false })
   }
   const lost = before.controls.filter((control) => !after.controls.includes(control))
   const gained = after.controls.filter((control) => !before.controls.includes(control))
-  if (lost.length > 0) found.push({ kind: 'controls lost', what: lost.join(', '), looser: true })
+  if (lost.length > 0) found.push({ kind: 'controls lost', what: lost.join(', '), looser: before.kind === after.kind })
   if (gained.length > 0) found.push({ kind: 'controls gained', what: gained.join(', '), looser: false })
   return found
+}
+
+/** One text for equal limits, in whatever order they stand. */
+export function limitsText(limits: object | undefined): string | null {
+  if (limits === undefined) return null
+  return Object.entries(limits)
+    .map(([name, most]) => `${name} ${String(most)}`)
+    .toSorted()
+    .join(', ')
 }
 
 function maskDifferences(before: Answer, after: Answer): Difference[] {

@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '../access-request.ts'
 import { isObject } from '../policy/index.ts'
 import { MASK_METHODS } from '../verdict.ts'
 import type { FieldMask, Verdict } from '../verdict.ts'
+import { limitsText } from './comparison.ts'
 import type { Answer } from './comparison.ts'
 
 /** Rejections that the gateway makes of its own accord, whatever policy says. */
@@ -29,6 +30,7 @@ export function recordedAnswer(fields: JsonObject): Answer | null {
     kind: released ? 'hold' : kind,
     masks: list(fields.masks).flatMap(maskOf),
     terms: null,
+    limits: isObject(fields.limits) ? limitsText(fields.limits) : null,
     rules,
     controls: distinct(reasons.flatMap(({ controls }) => texts(list(controls)))),
   }

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { JsonObject } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
-import { openBundle } from '../policy/index.ts'
+import { openBundle, UNHURRIED } from '../policy/index.ts'
 import { answerOf, failedAnswer } from './comparison.ts'
 import type { Answer } from './comparison.ts'
 
@@ -27,7 +27,7 @@ if (parentPort !== null) await answerOn(parentPort)
 
 async function answerOn(port: NonNullable<typeof parentPort>): Promise<void> {
   const { bundle }: WorkerData = workerData
-  const policy = await openBundle(bundle, { kind: 'unsigned' })
+  const policy = await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)
   const reply = ({ plane, input, nowMs, nondeterministic }: Question): Reply => {
     try {
       return { kind: 'answer', answer: answerOf(policy.evaluateAgain(plane, input, nowMs, nondeterministic)) }

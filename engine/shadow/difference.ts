@@ -5,6 +5,7 @@ export function difference(live: Evaluation, candidate: Evaluation): string | nu
   if (live.verdict.kind !== candidate.verdict.kind) return NOW[candidate.verdict.kind]
   if (termsOf(live.verdict) !== termsOf(candidate.verdict)) return 'held on other terms'
   if (masksOf(live.verdict) !== masksOf(candidate.verdict)) return 'masked otherwise'
+  if (limitsOf(live.verdict) !== limitsOf(candidate.verdict)) return 'limited otherwise'
   const [before, after] = [controlsOf(live), controlsOf(candidate)]
   if (before.some((control) => !after.includes(control))) return 'controls lost'
   return before.length === after.length ? null : 'controls gained'
@@ -24,6 +25,12 @@ function masksOf(verdict: Verdict): string {
 
 function termsOf(verdict: Verdict): string {
   return verdict.kind === 'hold' ? JSON.stringify(verdict.terms) : ''
+}
+
+function limitsOf(verdict: Verdict): string {
+  return verdict.kind === 'reject'
+    ? ''
+    : JSON.stringify(Object.entries(verdict.limits ?? {}).toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }
 
 function controlsOf({ reasons }: Evaluation): readonly string[] {

@@ -131,9 +131,8 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
         port,
         user: text('the role that the gateway uses at the server'),
         password: {
-          ...mapping('the password of that role as { file: PATH }, { env: NAME } or { rds_iam: … }', {}, []),
-          additionalProperties: true,
-          if: { required: ['rds_iam'] },
+          description: 'the password of that role as { file: PATH } or { env: NAME }, or { rds_iam: … }',
+          if: { type: 'object', required: ['rds_iam'] },
           // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
           then: mapping(
             'a mapping with rds_iam',

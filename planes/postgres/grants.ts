@@ -129,12 +129,12 @@ async function isAllowed(sql: string, source: CatalogSource, options: GrantOptio
 
 /** As the enforcer would make it, for a session that isn't there. */
 function requestOf(statement: NormalizedStatement, principal: Principal, options: GrantOptions): AccessRequest {
-  const { labels, database, role, now } = options
+  const { labels, database, role } = options
   const { resources } = accessParts(statement, labels, [])
   const { kind, text, functions } = statement
   const setting = statement.setting === null ? null : { ...statement.setting }
   const block = { kind, statement: text, database, user: role, functions, parameters: [], setting }
-  const time = new Date(now()).toISOString()
+  const time = new Date(options.now()).toISOString()
   const context = {
     plane: 'postgres',
     session: 'grants',

@@ -28,8 +28,19 @@ function traced(line: string): Traced[] {
   return [{ record, mark: MARK.exec(line)?.[0] ?? null }]
 }
 
-/** All bytes of a directory of evidence, to be searched. */
+/** All bytes of a directory of evidence, to be searched. A partial tile that a fuller one replaces goes: then all anew. */
 export function evidenceBytes(directory: string): Buffer {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return allBytes(directory)
+    } catch (error) {
+      const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+      if (!gone || attempts === 20) throw error
+    }
+  }
+}
+
+function allBytes(directory: string): Buffer {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   return Buffer.concat(files.map(({ parentPath, name }) => readFileSync(join(parentPath, name))))
 }

@@ -27,6 +27,10 @@ export interface PostgresOptions {
   readonly tls?: boolean
   /** Server settings beyond ours, as `name=value`. */
   readonly settings?: readonly string[]
+  /** Where `bin/initdb` and `bin/postgres` are: another release than npm's. Its locale is then C, its encoding UTF-8. */
+  readonly release?: string
+  /** The superuser's; a random one by default. */
+  readonly password?: string
 }
 
 export interface PostgresServer {
@@ -98,9 +102,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 async function start(options: PostgresOptions): Promise<PostgresServer> {
   const directory = await ownedDirectory()
   try {
-    const native = await readableNative(directory)
-    const password = randomBytes(18).toString('base64url')
-    const dataDirectory = await initialize(native, directory, password)
+    const native = options.release ?? (await readableNative(directory))
+    const password = options.password ?? randomBytes(18).toString('base64url')
+    const locale = options.release === undefined ? BUILTIN_LOCALE : []
+    const dataDirectory = await initialize(native, directory, password, locale)
     const tls = options.tls === true ? await certificate(directory) : null
     const settings = [...SETTINGS, ...(tls?.settings ?? []), ...(options.settings ?? [])]
     const running = await run(native, directory, dataDirectory, settings)
@@ -141,11 +146,19 @@ async function readableNative(directory: string): Promise<string> {
   return copy
 }
 
-async function initialize(native: string, directory: string, password: string): Promise<string> {
+/** Since release 17. */
+const BUILTIN_LOCALE = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+
+async function initialize(
+  native: string,
+  directory: string,
+  password: string,
+  provider: readonly string[],
+): Promise<string> {
   const dataDirectory = join(directory, 'data')
   const passwordFile = join(directory, 'password')
   await writeOwned(passwordFile, `${password}\n`)
-  const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--encoding=UTF8']
+  const locale = ['--locale=C', '--encoding=UTF8', ...provider]
   const auth = ['--auth=scram-sha-256', '--username=postgres', `--pwfile=${passwordFile}`]
   const child = spawn(join(native, 'bin', 'initdb'), ['-D', dataDirectory, '--no-sync', ...locale, ...auth], {
     ...identity,

@@ -29,6 +29,10 @@ export interface StackOptions {
   readonly bank?: boolean
   /** Settings of the server beyond ours, as `name=value`. */
   readonly settings?: readonly string[]
+  /** Another release of the server, as in PostgresOptions; npm's by default. */
+  readonly release?: string
+  /** Of the server's superuser; a random one by default. */
+  readonly password?: string
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
   /** Merged over the plane's own section of the configuration. */
   readonly plane?: Readonly<Record<string, unknown>>
@@ -115,12 +119,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
 /** Side by side; when one fails, the other is still ended. */
 export async function startBoth(
-  options: Pick<StackOptions, 'bank' | 'settings'>,
+  options: Pick<StackOptions, 'bank' | 'settings' | 'release' | 'password'>,
   opened: AsyncDisposableStack,
 ): Promise<readonly [PostgresServer, IdentityProvider]> {
+  const { bank = true, settings = [], release, password } = options
   const postgres = startPostgres({
-    bank: options.bank ?? true,
-    settings: options.settings ?? [],
+    bank,
+    settings,
+    ...(release === undefined ? {} : { release }),
+    ...(password === undefined ? {} : { password }),
   }).then((server) => {
     opened.defer(() => server.stop())
     return server

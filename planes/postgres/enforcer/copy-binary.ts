@@ -1,6 +1,6 @@
 import { ProtocolError } from '../../../engine/index.ts'
 import type { Writer } from '../codec/writer.ts'
-import type { CopyMasks, CopyRows } from './copy-masker.ts'
+import type { CopyMasks, CopyRows } from './copy-rows.ts'
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
 /** Signature, flags, length of what may follow. */

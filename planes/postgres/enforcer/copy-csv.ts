@@ -1,7 +1,7 @@
 import { ProtocolError } from '../../../engine/index.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { CopyForm } from '../normalizer/index.ts'
-import type { CopyMasks, CopyRows } from './copy-masker.ts'
+import type { CopyMasks, CopyRows } from './copy-rows.ts'
 
 const NEWLINE = 0x0a
 const RETURN = 0x0d

@@ -3,30 +3,11 @@ import type { Writer } from '../codec/writer.ts'
 import type { CopyForm } from '../normalizer/index.ts'
 import { BinaryRows } from './copy-binary.ts'
 import { CsvRows } from './copy-csv.ts'
+import type { CopyMasks, CopyRows } from './copy-rows.ts'
 import { TextRows } from './copy-text.ts'
 import type { MaskingKey } from './masking-key.ts'
 import type { ColumnMask } from './row-masker.ts'
-import type { ValueMask } from './value-form.ts'
 import { valueMask } from './value-mask.ts'
-
-/** The rows of one format. Throws ProtocolError for what isn't of it. */
-export interface CopyRows {
-  /** Where the row that begins at `start` ends, behind its last byte; -1: not within these bytes. `seen`: how far it was looked at in vain. */
-  rowEnd(buffer: Buffer, start: number, seen: number, end: number): number
-  /** Writes one row, masked. */
-  mask(buffer: Buffer, start: number, end: number, out: Writer): void
-  /** Nothing has to follow any more. */
-  readonly complete: boolean
-}
-
-/** What a format needs to mask a row's fields. */
-export interface CopyMasks {
-  readonly columns: number
-  /** By column; undefined where it goes out as it is. */
-  readonly at: readonly (ValueMask | undefined)[]
-  /** One value of this column was hidden. */
-  count(column: number): void
-}
 
 const FIRST_ALLOCATION = 64 * 1024
 const NOTHING: Buffer = Buffer.alloc(0)
@@ -48,7 +29,7 @@ export class CopyMasker {
     form: CopyForm,
     how: { readonly key: MaskingKey | null; readonly maxRowBytes: number },
   ) {
-    const at: (ValueMask | undefined)[] = Array.from({ length: columns })
+    const at: CopyMasks['at'][number][] = Array.from({ length: columns })
     const positions = new Map<number, number>()
     for (const [position, { index, method, typeOid, format }] of masks.entries()) {
       if (index < 0 || index >= columns || positions.has(index)) throw misplaced(index)

@@ -1,19 +1,7 @@
 import type { CopyStmt } from 'libpg-query'
 import { all, bodyOf } from './ast.ts'
+import type { CopyForm } from './normalized.ts'
 import { constantText } from './settings.ts'
-
-/** How a COPY to the client writes its rows. Single characters are ASCII, as bytes. */
-export type CopyForm =
-  | { readonly kind: 'binary' }
-  | { readonly kind: 'text'; readonly delimiter: number; readonly nullText: string; readonly header: boolean }
-  | {
-      readonly kind: 'csv'
-      readonly delimiter: number
-      readonly nullText: string
-      readonly header: boolean
-      readonly quote: number
-      readonly escape: number
-    }
 
 const YES: ReadonlySet<string> = new Set(['', 'true', 'on', '1'])
 const NO: ReadonlySet<string> = new Set(['false', 'off', '0'])

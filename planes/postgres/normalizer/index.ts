@@ -3,8 +3,14 @@ export { accessParts } from './access-parts.ts'
 export { integersDecideNothing, withoutIntegers } from './alike.ts'
 export { Catalog } from './catalog.ts'
 export { CATALOG_TEXTS, type CatalogSource } from './catalog-rows.ts'
-export type { CopyForm } from './copy-form.ts'
-export type { CopyOut, NormalizedResource, NormalizedStatement, OutputColumn, SessionEffect } from './normalized.ts'
+export type {
+  CopyForm,
+  CopyOut,
+  NormalizedResource,
+  NormalizedStatement,
+  OutputColumn,
+  SessionEffect,
+} from './normalized.ts'
 export { SqlParser, type SqlParserOptions } from './parser.ts'
 export { referencesOf } from './references.ts'
 export type { SessionNames } from './named-statement.ts'

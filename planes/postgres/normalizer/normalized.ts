@@ -1,6 +1,5 @@
 import type { Action, ActionClass, NormalizeError, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource } from './catalog.ts'
-import type { CopyForm } from './copy-form.ts'
 import type { WrittenValue } from './findings.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -31,6 +30,19 @@ export interface OutputColumn {
   /** As RowDescription will tell it; null where not inferred. A plain column always has one. */
   readonly typeOid: number | null
 }
+
+/** How a COPY to the client writes its rows. Single characters are ASCII, as bytes. */
+export type CopyForm =
+  | { readonly kind: 'binary' }
+  | { readonly kind: 'text'; readonly delimiter: number; readonly nullText: string; readonly header: boolean }
+  | {
+      readonly kind: 'csv'
+      readonly delimiter: number
+      readonly nullText: string
+      readonly header: boolean
+      readonly quote: number
+      readonly escape: number
+    }
 
 /** What a COPY hands out. `form`: null where its options say more than is understood. */
 export interface CopyOut {

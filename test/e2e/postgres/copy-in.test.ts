@@ -84,8 +84,10 @@ describe.skipIf(psql === null)('psql \\copy', () => {
     const rest = options.startsWith('(') ? '' : options
     const [gateway, server] = await both(psql ?? '', (place) => [
       '-X',
-      ...['-v', 'VERBOSITY=sqlstate'],
-      ...['-c', `\\copy ${place} ${columns} FROM '${path}' ${rest}`],
+      '-v',
+      'VERBOSITY=sqlstate',
+      '-c',
+      `\\copy ${place} ${columns} FROM '${path}' ${rest}`,
     ])
     expect(gateway).toEqual(server)
     await sameRows()
@@ -187,7 +189,10 @@ describe('message by message, all sent before anything has come back', () => {
       'two of them in one text, with others around them',
       (place) => [
         query(`SELECT 1; ${TABLE(place)}; SELECT 2; ${TABLE(place)}; SELECT 3`),
-        ...[data('1\ta\t1\n'), done, data('2\tb\t2\n'), done],
+        data('1\ta\t1\n'),
+        done,
+        data('2\tb\t2\n'),
+        done,
       ],
       1,
     ],

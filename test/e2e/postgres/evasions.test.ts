@@ -125,10 +125,9 @@ describe('statements that try to get past', () => {
     expect(messages.map((message) => message.kind)).not.toContain('authenticationCleartextPassword')
   })
 
-  test.each(evasions.filter(({ id }) => id.startsWith('control')))(
+  test.each(evasions.filter(({ id, expect: { ok } }) => id.startsWith('control') && ok.includes('allow')))(
     '$id is answered byte for byte as by the server',
-    async ({ sql, expect: { ok } }) => {
-      if (!ok.includes('allow')) return
+    async ({ sql }) => {
       const [through, direct] = await Promise.all([open(), openDirect(stack)])
       const [ours, theirs] = await Promise.all([through.query(sql), direct.query(sql)])
       expect(ours).toEqual(theirs)
@@ -143,15 +142,18 @@ describe('afterwards', () => {
     expect(await bank()).toEqual(bankBefore)
   })
 
-  test('no canary is in the evidence, nor in the gateway’s log', () => {
+  test('no canary, in whatever form a case names, is in the evidence, nor in the gateway’s log', async () => {
+    await stack.gateway.stop() // else tiles come and go under our reading
+    const forms = evasions.flatMap(({ expect: { leakForms = [] } }) => leakForms).filter(({ length }) => length > 3) // '900' stands in any clock
     const files = readdirSync(stack.line.dataDir, { recursive: true, withFileTypes: true }).filter((entry) =>
       entry.isFile(),
     )
     const found = files
       .map((file) => join(file.parentPath, file.name))
       .filter((path) => !path.includes('/postgres/'))
-      .flatMap((path) => canariesIn(readFileSync(path)).map((canary) => `${path}: ${canary}`))
+      .flatMap((path) => canariesIn(readFileSync(path), forms).map((canary) => `${path}: ${canary}`))
     expect(found).toEqual([])
-    expect(canariesIn(Buffer.from(stack.gateway.log))).toEqual([])
+    expect(canariesIn(Buffer.from(stack.gateway.log), forms)).toEqual([])
+    expect(stack.gateway.log).toContain('gateway.listening') // its first line: none has been let go
   })
 })

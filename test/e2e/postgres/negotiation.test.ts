@@ -119,27 +119,27 @@ with psycopg.connect(autocommit=True, connect_timeout=10) as connection:
   })
 })
 
-describe('OAUTHBEARER', () => {
-  const agent = (): { readonly user: string; readonly token: string } => stack.line.principals.agent
-  const initial = (text: string): FrontendMessage => ({
-    kind: 'password',
-    body: saslInitialBody('OAUTHBEARER', Buffer.from(text)),
+const agent = (): { readonly user: string; readonly token: string } => stack.line.principals.agent
+const initial = (text: string): FrontendMessage => ({
+  kind: 'password',
+  body: saslInitialBody('OAUTHBEARER', Buffer.from(text)),
+})
+/** Greets as this user, with these options. */
+async function greeting(parameters: Readonly<Record<string, string>>): Promise<WireClient> {
+  const client = await WireClient.connect(stack.line.gateway)
+  client.startup({
+    kind: 'startup',
+    minor: 0,
+    parameters: new Map(Object.entries({ user: 'oauth-agent', database: 'bank', ...parameters })),
   })
+  return client
+}
+
+describe('OAUTHBEARER', () => {
   const WHERE = {
     status: 'invalid_token',
     'openid-configuration': `${ISSUER}/.well-known/openid-configuration`,
     scope: 'openid bank',
-  }
-
-  /** Greets as this user, with these options. */
-  async function greeting(parameters: Readonly<Record<string, string>>): Promise<WireClient> {
-    const client = await WireClient.connect(stack.line.gateway)
-    client.startup({
-      kind: 'startup',
-      minor: 0,
-      parameters: new Map(Object.entries({ user: 'oauth-agent', database: 'bank', ...parameters })),
-    })
-    return client
   }
 
   test.each([

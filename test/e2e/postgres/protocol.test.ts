@@ -26,6 +26,7 @@ const execute = (portal = '', maxRows = 0): FrontendMessage => ({ kind: 'execute
 const describePortal: FrontendMessage = { kind: 'describe', target: 'portal', name: '' }
 const describeStatement = (name = ''): FrontendMessage => ({ kind: 'describe', target: 'statement', name })
 const close = (name: string): FrontendMessage => ({ kind: 'close', target: 'statement', name })
+const query = (sql: string): FrontendMessage => ({ kind: 'query', sql })
 const sync: FrontendMessage = { kind: 'sync' }
 const flush: FrontendMessage = { kind: 'flush' }
 
@@ -260,7 +261,6 @@ describe('extended query', () => {
 })
 
 describe('a Query, or a FunctionCall, where Sync would stand', () => {
-  const query = (sql: string): FrontendMessage => ({ kind: 'query', sql })
   const call: FrontendMessage = { kind: 'functionCall', functionOid: 1598, rest: Buffer.from([0, 0, 0, 0, 0, 0]) }
   const run = (sql: string): FrontendMessage[] => [parse(sql), bind(), execute()]
 
@@ -331,15 +331,9 @@ describe('what is refused', () => {
     client.end()
   })
 
-  test('COPY, DO, LISTEN, SQL PREPARE: the session goes on', async () => {
+  test('COPY from the client, DO, LISTEN, SQL PREPARE: the session goes on', async () => {
     const client = await open()
-    for (const sql of [
-      'COPY customers TO STDOUT',
-      'COPY customers FROM STDIN',
-      'DO $$BEGIN END$$',
-      'LISTEN x',
-      'PREPARE p AS SELECT 1',
-    ]) {
+    for (const sql of ['COPY customers FROM STDIN', 'DO $$BEGIN END$$', 'LISTEN x', 'PREPARE p AS SELECT 1']) {
       const [error, ready] = await client.query(sql)
       expect([sql, brief(ready ?? { kind: 'noData' })]).toEqual([sql, 'Z I'])
       expect(error && brief(error)).toMatch(/^E (42501|0A000)$/)

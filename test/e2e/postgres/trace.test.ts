@@ -23,20 +23,21 @@ afterAll(async () => {
   directory[Symbol.dispose]()
 })
 
+const seen = new Set<string>()
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\t/
+const whole = (): string[] => {
+  const [name = ''] = readdirSync(traces).filter((each) => !seen.has(each))
+  return readFileSync(join(traces, name), 'utf8').split('\n').slice(0, -1)
+}
+
 /** The lines of the newest session's trace, once it has ended. */
 async function traced(): Promise<string[]> {
-  const whole = (): string[] => {
-    const [name = ''] = readdirSync(traces).filter((each) => !seen.has(each))
-    return readFileSync(join(traces, name), 'utf8').split('\n').slice(0, -1)
-  }
   await expect.poll(() => whole().at(-1), { timeout: 20_000 }).toMatch(/F\t4\tTerminate$/)
   const lines = whole()
   for (const name of readdirSync(traces)) seen.add(name)
   for (const line of lines) expect(line).toMatch(TIME)
   return lines.map((line) => line.replace(TIME, ''))
 }
-const seen = new Set<string>()
 
 test.skipIf(python === null)(
   'a trace is what PQtrace writes at the client, but for the values that the client sent',

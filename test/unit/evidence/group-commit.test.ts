@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { EvidenceError } from '../../../engine/errors.ts'
 import { GroupCommit } from '../../../engine/evidence/group-commit.ts'
-import type { Batch } from '../../../engine/evidence/store.ts'
+import type { Batch, LineWriter } from '../../../engine/evidence/store.ts'
 
 /** A store that answers when it is told to. */
 function slowStore() {
@@ -19,6 +19,16 @@ function slowStore() {
   const open = (patienceMs?: number): GroupCommit =>
     new GroupCommit({ write, close: () => Promise.resolve() }, (error) => failures.push(error), patienceMs)
   return { batches, answers, failures, open }
+}
+
+/** A store whose answer comes while this process, busy for longer than any patience here, can't hear it. */
+const STANDSTILL: LineWriter = {
+  write: async () => {
+    const answer = stat('/')
+    queueMicrotask(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300))
+    await answer
+  },
+  close: () => Promise.resolve(),
 }
 
 const turn = (): Promise<void> => sleep(0)
@@ -103,13 +113,7 @@ describe('a store that does not answer', () => {
 
   test('is not given up for time in which this process itself stood still', async () => {
     const failures: EvidenceError[] = []
-    const write = async (): Promise<void> => {
-      const answer = stat('/')
-      queueMicrotask(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300))
-      await answer // it comes while nothing here can hear it
-    }
-    const writer = { write, close: () => Promise.resolve() }
-    const commit = new GroupCommit(writer, (error) => failures.push(error), 200)
+    const commit = new GroupCommit(STANDSTILL, (error) => failures.push(error), 200)
     await commit.add('record', 'first\n').durable
     expect(failures).toEqual([])
     await commit.stop()

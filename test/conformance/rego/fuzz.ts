@@ -1,0 +1,18 @@
+/** `npm run fuzz:policy`: the compiled module against OPA's interpreter, over random requests. Exit 1 for one difference. */
+import { parseArgs } from 'node:util'
+import { chooseSeed } from '../../support/seeded-random.ts'
+import { differential } from './differential.ts'
+
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '100000' } } })
+const seed = chooseSeed()
+const start = performance.now()
+const { requests, verdicts, differences } = await differential(Number(values.requests), seed)
+for (const { input, module, interpreter } of differences.slice(0, 10)) {
+  console.log(
+    `DIFFERENT\n  request     ${input}\n  module      ${JSON.stringify(module)}\n  interpreter ${JSON.stringify(interpreter)}`,
+  )
+}
+console.log(
+  `${requests} requests (seed ${seed}) in ${((performance.now() - start) / 1000).toFixed(0)} s: ${differences.length} different; ${JSON.stringify(verdicts)}`,
+)
+process.exitCode = differences.length === 0 && requests === Number(values.requests) ? 0 : 1
