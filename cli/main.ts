@@ -43,6 +43,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./postgres.ts')).postgresCommand,
   },
   {
+    name: 'aws-credentials',
+    summary: "credentials for the gateway's queues, as AWS SDKs ask a process for them",
+    load: async () => (await import('./aws-credentials.ts')).awsCredentialsCommand,
+  },
+  {
     name: 'evidence',
     summary: 'verify, export, follow and keep evidence',
     load: async () => (await import('./evidence.ts')).evidenceCommand,

@@ -23,8 +23,6 @@ export interface SqsUpstreamConfig {
   readonly endpoint: string
   /** null: as the AWS SDKs find them (environment, files, container, instance). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
-  /** A role of the upstream's that is taken for each agent, with its name as a session tag; null for none. */
-  readonly role: { readonly arn: string; readonly sts: string } | null
   /** PEM of the authority that signed the upstream's certificate; null for those the system knows. */
   readonly ca: string | null
 }
@@ -58,7 +56,6 @@ interface SqsText {
   readonly upstream: {
     readonly endpoint: string
     readonly credentials?: { readonly access_key_id: string; readonly secret_access_key: Secret }
-    readonly role?: { readonly arn: string; readonly sts: string }
     readonly ca?: Secret
   }
   readonly queues: readonly string[] | 'any'
@@ -117,21 +114,13 @@ const SQS_SCHEMA: ConfigSchema = mapping(
     region: like('^[a-z0-9-]{4,32}$', 'the region of the queues, such as eu-central-1'),
     partition: { ...like('^aws[a-z-]{0,16}$', 'aws, aws-cn or aws-us-gov'), default: 'aws' },
     upstream: mapping(
-      'a mapping of endpoint, and of credentials or a role',
+      'a mapping of endpoint and credentials',
       {
         endpoint: like(ORIGIN, 'scheme, host and port of SQS, without a path'),
         credentials: mapping(
           'a mapping of access_key_id and secret_access_key',
           { access_key_id: words('an access key id'), secret_access_key: outside('its secret') },
           ['access_key_id', 'secret_access_key'],
-        ),
-        role: mapping(
-          'a mapping of arn and sts',
-          {
-            arn: like('^arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/.+$', 'the ARN of a role that the gateway may take'),
-            sts: like(ORIGIN, 'scheme, host and port of STS'),
-          },
-          ['arn', 'sts'],
         ),
         ca: outside('the PEM certificate of the authority that signed the upstream’s'),
       },
@@ -247,7 +236,6 @@ export function configure(raw: unknown): SqsConfig {
               accessKeyId: upstream.credentials.access_key_id,
               secretAccessKey: upstream.credentials.secret_access_key.reveal(),
             },
-      role: upstream.role ?? null,
       ca: upstream.ca?.reveal() ?? null,
     },
     queues: section.queues,

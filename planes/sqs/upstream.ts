@@ -164,7 +164,7 @@ function errorMembers(body: Buffer): JsonObject {
 }
 
 /** node:crypto's SHA-256 as the signer wants it; its own, in JavaScript, takes longer than all else of a request. */
-class NodeSha256 {
+export class NodeSha256 {
   readonly #secret: string | Uint8Array | undefined
   #hash: Hash | Hmac
 

@@ -1,10 +1,12 @@
 /** `npm run bench -- <what> [options]`: figures as ratios to a peer or a limit that is measured in the same run. */
 import { benchEvidence } from './evidence.ts'
 import { benchPostgres } from './postgres.ts'
+import { benchSqs } from './sqs.ts'
 
 const BENCHES: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = {
   postgres: benchPostgres,
   evidence: benchEvidence,
+  sqs: benchSqs,
 }
 
 const [name = '', ...rest] = process.argv.slice(2)

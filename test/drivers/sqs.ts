@@ -88,7 +88,9 @@ async function main(names: readonly string[]): Promise<number> {
   return surprises === 0 && clients.length > 0 ? 0 : 1
 }
 
-const text = (StringValue: string): object => ({ DataType: 'String', StringValue })
+function text(StringValue: string): object {
+  return { DataType: 'String', StringValue }
+}
 
 async function putPayment({ service }: SqsStack): Promise<void> {
   const MessageBody = JSON.stringify({

@@ -34,6 +34,7 @@ export interface SqsStackLine {
   readonly principals: Readonly<Record<'agent' | 'owner' | 'approver' | 'approver2' | 'auditor', PrincipalLine>>
   readonly env: Readonly<Record<string, string>>
   readonly api: string
+  readonly console: string
   readonly dataDir: string
   readonly config: string
 }
@@ -170,6 +171,7 @@ async function describe(
       AWS_EC2_METADATA_DISABLED: 'true',
     },
     api,
+    console: api,
     dataDir: join(directory, 'var'),
     config,
   }

@@ -97,8 +97,19 @@ function signatureOf(secret: string, claim: ClaimedSignature, canonical: string)
   return hmac(signingKey(secret, day, region, service), toSign)
 }
 
+const SIGNING_KEYS = new Map<string, Buffer>()
+const MOST_KEYS = 1000
+
+/** One a secret, day and scope, whether the secret is somebody's or nobody's: kept, oldest out first. */
 function signingKey(secret: string, day: string, region: string, service: string): Buffer {
-  return hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), 'aws4_request')
+  const of = `${day}/${region}/${service}/${secret}`
+  const known = SIGNING_KEYS.get(of)
+  if (known !== undefined) return known
+  const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), 'aws4_request')
+  const oldest = SIGNING_KEYS.keys().next()
+  if (SIGNING_KEYS.size >= MOST_KEYS && oldest.done !== true) SIGNING_KEYS.delete(oldest.value)
+  SIGNING_KEYS.set(of, key)
+  return key
 }
 
 function hmac(key: string | Buffer, value: string): Buffer {

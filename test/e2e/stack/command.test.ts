@@ -70,7 +70,17 @@ async function leftovers(line: StackLine): Promise<string[]> {
 describe('npm run stack', () => {
   test('prints one line with all that a client needs; ends with its input and leaves nothing', async () => {
     const { child, line, lines } = await start()
-    expect(Object.keys(line)).toEqual(['plane', 'gateway', 'upstream', 'principals', 'env', 'api', 'dataDir', 'config'])
+    expect(Object.keys(line)).toEqual([
+      'plane',
+      'gateway',
+      'upstream',
+      'principals',
+      'env',
+      'api',
+      'console',
+      'dataDir',
+      'config',
+    ])
     expect(Object.keys(line.principals)).toEqual(['agent', 'owner', 'approver', 'approver2', 'auditor'])
     expect(line).toMatchObject({
       plane: 'postgres',
