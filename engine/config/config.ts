@@ -147,11 +147,13 @@ function apiTls(tls: Record<'cert' | 'key', OutsideText>, outside: OutsideTexts)
 /** Approvers' tokens go over it: in the clear only where the line never leaves this host. */
 function checkApi({ api: { host, tls, signIn: console } }: GatewayConfig, document: ConfigDocument): void {
   const isLocal = host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
-  if (!isLocal && console?.publicUrl === null) {
+  if (isLocal) return
+  if (tls === null) {
+    throw shapeAt(document, ['api', 'host'], 'an address of loopback, or api.tls with it', `${host} without TLS`)
+  }
+  if (console?.publicUrl === null) {
     throw shapeAt(document, ['api', 'sign_in', 'public_url'], 'what browsers call the gateway', 'nothing')
   }
-  if (tls !== null || isLocal) return
-  throw shapeAt(document, ['api', 'host'], 'an address of loopback, or api.tls with it', `${host} without TLS`)
 }
 
 function configuredIssuer(text: IssuerText, index: number, document: ConfigDocument): IssuerConfig {

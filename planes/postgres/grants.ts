@@ -3,6 +3,7 @@ import { NO_NAMES } from './naming.ts'
 import { NormalizeError } from '../../engine/index.ts'
 import { CatalogSource } from './catalog-source.ts'
 import type { PostgresConfig } from './config.ts'
+import { requestBlock } from './enforcer/request-block.ts'
 import { accessParts, SqlParser, type NormalizedStatement } from './normalizer/index.ts'
 import { QueryConnection, type TextRow } from './upstream.ts'
 
@@ -131,9 +132,7 @@ async function isAllowed(sql: string, source: CatalogSource, options: GrantOptio
 function requestOf(statement: NormalizedStatement, principal: Principal, options: GrantOptions): AccessRequest {
   const { labels, database, role } = options
   const { resources } = accessParts(statement, labels, [])
-  const { kind, text, functions } = statement
-  const setting = statement.setting === null ? null : { ...statement.setting }
-  const block = { kind, statement: text, database, user: role, functions, parameters: [], setting }
+  const block = requestBlock(statement, { kind: statement.kind, database, user: role, parameters: [] })
   const time = new Date(options.now()).toISOString()
   const context = {
     plane: 'postgres',

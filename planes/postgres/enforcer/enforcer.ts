@@ -23,6 +23,7 @@ import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { CopyMasker } from './copy-masker.ts'
 import type { MaskingKey } from './masking-key.ts'
+import { requestBlock } from './request-block.ts'
 import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
 import { type Copying, RunningStatement } from './running-statement.ts'
 
@@ -210,7 +211,9 @@ export class Enforcer {
     } as const
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
     const { resources } = accessParts(statement, labels, invocation.parameters)
-    const block = this.#block(invocation, known)
+    const { database, user } = this.#client
+    const kind = prepareOnly ? 'prepare' : statement.kind
+    const block = requestBlock(statement, { kind, database, user, parameters: known })
     return {
       principal,
       action: prepareOnly ? preparing : statement.action,
@@ -237,19 +240,6 @@ export class Enforcer {
     if (ms !== this.#ms) this.#timestamp = new Date(ms).toISOString()
     this.#ms = ms
     return this.#timestamp
-  }
-
-  #block({ statement, prepareOnly }: Invocation, parameters: readonly (string | null)[]): JsonObject {
-    return {
-      kind: prepareOnly ? 'prepare' : statement.kind,
-      statement: statement.text,
-      database: this.#client.database,
-      user: this.#client.user,
-      functions: statement.functions,
-      opaque: statement.opaque.map(({ what }) => what).toSorted(),
-      parameters,
-      setting: statement.setting === null ? null : { ...statement.setting },
-    }
   }
 }
 

@@ -331,13 +331,30 @@ describe('what is refused', () => {
     client.end()
   })
 
-  test('COPY from the client, DO, LISTEN, SQL PREPARE: the session goes on', async () => {
+  test('COPY from the client, DO, LISTEN, and what PREPARE would hide: the session goes on', async () => {
     const client = await open()
-    for (const sql of ['COPY customers FROM STDIN', 'DO $$BEGIN END$$', 'LISTEN x', 'PREPARE p AS SELECT 1']) {
-      const [error, ready] = await client.query(sql)
-      expect([sql, brief(ready ?? { kind: 'noData' })]).toEqual([sql, 'Z I'])
-      expect(error && brief(error)).toMatch(/^E (42501|0A000)$/)
+    for (const sql of [
+      'COPY customers FROM STDIN',
+      'DO $$BEGIN END$$',
+      'LISTEN x',
+      'PREPARE p AS SELECT ssn FROM private.customers',
+      'PREPARE p AS SELECT bank.close_account(1)',
+    ]) {
+      const [error, ready, ...more] = (await client.query(sql)).map(brief)
+      expect([sql, error, ready, more]).toEqual([sql, expect.stringMatching(/^E (42501|0A000)$/), 'Z I', []])
     }
+    expect((await client.query('EXECUTE p')).map(brief)).toEqual(['E 26000', 'Z I']) // none of them came to be
+    client.end()
+  })
+
+  test('SQL PREPARE of what may not run: each EXECUTE is decided as what it stands for', async () => {
+    const client = await open()
+    expect((await client.query('PREPARE p AS DELETE FROM transfers')).map(brief)).toEqual(['C PREPARE', 'Z I'])
+    expect((await client.query('EXECUTE p')).map(brief)).toEqual(['E 42501', 'Z I'])
+    expect((await client.query('EXPLAIN ANALYZE EXECUTE p')).map(brief)).toEqual([
+      expect.stringMatching(/^E (42501|0A000)$/),
+      'Z I',
+    ])
     client.end()
   })
 

@@ -1,0 +1,26 @@
+import type { JsonObject } from '../../../engine/index.ts'
+import type { NormalizedStatement } from '../normalizer/index.ts'
+
+/** What a statement's own text doesn't tell. */
+export interface Asked {
+  /** The statement's own kind, or `prepare` where it isn't run. */
+  readonly kind: string
+  readonly database: string
+  readonly user: string
+  /** Bind values as text, `$1` first. */
+  readonly parameters: readonly (string | null)[]
+}
+
+/** `input.postgres`, whoever asks policy: a rule that reads a field finds it in every request. */
+export function requestBlock(statement: NormalizedStatement, { kind, database, user, parameters }: Asked): JsonObject {
+  return {
+    kind,
+    statement: statement.text,
+    database,
+    user,
+    functions: statement.functions,
+    opaque: statement.opaque.map(({ what }) => what).toSorted(),
+    parameters,
+    setting: statement.setting === null ? null : { ...statement.setting },
+  }
+}
