@@ -11,7 +11,7 @@ import {
 } from '../engine/controls/index.ts'
 import { readRecords } from '../engine/evidence/index.ts'
 import type { JsonObject } from '../engine/index.ts'
-import { openBundle } from '../engine/policy/index.ts'
+import { openBundle, UNHURRIED } from '../engine/policy/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT } from './exit.ts'
@@ -60,7 +60,7 @@ export async function coverageCommand(argv: readonly string[], io: CommandIo): P
 }
 
 async function metadataOf(bundle: string | undefined): Promise<JsonObject> {
-  return bundle === undefined ? {} : (await openBundle(bundle, { kind: 'unsigned' })).metadata
+  return bundle === undefined ? {} : (await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)).metadata
 }
 
 async function gathered(metadata: JsonObject, directories: readonly string[]): Promise<TestsByRule> {

@@ -1,13 +1,13 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
-import type { AccessRequest, JsonObject, Principal, Resource, SealedRequest } from './access-request.ts'
-import { constant, isConstant, sealRequest, seenBlock } from './access-request.ts'
+import type { AccessRequest, Principal, SealedRequest } from './access-request.ts'
+import { constant, sealRequest } from './access-request.ts'
 import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
-import { recordedInput } from './recorded-input.ts'
+import { approverView, controlsOf, intentOf, limitsOf, withLimits, type ApprovalRef, type Judgement } from './intent.ts'
 import type { Observer } from './shadow/index.ts'
-import type { Decision, Limits, Outcome, PolicyReference, Reason, Verdict } from './verdict.ts'
+import type { Decision, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms {
@@ -26,17 +26,6 @@ export interface SessionRooms {
 }
 
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
-
-type ApprovalRef = NonNullable<Decision['approval']>
-
-/** One judged request on its way to a decision: what the record needs beside the verdict. */
-interface Judgement {
-  readonly sealed: SealedRequest
-  readonly policy: PolicyReference
-  readonly answer: PolicyAnswer
-  /** From the request's coming to its judgement. */
-  readonly decidedUs: number
-}
 
 /**
  * One client connection as evidence sees it: decide, hold, settle, in the order of durability. An intent is on disk
@@ -312,30 +301,7 @@ export class GatewaySession implements Session {
     approval: ApprovalRef | null,
     unhurried = false,
   ): Appended {
-    const { request, digest } = judgement.sealed
-    const { reasons, nondeterministic } = judgement.answer
-    const draft = {
-      event: `decision.${verdict.kind}`,
-      principal: this.#principal,
-      decision,
-      action: request.action,
-      resources: withoutValues(request.recorded.resources),
-      verdict: verdict.kind,
-      reasons,
-      controls: controlsOf(reasons),
-      policy: judgement.policy,
-      request: { digest },
-      payload: {
-        block: recordedBlock(request),
-        values: writtenValues(request.recorded.resources),
-        ...recordedInput(request),
-      },
-      ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
-      ...withLimits(limitsOf(verdict)),
-      ...(approval === null ? {} : { approval: { ...approval } }),
-      ...(nondeterministic === null ? {} : { nondeterministic }),
-      detail: { decided_us: judgement.decidedUs },
-    } as const
+    const draft = intentOf(this.#principal, decision, judgement, verdict, approval)
     return this.#append(draft, { unhurried })
   }
 
@@ -376,51 +342,6 @@ function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
 
-function recordedBlock({ recorded, observed }: AccessRequest): JsonObject {
-  return observed === undefined ? recorded.block : seenBlock({ block: recorded.block, observed })
-}
-
-function limitsOf(verdict: Verdict): Limits | undefined {
-  return verdict.kind === 'reject' ? undefined : verdict.limits
-}
-
-function withLimits(limits: Limits | undefined): { readonly limits?: Limits } {
-  return limits === undefined ? {} : { limits }
-}
-
-const CONTROLS = new WeakMap<readonly Reason[], readonly string[]>()
-
-// A verdict that is kept by policy has the same reasons each time.
-function controlsOf(reasons: readonly Reason[]): readonly string[] {
-  const known = CONTROLS.get(reasons)
-  if (known !== undefined) return known
-  const controls = constant([...new Set(reasons.flatMap((reason) => reason.controls))].toSorted())
-  if (isConstant(reasons)) CONTROLS.set(reasons, controls)
-  return controls
-}
-
-/** What a statement writes is a value like what it reads: it goes into the payload, which can be erased. */
-function withoutValues(resources: readonly Resource[]): readonly Resource[] {
-  if (!resources.some(hasValues)) return resources // the same object: its canonical form is kept
-  return resources.map((resource) => {
-    if (!hasValues(resource)) return resource
-    return { ...resource, parts: resource.parts.map(({ name, labels, uses }) => ({ name, labels, uses })) }
-  })
-}
-
-function writtenValues(resources: readonly Resource[]): readonly JsonObject[] {
-  if (!resources.some(hasValues)) return NO_VALUES
-  return resources.flatMap(({ name, parts }) =>
-    parts.flatMap(({ name: part, values }) => (values === undefined ? [] : [{ resource: name, part, values }])),
-  )
-}
-
-const NO_VALUES: readonly JsonObject[] = constant([])
-
-function hasValues({ parts }: Resource): boolean {
-  return parts.some(({ values }) => values !== undefined)
-}
-
 function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {
   return { id: approval.id, state }
 }
@@ -429,25 +350,4 @@ function denialMessage(approval: Approval): string {
   const denial = approval.answers.find((answer) => answer.answer === 'deny')
   const reason = denial?.reason ?? null
   return reason === null ? 'an approver said no' : `an approver said no: ${reason}`
-}
-
-/** What an approver needs in ten seconds: who asks for whom, for what, and what will be hidden from the answer. */
-function approverView(request: AccessRequest, { fields, limits }: Extract<Verdict, { kind: 'hold' }>): JsonObject {
-  const { principal, action, context, recorded } = request
-  const { id, kind, act, owner, groups } = principal
-  return asJson({
-    principal: { id, kind, act, owner, groups },
-    action,
-    resources: recorded.resources,
-    [context.plane]: recordedBlock(request),
-    context,
-    masks: fields,
-    ...withLimits(limits),
-  })
-}
-
-/** Interfaces of plain values are JSON, but TypeScript can't see it; a copy through JSON also cuts every tie. */
-function asJson(value: object): JsonObject {
-  const copy: JsonObject = JSON.parse(JSON.stringify(value))
-  return copy
 }

@@ -26,6 +26,7 @@ export function randomRequest(random: Random, labelsRevision: string, now: numbe
     statement: pick(['SELECT 1', "SELECT '\\'", 'INSERT …', 'DELETE FROM x']),
     database: 'bank',
     user: 'reconciler',
+    opaque: pick<string[]>([[], [], [], ['do']]),
     functions: some(['pg_catalog.now', 'pg_catalog.lower', 'public.own', 'pg_catalog.pg_sleep']),
     parameters,
     setting,
@@ -67,6 +68,7 @@ function likelyRequest(random: Random, pick: Pick, labelsRevision: string, now: 
     database: 'bank',
     user: 'reconciler',
     functions: [],
+    opaque: [],
     parameters: [],
     setting: null,
   }

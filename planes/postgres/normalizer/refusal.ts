@@ -14,11 +14,18 @@ export class Refusal extends Error {
   readonly sqlstate: string | undefined
   /** What can't be seen into, as a policy may name it: `function bank.get_ssn`, `unresolved`, `form`. */
   readonly what: string
+  /** Whether a policy may want it all the same: not where the gateway itself could no longer read what comes next. */
+  readonly permittable: boolean
 
   constructor(
     code: RefusalCode,
     message: string,
-    more: { readonly location?: number | undefined; readonly sqlstate?: string | undefined; readonly what: string },
+    more: {
+      readonly location?: number | undefined
+      readonly sqlstate?: string | undefined
+      readonly what: string
+      readonly permittable?: boolean
+    },
   ) {
     super(message)
     this.name = 'Refusal'
@@ -26,6 +33,7 @@ export class Refusal extends Error {
     this.location = more.location
     this.sqlstate = more.sqlstate
     this.what = more.what
+    this.permittable = more.permittable ?? true
   }
 
   toError(positionOf: (location: number) => number): NormalizeError {
@@ -38,13 +46,18 @@ export class Refusal extends Error {
 
   /** The same refusal, without a place: it lies in a definition that the client didn't send. */
   within(what: string): Refusal {
-    return new Refusal(this.code, `${what}: ${this.message}`, { what: this.what })
+    return new Refusal(this.code, `${what}: ${this.message}`, { what: this.what, permittable: this.permittable })
   }
 }
 
 /** A form of SQL that the analysis doesn't cover. */
 export function unsupported(message: string, location?: number, what = 'form'): Refusal {
   return new Refusal('ERR_NORMALIZE_UNSUPPORTED', message, { location, what })
+}
+
+/** What would have the server read texts otherwise than the gateway does. */
+export function unreadable(message: string): Refusal {
+  return new Refusal('ERR_NORMALIZE_UNSUPPORTED', message, { what: 'setting', permittable: false })
 }
 
 /** SQLSTATEs (Appendix A) with which the server refuses what it can't resolve. */
@@ -73,5 +86,5 @@ export function opaque(what: string, message: string, location?: number): Refusa
 }
 
 export function tooComplex(message: string): Refusal {
-  return new Refusal('ERR_NORMALIZE_TOO_COMPLEX', message, { what: 'form' })
+  return new Refusal('ERR_NORMALIZE_TOO_COMPLEX', message, { what: 'form', permittable: false })
 }

@@ -1,7 +1,7 @@
 import type { Node, VariableSetStmt, VariableShowStmt } from 'libpg-query'
 import { all, bodyOf, kindOf } from './ast.ts'
 import type { Outcome } from './normalized.ts'
-import { unsupported } from './refusal.ts'
+import { unreadable, unsupported } from './refusal.ts'
 
 /**
  * Settings that names are resolved, text is read and rights are checked by. They are pinned when the session begins;
@@ -31,6 +31,9 @@ const STANDING: ReadonlyMap<string, RegExp> = new Map([
   ['standard_conforming_strings', /^(?:on|true|yes|1)$/i],
 ])
 
+/** How texts are cut into tokens: a server that does it otherwise runs other statements than were judged. */
+const READ_BY: ReadonlySet<string> = new Set([...STANDING.keys(), 'backslash_quote'])
+
 const TEXT = 25
 
 /** SET and RESET. What may be set is policy's to say; what may never be is refused here. */
@@ -58,7 +61,7 @@ function setting(kind: 'set' | 'reset', written: string, value: string, local: b
   const name = written.toLowerCase()
   if (!STANDING.get(name)?.test(value) && (PINNED.has(name) || STANDING.has(name))) {
     const message = `${name} is fixed for the session and can't be ${kind === 'set' ? 'set' : 'reset'}`
-    throw unsupported(message, undefined, `setting ${name}`)
+    throw READ_BY.has(name) ? unreadable(message) : unsupported(message, undefined, `setting ${name}`)
   }
   return { kind, class: 'control', setting: { name, value }, effect: { kind: 'set', name, local } }
 }

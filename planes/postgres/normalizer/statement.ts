@@ -58,7 +58,7 @@ function outcomeOf(parsed: ParsedStatement, catalog: Catalog, names: SessionName
   try {
     return analysed(node, Walk.over(catalog, names), names, inner)
   } catch (error) {
-    if (!(error instanceof Refusal) || error.code === 'ERR_NORMALIZE_TOO_COMPLEX') throw error
+    if (!(error instanceof Refusal) || !error.permittable) throw error
     return unseenStatement(Walk.over(catalog, names), node, error)
   }
 }

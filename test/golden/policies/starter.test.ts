@@ -25,7 +25,11 @@ let policy: ActivePolicy
 let valid: ValidateFunction
 
 beforeAll(async () => {
-  policy = await openBundle(join(ROOT, 'policies', 'dist', 'starter.tar.gz'), { kind: 'unsigned' })
+  policy = await openBundle(
+    join(ROOT, 'policies', 'dist', 'starter.tar.gz'),
+    { kind: 'unsigned' },
+    { slowestMs: 10_000 },
+  )
   valid = new Ajv().compile(Object(await json(join(ROOT, 'planes', 'postgres', 'request.schema.json'))))
 })
 

@@ -24,7 +24,8 @@ async function named(sql: string) {
   const [parsed, ...others] = await parser.parse(sql)
   if (parsed === undefined || others.length > 0) throw new Error(`one statement was expected: ${sql}`)
   const statement = normalizeStatement(parsed, catalog, NAMES)
-  return { statement, shared: integersDecideNothing(sql, parsed, statement) }
+  // What the server plans is each text's own: CatalogSource puts it in.
+  return { statement: { ...statement, planned: null }, shared: integersDecideNothing(sql, parsed, statement) }
 }
 
 /** Each `?` is an integer. */

@@ -89,6 +89,20 @@ describe('settings', () => {
   })
 })
 
+describe('settings that a server cuts texts into tokens by', () => {
+  test.each([
+    'SET standard_conforming_strings = off',
+    'SET LOCAL standard_conforming_strings TO DEFAULT',
+    'RESET standard_conforming_strings',
+    "SET client_encoding = 'SJIS'",
+    'SET backslash_quote = on',
+  ])('stay as they are, whatever a policy wants: %s', async (sql) => {
+    const [parsed] = await parser.parse(sql)
+    if (parsed === undefined) throw new Error('nothing was parsed')
+    expect(() => normalizeStatement(parsed, catalog, NAMES)).toThrow(/is fixed for the session/)
+  })
+})
+
 describe('prepared statements', () => {
   test.each([
     ['DEALLOCATE p', { kind: 'deallocate', name: 'p' }],
