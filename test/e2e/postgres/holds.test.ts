@@ -5,6 +5,7 @@ import { cancel } from '../../support/cancel-request.ts'
 import { canariesIn } from '../../support/canaries.ts'
 import { countersign } from '../../support/child.ts'
 import type { ChildResult } from '../../support/child.ts'
+import { countersignHere } from '../../support/command.ts'
 import { direct } from '../../support/direct.ts'
 import { startStack } from '../../support/stack.ts'
 import type { Stack } from '../../support/stack.ts'
@@ -24,8 +25,13 @@ function approvals(as: Person, ...args: string[]): Promise<ChildResult> {
 }
 
 function approvalsWith(token: string, ...args: string[]): Promise<ChildResult> {
-  return countersign(['approvals', ...args], { env: { COUNTERSIGN_API: stack.line.api, COUNTERSIGN_TOKEN: token } })
+  return countersignHere(['approvals', ...args], { env: environment(token) })
 }
+
+const environment = (token: string): Record<string, string> => ({
+  COUNTERSIGN_API: stack.line.api,
+  COUNTERSIGN_TOKEN: token,
+})
 
 interface Held {
   readonly client: Client
@@ -79,7 +85,9 @@ describe('a transfer waits for an answer', () => {
     expect(stdout).toMatch(/asks.*reconciler, agent of olivia/)
     expect(stdout).toMatch(/amount becomes 5\.00/)
     expect(await transfersMarked('approved')).toBe(0)
-    expect(await approvals('approver', 'approve', held.approval, '--reason', 'invoice 7')).toMatchObject({ status: 0 })
+    const env = environment(stack.line.principals.approver.token)
+    const approve = ['approvals', 'approve', held.approval, '--reason', 'invoice 7']
+    expect(await countersign(approve, { env })).toMatchObject({ status: 0 })
     expect(await held.answer).toMatchObject({ command: 'INSERT', rowCount: 1, rows: [{ status: 'approved' }] })
     expect(await transfersMarked('approved')).toBe(1)
     expect(await stateOf(held.approval)).toBe('used')

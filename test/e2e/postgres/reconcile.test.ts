@@ -79,10 +79,10 @@ async function settled(form: 'csv' | 'json' = 'csv'): Promise<readonly string[]>
 
 const textsOf = ({ report }: Answer): (string | null)[] => report.around.map(({ text }) => text)
 
-test('one SELECT of an insider among hundreds of the gateway’s is named, and nothing else', async () => {
+test('one SELECT of an insider among many of the gateway’s is named, and nothing else', async () => {
   await through(async (client) => {
-    for (let n = 0; n < 200; n += 1) await client.query('SELECT $1::int + 1', [n])
-    for (let n = 0; n < 50; n += 1) await client.query(`SELECT id, name FROM customers WHERE id = ${n}`)
+    for (let n = 0; n < 60; n += 1) await client.query('SELECT $1::int + 1', [n])
+    for (let n = 0; n < 30; n += 1) await client.query(`SELECT id, name FROM customers WHERE id = ${n}`)
     await client.query('SELECT 1; SELECT 2')
     await client.query('BEGIN')
     await client.query({ name: 'many', text: 'SELECT id FROM customers WHERE id = $1', values: [1] })
@@ -101,7 +101,7 @@ test('one SELECT of an insider among hundreds of the gateway’s is named, and n
   })
   await insider("SELECT ssn FROM customers WHERE name = 'x' -- around")
   await through(async (client) => {
-    for (let n = 0; n < 100; n += 1) await client.query('SELECT $1::int + 1', [n])
+    for (let n = 0; n < 40; n += 1) await client.query('SELECT $1::int + 1', [n])
   })
   await settled('json')
   for (const form of ['csv', 'json'] as const) {
@@ -117,7 +117,7 @@ test('one SELECT of an insider among hundreds of the gateway’s is named, and n
     expect(answer.report.unlogged).toEqual([])
     expect(answer.report.unjudged).toEqual([])
     expect(answer.code).toBe(1)
-    expect(answer.report.matched).toBeGreaterThan(350)
+    expect(answer.report.matched).toBeGreaterThan(130)
     expect(answer.report.own.connections).toBe(1)
   }
 })

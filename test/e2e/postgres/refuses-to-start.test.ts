@@ -222,11 +222,11 @@ describe('what is no reason not to start, because it may come back', () => {
     const [sentAway] = await Promise.all([once(early, 'error'), stack.postgres.kill()])
     expect(sentAway).toMatchObject([{ code: '57P01', hint: 'ERR_UPSTREAM_CLOSED' }])
     await expect(connection().connect()).rejects.toMatchObject({ code: '08006', hint: 'ERR_UPSTREAM_CONNECT' })
+    await stack.gateway.kill9() // what is copied for the next test stands still
   })
 
   test('the identity provider: nobody gets in, and the probe says so', async () => {
     await stack.identity.close()
-    await stack.gateway.kill9()
     await stack.gateway.restart()
     expect(await readiness()).toBe(503)
     await expect(connection().connect()).rejects.toMatchObject({ code: '28P01', hint: 'ERR_IDENTITY_PROVIDER' })
