@@ -110,7 +110,10 @@ describe('what is refused', () => {
     ],
     [
       'a console beyond loopback that does not say what browsers call it',
-      `${WHOLE}api: { host: 0.0.0.0, sign_in: { issuer: "http://127.0.0.1:4444", client_id: console } }`,
+      `${WHOLE}api:
+  host: 0.0.0.0
+  tls: { cert: { file: ./policy/key.pem }, key: { file: ./policy/key.pem } }
+  sign_in: { issuer: "http://127.0.0.1:4444", client_id: console }`,
       'api.sign_in.public_url: expected what browsers call the gateway; found nothing',
     ],
     [
