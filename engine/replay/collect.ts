@@ -16,7 +16,7 @@ import { views } from './viewing.ts'
 export const MAX_SESSION_BYTES: number = 64 * 1024 * 1024
 
 /** A running gateway signs anew each second and clears away what the last checkpoint's proofs were read from. */
-const ATTEMPTS = 5
+const ATTEMPTS = 10
 
 /**
  * Gathers the evidence of one session out of a directory, live or a copy: its records and frames, the policies that it was
@@ -26,24 +26,23 @@ const ATTEMPTS = 5
  */
 export async function collectSession(directory: string, session: string): Promise<SessionEvidence | null> {
   for (let attempt = 1; ; attempt += 1) {
+    const signed = await logText(directory, 'checkpoint')
     try {
-      return await collectOnce(directory, session)
+      return await collectUnder(signed, directory, session)
     } catch (error) {
-      const raced =
-        error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_TAMPERED' && (await hasMoved(directory))
+      const isOff = error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_TAMPERED'
+      // Tiles are cleared away behind the next checkpoint: while that is the one begun with, they have to be there.
+      const raced = isOff && (await logText(directory, 'checkpoint')) !== signed
       if (!raced || attempt === ATTEMPTS) throw error
     }
   }
 }
 
-async function hasMoved(directory: string): Promise<boolean> {
-  const before = await logText(directory, 'checkpoint')
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  return (await logText(directory, 'checkpoint')) !== before
-}
-
-async function collectOnce(directory: string, session: string): Promise<SessionEvidence | null> {
-  const signed = await logText(directory, 'checkpoint')
+async function collectUnder(
+  signed: string | null,
+  directory: string,
+  session: string,
+): Promise<SessionEvidence | null> {
   const witnessed = await logText(directory, 'witnessed')
   const found = new Found(session)
   for await (const record of readRecords(directory, { mark: `"${session}"` })) found.own(record)
