@@ -157,8 +157,8 @@ export class ScriptedServer {
     this.#portals.delete('')
     const script = readScript(sql)
     if (script === null) this.#fail(errorFields('42601', 'syntax error'))
-    else if (script.length === 0) this.#say({ kind: 'emptyQueryResponse' })
-    else return this.#simply(script)
+    else if (script.length > 0) return this.#simply(script)
+    else if (this.#commitImplicit()) this.#say({ kind: 'emptyQueryResponse' })
     this.#endQuery()
   }
 
@@ -331,11 +331,13 @@ export class ScriptedServer {
     return true
   }
 
-  #commitImplicit(): void {
-    if (this.#status !== 'I') return
+  /** Whether nothing failed at it. */
+  #commitImplicit(): boolean {
+    if (this.#status !== 'I') return true
     const fails = this.#failsAtCommit
     this.#rollbackImplicit()
     if (fails) this.#say({ kind: 'errorResponse', fields: errorFields('23505', `${CANARY} at the end`) })
+    return !fails
   }
 
   #rollbackImplicit(): void {
