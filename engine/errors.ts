@@ -92,6 +92,7 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_KEY'
   | 'ERR_EVIDENCE_TOO_LARGE'
   | 'ERR_EVIDENCE_EXPORT'
+  | 'ERR_EVIDENCE_OVERVIEW'
   | 'ERR_EVIDENCE_CURSOR'
 
 export type UpstreamErrorCode =
