@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openApi } from '../console/index.ts'
-import type { RunningApi } from '../console/index.ts'
+import type { ApiOptions, RunningApi } from '../console/index.ts'
 import { openLedger, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
@@ -22,6 +22,7 @@ import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
 import type { Log } from './log.ts'
+import { evidencePlace, openOverview } from './overview.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
 import { configuredBundle, policyAdmission, type Admit } from './policy-admission.ts'
@@ -61,7 +62,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const planes = await configurePlanes(loaded)
   const admit = policyAdmission(loaded, planes)
   const file = await configuredBundle(loaded, admit)
-  const resolver = new ControlResolver(await controlPack(loaded, file.policy))
+  const pack = await controlPack(loaded, file.policy)
+  const resolver = new ControlResolver(pack)
   const verifier = tokenVerifier(loaded, around)
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
@@ -113,11 +115,14 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     log: around.log.info,
   }
   const running = await openPlanes(planes, rooms, opened)
-  const api = await openConsole(loaded, rooms, { policies: life, shadow }, around)
+  const overview = await openOverview(config, evidence.writerId, around.log)
+  opened.defer(() => overview.close())
+  const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
+  const api = await openConsole(loaded, rooms, { policies: life, shadow, pack, overview, planes: addresses }, around)
   opened.defer(() => api.close())
   const rest = opened.move()
   return {
-    planes: Object.fromEntries([...running].map(([id, plane]) => [id, plane.address])),
+    planes: addresses,
     api: api.url,
     reloadPolicy: async () => life.fileChanged(await configuredBundle(loaded, admit)),
     drain: async (deadlineMs) => {
@@ -229,14 +234,14 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  { policies, shadow }: { readonly policies: PolicyLife; readonly shadow: Shadow },
+  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'pack' | 'overview' | 'planes'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
-  const { host, port, tls, auditors, signIn } = loaded.config.api
+  const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api
   const { ledger, bindingKey: secret } = rooms
   const verifier = recordingVerifier('api', rooms)
   const ready = async (): Promise<void> => {
-    policies.checkReady()
+    rest.policies.checkReady()
     await verifier.ready()
   }
   try {
@@ -246,9 +251,13 @@ async function openConsole(
       ...(tls === null ? {} : { tls }),
       verifier,
       ledger,
-      policies,
-      shadow,
-      auditors,
+      ...rest,
+      policy: rooms.policy,
+      evidence: rooms.evidence,
+      place: await evidencePlace(loaded),
+      access: { viewers, auditors, operators },
+      metrics,
+      version: await version(),
       instance: loaded.config.instance,
       signIn,
       secret,

@@ -39,6 +39,7 @@ export type IdentityErrorCode =
   | 'ERR_IDENTITY_NOT_YET_VALID'
   | 'ERR_IDENTITY_LIFETIME'
   | 'ERR_IDENTITY_CLAIM'
+  | 'ERR_IDENTITY_ROLE'
   | 'ERR_IDENTITY_PROVIDER'
 
 export type PolicyErrorCode =

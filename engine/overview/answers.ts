@@ -12,7 +12,7 @@ export interface Library {
   readonly store: EvidenceStore
   readonly meter: Meter
   readonly path: string
-  caughtUp(): boolean
+  readonly caughtUp: () => boolean
 }
 
 type Answers = {
@@ -64,7 +64,9 @@ function choicesOf(database: DatabaseSync): Choices {
       .map(({ name }) => String(name))
   return {
     agents: texts('SELECT n.name AS name FROM agents g JOIN names n ON n.n = g.agent ORDER BY n.name'),
-    planes: texts('SELECT name FROM names WHERE n IN (SELECT DISTINCT plane FROM (SELECT plane FROM sessions ORDER BY n DESC LIMIT 20000))'),
+    planes: texts(
+      'SELECT name FROM names WHERE n IN (SELECT DISTINCT plane FROM (SELECT plane FROM sessions ORDER BY n DESC LIMIT 20000))',
+    ),
     rules: texts('SELECT DISTINCT rule AS name FROM ruling_rules ORDER BY rule'),
     controls: texts('SELECT DISTINCT control AS name FROM ruling_controls ORDER BY control'),
   }

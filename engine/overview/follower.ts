@@ -71,7 +71,9 @@ export class Follower {
     try {
       for (const line of lines) this.#ingest.take(writer, line)
       const { seq, at } = last.after
-      this.#database.prepare('UPDATE writers SET seq = ?, at = ?, last_at = ? WHERE n = ?').run(seq, at, last.before.at, writer.n)
+      this.#database
+        .prepare('UPDATE writers SET seq = ?, at = ?, last_at = ? WHERE n = ?')
+        .run(seq, at, last.before.at, writer.n)
       this.#database.exec('COMMIT')
     } catch (error) {
       this.#database.exec('ROLLBACK')

@@ -1,29 +1,11 @@
-/** Upper bounds in seconds, as Prometheus has them; what is longer is in the count alone. */
-export const BOUNDS: readonly number[] = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
-]
+import { Counter, Histogram, Registry } from 'prom-client'
+
 /** Sets of labels that are kept apart; a policy that makes up rule names must not fill the memory. */
 const MAX_SERIES = 5_000
-
-export interface Histogram {
-  /** Cumulative, one a bound. */
-  readonly buckets: readonly number[]
-  readonly sum: number
-  readonly count: number
-}
-
-/** What one gateway has recorded since it started, added up. */
-export interface Measured {
-  readonly decisions: readonly { readonly plane: string; readonly verdict: string; readonly count: number }[]
-  readonly rules: readonly { readonly plane: string; readonly verdict: string; readonly rule: string; readonly count: number }[]
-  readonly outcomes: Readonly<Record<string, number>>
-  readonly bytes: number
-  readonly decided: Histogram
-  readonly took: Histogram
-}
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 interface Decided {
-  plane(): string
+  readonly plane: () => string
   readonly verdict: string
   readonly rules: readonly string[]
   readonly decidedUs: number | null
@@ -38,12 +20,43 @@ interface Settled {
 /** Counts what this gateway's own writer records: the numbers are of one process, as Prometheus wants them. */
 export class Meter {
   readonly #writer: string
-  readonly #decisions = new Map<string, number>()
-  readonly #rules = new Map<string, number>()
-  readonly #outcomes = new Map<string, number>()
-  readonly #decided = new Observed()
-  readonly #took = new Observed()
-  #bytes = 0
+  readonly #registry = new Registry()
+  readonly #rulesSeen = new Set<string>()
+  readonly #decisions = new Counter({
+    name: 'countersign_decisions_total',
+    help: 'Decisions recorded since the start; one that was held is counted as held, and again as it was answered.',
+    labelNames: ['plane', 'verdict'],
+    registers: [this.#registry],
+  })
+  readonly #rules = new Counter({
+    name: 'countersign_rule_decisions_total',
+    help: 'Decisions by the rule behind them; one with several rules is counted for each.',
+    labelNames: ['plane', 'verdict', 'rule'],
+    registers: [this.#registry],
+  })
+  readonly #outcomes = new Counter({
+    name: 'countersign_outcomes_total',
+    help: 'Outcomes of what was let through.',
+    labelNames: ['status'],
+    registers: [this.#registry],
+  })
+  readonly #bytes = new Counter({
+    name: 'countersign_answer_bytes_total',
+    help: 'Bytes handed to clients, as outcomes account for them.',
+    registers: [this.#registry],
+  })
+  readonly #decided = new Histogram({
+    name: 'countersign_decision_duration_seconds',
+    help: 'From a request’s coming to its judgement.',
+    buckets: SECONDS,
+    registers: [this.#registry],
+  })
+  readonly #took = new Histogram({
+    name: 'countersign_forward_duration_seconds',
+    help: 'From an intent to its outcome: what the upstream and the client took.',
+    buckets: SECONDS,
+    registers: [this.#registry],
+  })
 
   constructor(writer: string) {
     this.#writer = writer
@@ -51,54 +64,24 @@ export class Meter {
 
   decided(writer: string, { plane, verdict, rules, decidedUs }: Decided): void {
     if (writer !== this.#writer) return
-    const where = plane()
-    count(this.#decisions, JSON.stringify([where, verdict]))
-    for (const rule of rules) count(this.#rules, JSON.stringify([where, verdict, rule]))
-    if (decidedUs !== null) this.#decided.add(decidedUs / 1e6)
+    const labels = { plane: plane(), verdict }
+    this.#decisions.inc(labels)
+    for (const rule of rules) {
+      if (this.#rulesSeen.size < MAX_SERIES) this.#rulesSeen.add(rule)
+      this.#rules.inc({ ...labels, rule: this.#rulesSeen.has(rule) ? rule : 'others' })
+    }
+    if (decidedUs !== null) this.#decided.observe(decidedUs / 1e6)
   }
 
   settled(writer: string, { status, bytes, tookUs }: Settled): void {
     if (writer !== this.#writer) return
-    count(this.#outcomes, status)
-    this.#bytes += bytes ?? 0
-    if (tookUs !== null) this.#took.add(tookUs / 1e6)
+    this.#outcomes.inc({ status })
+    this.#bytes.inc(bytes ?? 0)
+    if (tookUs !== null) this.#took.observe(tookUs / 1e6)
   }
 
-  read(): Measured {
-    return {
-      decisions: [...this.#decisions].map(([key, n]) => {
-        const [plane, verdict]: [string, string] = JSON.parse(key)
-        return { plane, verdict, count: n }
-      }),
-      rules: [...this.#rules].map(([key, n]) => {
-        const [plane, verdict, rule]: [string, string, string] = JSON.parse(key)
-        return { plane, verdict, rule, count: n }
-      }),
-      outcomes: Object.fromEntries(this.#outcomes),
-      bytes: this.#bytes,
-      decided: this.#decided.read(),
-      took: this.#took.read(),
-    }
-  }
-}
-
-function count(series: Map<string, number>, key: string): void {
-  if (series.size >= MAX_SERIES && !series.has(key)) return
-  series.set(key, (series.get(key) ?? 0) + 1)
-}
-
-class Observed {
-  readonly #buckets = BOUNDS.map(() => 0)
-  #sum = 0
-  #count = 0
-
-  add(seconds: number): void {
-    this.#sum += seconds
-    this.#count += 1
-    for (const [at, bound] of BOUNDS.entries()) if (seconds <= bound) this.#buckets[at] = (this.#buckets[at] ?? 0) + 1
-  }
-
-  read(): Histogram {
-    return { buckets: [...this.#buckets], sum: this.#sum, count: this.#count }
+  /** In Prometheus's text. */
+  read(): Promise<string> {
+    return this.#registry.metrics()
   }
 }

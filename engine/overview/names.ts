@@ -11,7 +11,12 @@ export class Numbered {
   readonly #added: (text: string, n: number) => void
 
   /** `added`: told of each that is new, in the transaction that adds it. */
-  constructor(database: DatabaseSync, table: string, column: string, added: (text: string, n: number) => void = () => {}) {
+  constructor(
+    database: DatabaseSync,
+    table: string,
+    column: string,
+    added: (text: string, n: number) => void = () => {},
+  ) {
     this.#insert = database.prepare(`INSERT INTO ${table} (${column}) VALUES (?)`)
     this.#find = database.prepare(`SELECT n FROM ${table} WHERE ${column} = ?`)
     this.#added = added

@@ -10,6 +10,9 @@ export interface OverviewOptions extends Omit<OverviewThread, 'everyMs'> {
   onTrouble(why: string): void
 }
 
+/** What pages and metrics may ask of it. */
+export type OverviewDoor = Pick<Overview, 'ask' | 'onAdvance'>
+
 const EVERY_MS = 250
 const LIMITS = { maxOldGenerationSizeMb: 256 }
 /** How long a question may wait for its answer, and how many may wait. */
@@ -126,5 +129,7 @@ function answerOf(told: { readonly answer: unknown }): never {
 }
 
 function unanswered(why: string): EvidenceError {
-  return new EvidenceError('ERR_EVIDENCE_OVERVIEW', `the index of evidence can't answer just now: ${why}`, { retryable: true })
+  return new EvidenceError('ERR_EVIDENCE_OVERVIEW', `the index of evidence can't answer just now: ${why}`, {
+    retryable: true,
+  })
 }

@@ -1,6 +1,5 @@
 import type { JsonObject } from '../access-request.ts'
 import type { Family } from './family.ts'
-import type { Measured } from './meter.ts'
 
 /** Times are milliseconds since 1970; a cursor is opaque, of the answer before. */
 export interface DecisionFilter {
@@ -116,7 +115,10 @@ export interface Standing {
 /** What can be asked, and what of. */
 export interface Questions {
   readonly decisions: { readonly asked: DecisionFilter; readonly answer: Page<DecisionRow> }
-  readonly decision: { readonly asked: { readonly id: string; readonly payload: boolean }; readonly answer: DecisionWhole | null }
+  readonly decision: {
+    readonly asked: { readonly id: string; readonly payload: boolean }
+    readonly answer: DecisionWhole | null
+  }
   readonly sessions: { readonly asked: SessionFilter; readonly answer: Page<SessionRow> }
   readonly session: { readonly asked: { readonly id: string }; readonly answer: SessionRow | null }
   readonly agents: { readonly asked: { readonly limit: number }; readonly answer: readonly AgentRow[] }
@@ -128,11 +130,14 @@ export interface Questions {
     readonly asked: { readonly control: string; readonly limit: number }
     readonly answer: readonly RecordRow[]
   }
-  readonly events: { readonly asked: { readonly from: string; readonly to: string }; readonly answer: readonly EventCount[] }
+  readonly events: {
+    readonly asked: { readonly from: string; readonly to: string }
+    readonly answer: readonly EventCount[]
+  }
   readonly verdicts: { readonly asked: { readonly from: string }; readonly answer: readonly DayVerdicts[] }
   readonly choices: { readonly asked: Readonly<Record<string, never>>; readonly answer: Choices }
   readonly standing: { readonly asked: Readonly<Record<string, never>>; readonly answer: Standing }
-  readonly measured: { readonly asked: Readonly<Record<string, never>>; readonly answer: Measured }
+  readonly measured: { readonly asked: Readonly<Record<string, never>>; readonly answer: string }
 }
 
 export interface DecisionWhole {

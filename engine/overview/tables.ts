@@ -67,7 +67,9 @@ export function openTables(path: string): DatabaseSync {
 
 /** Empties the index: what it was made from is not what is there. */
 export function makeAnew(database: DatabaseSync): void {
-  const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'`).all()
+  const tables = database
+    .prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'`)
+    .all()
   database.exec('BEGIN IMMEDIATE')
   for (const { name } of tables) database.exec(`DROP TABLE "${String(name)}"`)
   database.exec(`${SCHEMA}; PRAGMA user_version = ${VERSION}; COMMIT`)
