@@ -2,17 +2,17 @@
 package countersign.sqs
 
 import data.countersign.lib
-import data.countersign.lib.agents
 import data.countersign.lib.amounts
+import data.countersign.lib.register
 
-known_agent if agents.known
+known_agent if register.known
 
 # METADATA
 # title: Agents at queues are registered with an owner and a purpose
 # custom:
 #   id: unregistered-queue-agent
 #   controls: [IS.II.C.7(b), AIO.VI.A.3, AUTH.Scope]
-reject contains lib.tagged(rego.metadata.rule(), {"message": agents.unknown_message}) if {
+reject contains lib.tagged(rego.metadata.rule(), {"message": register.unknown_message}) if {
 	input.principal.kind == "agent"
 	not known_agent
 }
@@ -22,7 +22,7 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": agents.unknown_mess
 # custom:
 #   id: outside-queue-hours
 #   controls: [IS.II.C.15, IS.II.C.7(b), AUTH.Scope]
-reject contains lib.tagged(rego.metadata.rule(), {"message": agents.off_hours_message}) if agents.off_hours
+reject contains lib.tagged(rego.metadata.rule(), {"message": register.off_hours_message}) if register.off_hours
 
 # METADATA
 # title: Agents receive from queues that are listed for it

@@ -2,7 +2,7 @@
 package countersign.postgres
 
 import data.countersign.lib
-import data.countersign.lib.agents
+import data.countersign.lib.register
 
 # METADATA
 # title: Registered agents read the bank's public tables and the server's catalogue
@@ -105,6 +105,6 @@ readable(resource) if {
 }
 
 # An agent with relations of its own gets to no other table; the catalogue, which any client needs, stays open.
-in_reach(resource) if resource.name in agents.entry.relations
+in_reach(resource) if resource.name in register.entry.relations
 
-in_reach(_) if not agents.entry.relations
+in_reach(_) if not register.entry.relations

@@ -3,7 +3,7 @@
 # description: |
 #   `data.agents` is the register: an agent's owner, purpose, the planes that it may use and, where it has them, the hours
 #   in which it works. One place for all planes, so that no plane knows an agent that another one doesn't.
-package countersign.lib.agents
+package countersign.lib.register
 
 entry := data.agents[input.principal.id]
 

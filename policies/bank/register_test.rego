@@ -1,7 +1,7 @@
-package countersign.lib_test
+package countersign.bank_register_test
 
-import data.countersign.lib.agents
 import data.countersign.lib.amounts
+import data.countersign.lib.register
 
 office := {"days": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"], "from": "08:00", "to": "18:00", "zone": "America/New_York"}
 
@@ -9,22 +9,22 @@ at(moment) := time.parse_rfc3339_ns(moment)
 
 test_hours_are_the_clock_s_of_the_zone if {
 	# A Wednesday; New York is five hours behind UTC in winter, four in summer.
-	agents.within(office, at("2026-01-14T13:00:00Z"))
-	agents.within(office, at("2026-01-14T22:59:59Z"))
-	not agents.within(office, at("2026-01-14T12:59:59Z"))
-	not agents.within(office, at("2026-01-14T23:00:00Z"))
-	agents.within(office, at("2026-07-15T12:00:00Z"))
+	register.within(office, at("2026-01-14T13:00:00Z"))
+	register.within(office, at("2026-01-14T22:59:59Z"))
+	not register.within(office, at("2026-01-14T12:59:59Z"))
+	not register.within(office, at("2026-01-14T23:00:00Z"))
+	register.within(office, at("2026-07-15T12:00:00Z"))
 }
 
 test_a_weekend_is_the_zone_s if {
-	not agents.within(office, at("2026-01-17T15:00:00Z"))
-	not agents.within(object.union(office, {"from": "00:00", "to": "24:00"}), at("2026-01-19T03:00:00Z"))
-	agents.within(object.union(office, {"from": "00:00", "to": "24:00"}), at("2026-01-19T05:00:00Z"))
+	not register.within(office, at("2026-01-17T15:00:00Z"))
+	not register.within(object.union(office, {"from": "00:00", "to": "24:00"}), at("2026-01-19T03:00:00Z"))
+	register.within(object.union(office, {"from": "00:00", "to": "24:00"}), at("2026-01-19T05:00:00Z"))
 }
 
 test_hours_with_something_left_out_are_none if {
 	every name in ["days", "from", "to", "zone"] {
-		not agents.within(object.remove(office, [name]), at("2026-01-14T15:00:00Z"))
+		not register.within(object.remove(office, [name]), at("2026-01-14T15:00:00Z"))
 	}
 }
 
