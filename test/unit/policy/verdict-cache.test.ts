@@ -172,7 +172,7 @@ describe('a bundle that tells what it reads', () => {
 
   test('is asked each time about a request over which it asks the time, and only about those', async () => {
     const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, PATIENT)
-    const { request } = requestOf({ plane: 'postgres', block: { kind: 'select', functions: [] } })
+    const { request } = requestOf({ plane: 'postgres', block: { kind: 'select', functions: [], opaque: [] } })
     const rulesAt = (id: string, owner: string, moment: string): string | undefined => {
       const asked = sealRequest({ ...request, principal: { ...request.principal, id, owner } }, BINDING_KEY)
       return policy.evaluate('postgres', asked, Date.parse(moment)).reasons[0]?.rule
