@@ -16,8 +16,11 @@ import { isObject } from './policy/index.ts'
 export function recordedInput(request: AccessRequest): JsonObject {
   const { context, recorded, resources, block } = request
   const judged = seenBlock(request)
-  const { plane, session, time, source, transaction, approvals } = context
-  const seen = { plane, session, time, source, transaction, approvals: approvals.map(({ id, rule }) => ({ id, rule })) }
+  const { plane, session, time, source, transaction, approvals, grants } = context
+  const seen = {
+    ...{ plane, session, time, source, transaction, approvals: approvals.map(({ id, rule }) => ({ id, rule })) },
+    ...(grants === undefined ? {} : { grants: grants.map((grant) => ({ ...grant })) }),
+  }
   if (recorded.resources !== resources || recorded.block !== block) return { context: seen }
   const { principal, action } = request
   return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: judged }) }
