@@ -1,5 +1,5 @@
 import type { Approval, ApprovalState } from '../engine/approvals/index.ts'
-import type { JsonObject, JsonValue } from '../engine/index.ts'
+import type { JsonValue } from '../engine/index.ts'
 
 /** What one requester asked before of the same kind: the same rule, action and resources, whatever the values. */
 export interface EarlierRequests {
@@ -43,7 +43,7 @@ function kindOf({ rule, summary }: Approval): string {
 }
 
 function nameOf(value: JsonValue | undefined): string {
-  const name = typeof value === 'object' && value !== null && !isList(value) ? (value as JsonObject)['name'] : null
+  const name = typeof value === 'object' && value !== null && !isList(value) ? value['name'] : null
   return typeof name === 'string' ? name : ''
 }
 

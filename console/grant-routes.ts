@@ -55,7 +55,8 @@ type Asking = Omit<GrantAsk, 'agent' | 'break_glass'> & Partial<Pick<GrantAsk, '
 
 /** Access for a time: asked for here, answered like a hold under /v1/approvals. One that the asker may not read is not there. */
 export function grantRoutes(app: App, options: GrantRoutes): void {
-  const { ledger, grants, principalOf, auditors } = options
+  const { ledger, grants, auditors } = options
+  const principalOf = (request: Request): Principal => options.principalOf(request)
   app.get<{ Querystring: { readonly state?: ApprovalState } }>(
     '/v1/grants',
     { schema: { querystring: query } },

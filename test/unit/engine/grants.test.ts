@@ -38,6 +38,8 @@ async function verdictOn(rooms: TestRooms, principal: Principal = AGENT, relatio
   return `${decision.verdict.kind} ${decision.reasons.map(({ rule }) => rule).join(' ')}`
 }
 
+const byId = (a: { readonly id: string }, b: { readonly id: string }): number => (a.id < b.id ? -1 : 1)
+
 const REFUSED = 'reject reject-writes'
 const LET_THROUGH = 'forward granted-update'
 const yes = { by: APPROVER, answer: 'approve', reason: 'month end it is' } as const
@@ -213,7 +215,6 @@ test('evidence alone brings back every grant as it was, verifies, and is of the 
   onTestFinished(() => database.destroy())
   expect(await rebuild(database, approvalHistory(directoryStore(rooms.directory), null))).toBe(5)
   const rows = await database.selectFrom('approvals').select('document').orderBy('id', 'desc').execute()
-  const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : 1)
   expect(rows.map(({ document }) => JSON.parse(document)).toSorted(byId)).toEqual([...expected].toSorted(byId))
   await rooms.evidence.close()
   expect(rooms.records().flatMap(complaintsAbout)).toEqual([])
