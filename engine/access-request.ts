@@ -75,7 +75,7 @@ export interface RequestContext {
 }
 
 /** A grant as policy sees it: what it covers is policy's to say. */
-export interface GrantSeen {
+export type GrantSeen = {
   readonly id: string
   /** The rule that asked for approval. */
   readonly rule: string
