@@ -4,11 +4,12 @@ import type { ApprovalLedger } from '../engine/approvals/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
 import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
-import { ConfigError, CountersignError, type JsonObject } from '../engine/index.ts'
+import { ConfigError, CountersignError, type Grants, type JsonObject } from '../engine/index.ts'
 import type { App } from './app.ts'
 import { approvalRoutes, type Auditors } from './approval-routes.ts'
 import { BrowserSessions } from './browser-session.ts'
 import { callers } from './caller.ts'
+import { grantRoutes } from './grant-routes.ts'
 import { htmlPage } from './html-page.ts'
 import { liveRoutes } from './live.ts'
 import { meRoute } from './me.ts'
@@ -26,6 +27,7 @@ export interface ApiOptions {
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
+  readonly grants: Grants
   readonly policies: PolicyLife
   readonly shadow: Shadow
   readonly auditors: Auditors
@@ -86,6 +88,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const sessions = new BrowserSessions(cookies, { secure, now })
   const known = callers(app, verifier, sessions)
   approvalRoutes(app, { ...options, ...known })
+  grantRoutes(app, { ...options, ...known })
   policyRoutes(app, { ...options, ...known })
   meRoute(app, { ...options, ...known })
   liveRoutes(app, ledger)

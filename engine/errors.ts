@@ -86,6 +86,9 @@ export type ApprovalErrorCode =
   | 'ERR_APPROVAL_DIGEST'
   | 'ERR_APPROVAL_EXPIRED'
   | 'ERR_APPROVAL_CLOSED'
+  | 'ERR_APPROVAL_POLICY'
+  | 'ERR_APPROVAL_REFUSED'
+  | 'ERR_APPROVAL_LIMIT'
 
 export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_DIRECTORY'

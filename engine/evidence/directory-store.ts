@@ -19,6 +19,8 @@ import { readRecords } from './reading.ts'
 import type { Batch, EvidenceStore, InstanceHold, LineWriter } from './store.ts'
 import { writersIn } from './writers.ts'
 
+/** Families of events that tell of a change of state, such as a restart rebuilds it from. */
+const STATE_FAMILIES = ['approval.', 'access.', 'breakglass.', 'policy.'] as const
 const CHUNK_BYTES: number = 256 * 1024
 
 /** Evidence in files of one directory (docs/evidence-format.md), made with mode 0700 when it isn't there. */
@@ -33,7 +35,7 @@ export function directoryStore(path: string, files: FileSystem = localFiles): Ev
     lastRecord: (writer) => readLastLine(recordsFile(directory, writer)),
     order: () => openDirectoryOrder(directory, files),
     ordered: (writer) => orderedIn(directory, writer),
-    stateChanges: () => readRecords(directory, { mark: ['"event":"approval.', '"event":"policy.'] }),
+    stateChanges: () => readRecords(directory, { mark: STATE_FAMILIES.map((family) => `"event":"${family}`) }),
     isHeld: (instance) => Promise.resolve(isInstanceRunning(directory, instance)),
     close: () => Promise.resolve(),
   }

@@ -3,6 +3,7 @@ package countersign.postgres
 
 import data.countersign.lib
 import data.countersign.lib.amounts
+import data.countersign.lib.grants
 
 # METADATA
 # title: A transfer by an agent waits for a person
@@ -65,7 +66,37 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	writes
 	not transfer
 	not prepared_transfer
-	message := sprintf("agents may read, and may insert into %s, which a person approves; ask the agent's owner for any other change", [data.transfers.relation])
+	not granted_update
+	not prepared_granted
+	message := sprintf("agents may read, and may insert into %s, which a person approves; access for a time to update %s can be asked for with countersign request, any other change of the agent's owner", [data.transfers.relation, lib.some_of({name | some name in data.grants.resources.postgres})])
+}
+
+# METADATA
+# title: A person gave the agent access for a time
+# custom:
+#   id: granted-update
+#   controls: [IS.II.C.7(c), IS.II.C.15(b), IS.II.C.7(b)]
+forward contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	granted_update
+	all_readable
+	builtin_functions_only
+	message := sprintf("allowed by %s, which people can look up and revoke", [lib.some_of({grant.id | some grant in grants.covering})])
+}
+
+granted_update if {
+	input.action.name == "postgres.update"
+	count(grants.covering) > 0
+}
+
+# What it will do is judged when it is run.
+prepared_granted if {
+	preparing
+	some grant in input.context.grants
+	grant.plane == "postgres"
+	every name in changed {
+		grants.names_resource(grant, name)
+	}
 }
 
 writes if input.action.class == "write"
