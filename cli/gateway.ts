@@ -10,7 +10,15 @@ import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
-import { approvalJournal, ConfigError, EvidenceError, hostFor, recordingVerifier, StateError } from '../engine/index.ts'
+import {
+  approvalJournal,
+  ConfigError,
+  EvidenceError,
+  Grants,
+  hostFor,
+  recordingVerifier,
+  StateError,
+} from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { LifecycleStore, PolicyLife, rebuildPolicies } from '../engine/lifecycle/index.ts'
 import { PolicyStore } from '../engine/policy/index.ts'
@@ -84,15 +92,16 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
+  const policy = new PolicyStore()
   const ledger = await openLedger(database, {
     now: around.now,
     newId,
     writer: evidence.writerId,
     journal,
+    policyInForce: () => policy.current().reference.digest,
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
   opened.defer(() => ledger.close())
-  const policy = new PolicyStore()
   const life = policyLife(loaded, { database, evidence, policy, admit }, around)
   opened.defer(() => life.close())
   await life.start(file)
@@ -251,6 +260,7 @@ async function openConsole(
       ...(tls === null ? {} : { tls }),
       verifier,
       ledger,
+      grants: new Grants(rooms),
       ...rest,
       policy: rooms.policy,
       evidence: rooms.evidence,

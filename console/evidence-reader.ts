@@ -31,6 +31,7 @@ export class EvidenceReader {
   readonly #place: EvidencePlace
   readonly #running = new Set<Worker>()
   readonly #queue: (() => void)[] = []
+  #busy = 0
   #closed = false
 
   constructor(place: EvidencePlace) {
@@ -72,14 +73,16 @@ export class EvidenceReader {
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running.size >= AT_ONCE) {
+    if (this.#busy >= AT_ONCE) {
       if (this.#queue.length >= MOST_WAITING) throw busy()
       await new Promise<void>((resolve) => this.#queue.push(resolve))
     }
     if (this.#closed) throw busy()
+    this.#busy += 1
     try {
       return await work()
     } finally {
+      this.#busy -= 1
       this.#queue.shift()?.()
     }
   }

@@ -8,7 +8,7 @@ import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import type { OverviewDoor } from '../engine/overview/index.ts'
 import type { PolicyStore } from '../engine/policy/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
-import { ConfigError, CountersignError, type JsonObject } from '../engine/index.ts'
+import { ConfigError, CountersignError, type Grants, type JsonObject } from '../engine/index.ts'
 import type { App } from './app.ts'
 import type { Access } from './access.ts'
 import { approvalRoutes } from './approval-routes.ts'
@@ -18,6 +18,7 @@ import { controlRoutes } from './control-routes.ts'
 import { decisionRoutes } from './decision-routes.ts'
 import { EvidenceReader, type EvidencePlace } from './evidence-reader.ts'
 import { exportRoutes } from './export-routes.ts'
+import { grantRoutes } from './grant-routes.ts'
 import { htmlPage } from './html-page.ts'
 import { liveRoutes } from './live.ts'
 import { meRoute } from './me.ts'
@@ -40,6 +41,7 @@ export interface ApiOptions {
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
+  readonly grants: Grants
   readonly policies: PolicyLife
   readonly shadow: Shadow
   readonly access: Access
@@ -115,8 +117,10 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const reader = new EvidenceReader(options.place)
   app.addHook('onClose', () => reader.close())
   const record = (draft: RecordDraft): Promise<void> => evidence.append(draft).durable
-  const rooms = { ...options, ...known, reader, record, log, standing: () => evidence.standing() }
-  approvalRoutes(app, { ...rooms, auditors: options.access.auditors })
+  const { auditors } = options.access
+  const rooms = { ...options, ...known, auditors, reader, record, log, standing: () => evidence.standing() }
+  approvalRoutes(app, rooms)
+  grantRoutes(app, rooms)
   decisionRoutes(app, rooms)
   sessionRoutes(app, rooms)
   controlRoutes(app, rooms)

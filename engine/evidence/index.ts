@@ -7,6 +7,7 @@ export {
   type Citation,
   type Cite,
   type EventName,
+  tellsApproval,
   type EvidenceRecord,
   type MaskCount,
   type Payload,
