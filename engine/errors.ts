@@ -27,6 +27,12 @@ export type NormalizeErrorCode =
   | 'ERR_NORMALIZE_OPAQUE'
   | 'ERR_NORMALIZE_TOO_COMPLEX'
   | 'ERR_NORMALIZE_REQUEST'
+  | 'ERR_NORMALIZE_TARGET'
+  | 'ERR_NORMALIZE_PATH'
+  | 'ERR_NORMALIZE_AUTHORITY'
+  | 'ERR_NORMALIZE_HEADER'
+  | 'ERR_NORMALIZE_FRAMING'
+  | 'ERR_NORMALIZE_BODY'
 
 export type IdentityErrorCode =
   | 'ERR_IDENTITY_MALFORMED'
@@ -39,6 +45,7 @@ export type IdentityErrorCode =
   | 'ERR_IDENTITY_NOT_YET_VALID'
   | 'ERR_IDENTITY_LIFETIME'
   | 'ERR_IDENTITY_CLAIM'
+  | 'ERR_IDENTITY_ROLE'
   | 'ERR_IDENTITY_PROVIDER'
 
 export type PolicyErrorCode =
@@ -80,6 +87,9 @@ export type ApprovalErrorCode =
   | 'ERR_APPROVAL_DIGEST'
   | 'ERR_APPROVAL_EXPIRED'
   | 'ERR_APPROVAL_CLOSED'
+  | 'ERR_APPROVAL_POLICY'
+  | 'ERR_APPROVAL_REFUSED'
+  | 'ERR_APPROVAL_LIMIT'
 
 export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_DIRECTORY'
@@ -92,6 +102,7 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_KEY'
   | 'ERR_EVIDENCE_TOO_LARGE'
   | 'ERR_EVIDENCE_EXPORT'
+  | 'ERR_EVIDENCE_OVERVIEW'
   | 'ERR_EVIDENCE_CURSOR'
 
 export type UpstreamErrorCode =

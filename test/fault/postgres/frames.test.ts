@@ -171,6 +171,7 @@ describe('random frames at a real server', () => {
   )
 
   test('with illegal ones among them, nothing sensitive comes back', TIMEOUT, async () => {
+    expect.hasAssertions()
     const mixed = fc.array(fc.oneof({ weight: 3, arbitrary: legal }, { weight: 1, arbitrary: illegal }), {
       minLength: 1,
       maxLength: 14,
