@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openApi } from '../console/index.ts'
-import type { RunningApi } from '../console/index.ts'
+import type { ApiOptions, RunningApi } from '../console/index.ts'
 import { openLedger, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
@@ -10,7 +10,15 @@ import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
-import { approvalJournal, ConfigError, EvidenceError, hostFor, recordingVerifier, StateError } from '../engine/index.ts'
+import {
+  approvalJournal,
+  ConfigError,
+  EvidenceError,
+  Grants,
+  hostFor,
+  recordingVerifier,
+  StateError,
+} from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { LifecycleStore, PolicyLife, rebuildPolicies } from '../engine/lifecycle/index.ts'
 import { PolicyStore } from '../engine/policy/index.ts'
@@ -22,6 +30,7 @@ import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
 import type { Log } from './log.ts'
+import { evidencePlace, openOverview } from './overview.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
 import { configuredBundle, policyAdmission, type Admit } from './policy-admission.ts'
@@ -61,7 +70,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const planes = await configurePlanes(loaded)
   const admit = policyAdmission(loaded, planes)
   const file = await configuredBundle(loaded, admit)
-  const resolver = new ControlResolver(await controlPack(loaded, file.policy))
+  const pack = await controlPack(loaded, file.policy)
+  const resolver = new ControlResolver(pack)
   const verifier = tokenVerifier(loaded, around)
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
@@ -82,15 +92,16 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
+  const policy = new PolicyStore()
   const ledger = await openLedger(database, {
     now: around.now,
     newId,
     writer: evidence.writerId,
     journal,
+    policyInForce: () => policy.current().reference.digest,
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
   opened.defer(() => ledger.close())
-  const policy = new PolicyStore()
   const life = policyLife(loaded, { database, evidence, policy, admit }, around)
   opened.defer(() => life.close())
   await life.start(file)
@@ -113,11 +124,14 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     log: around.log.info,
   }
   const running = await openPlanes(planes, rooms, opened)
-  const api = await openConsole(loaded, rooms, { policies: life, shadow }, around)
+  const overview = await openOverview(config, evidence.writerId, around.log)
+  opened.defer(() => overview.close())
+  const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
+  const api = await openConsole(loaded, rooms, { policies: life, shadow, pack, overview, planes: addresses }, around)
   opened.defer(() => api.close())
   const rest = opened.move()
   return {
-    planes: Object.fromEntries([...running].map(([id, plane]) => [id, plane.address])),
+    planes: addresses,
     api: api.url,
     reloadPolicy: async () => life.fileChanged(await configuredBundle(loaded, admit)),
     drain: async (deadlineMs) => {
@@ -229,14 +243,14 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  { policies, shadow }: { readonly policies: PolicyLife; readonly shadow: Shadow },
+  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'pack' | 'overview' | 'planes'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
-  const { host, port, tls, auditors, signIn } = loaded.config.api
+  const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api
   const { ledger, bindingKey: secret } = rooms
   const verifier = recordingVerifier('api', rooms)
   const ready = async (): Promise<void> => {
-    policies.checkReady()
+    rest.policies.checkReady()
     await verifier.ready()
   }
   try {
@@ -246,9 +260,14 @@ async function openConsole(
       ...(tls === null ? {} : { tls }),
       verifier,
       ledger,
-      policies,
-      shadow,
-      auditors,
+      grants: new Grants(rooms),
+      ...rest,
+      policy: rooms.policy,
+      evidence: rooms.evidence,
+      place: await evidencePlace(loaded),
+      access: { viewers, auditors, operators },
+      metrics,
+      version: await version(),
       instance: loaded.config.instance,
       signIn,
       secret,

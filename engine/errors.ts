@@ -45,6 +45,7 @@ export type IdentityErrorCode =
   | 'ERR_IDENTITY_NOT_YET_VALID'
   | 'ERR_IDENTITY_LIFETIME'
   | 'ERR_IDENTITY_CLAIM'
+  | 'ERR_IDENTITY_ROLE'
   | 'ERR_IDENTITY_PROVIDER'
 
 export type PolicyErrorCode =
@@ -86,6 +87,9 @@ export type ApprovalErrorCode =
   | 'ERR_APPROVAL_DIGEST'
   | 'ERR_APPROVAL_EXPIRED'
   | 'ERR_APPROVAL_CLOSED'
+  | 'ERR_APPROVAL_POLICY'
+  | 'ERR_APPROVAL_REFUSED'
+  | 'ERR_APPROVAL_LIMIT'
 
 export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_DIRECTORY'
@@ -98,6 +102,7 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_KEY'
   | 'ERR_EVIDENCE_TOO_LARGE'
   | 'ERR_EVIDENCE_EXPORT'
+  | 'ERR_EVIDENCE_OVERVIEW'
   | 'ERR_EVIDENCE_CURSOR'
 
 export type UpstreamErrorCode =

@@ -191,15 +191,26 @@ export const CONFIG_SCHEMA: ConfigSchema = {
       }),
       api: {
         ...section(
-          'a mapping of host, port, tls, auditors and sign_in',
+          'a mapping of host, port, tls, auditors, viewers, operators, metrics, export_key and sign_in',
           {
             host: { type: 'string', minLength: 1, description: 'an address to listen on', default: '127.0.0.1' },
             port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any', default: 7420 },
             tls: section('a mapping of cert and key', { cert: outsideText, key: outsideText }),
-            auditors: members('who may see every approval'),
+            auditors: members('who may see every approval, replay sessions and export evidence'),
+            viewers: members('who may see decisions and sessions without what was sent'),
+            operators: members('who may see how the gateway does, and take agents out of service'),
+            metrics: {
+              enum: ['loopback', 'open', 'off'],
+              description: 'loopback: only this host may ask for /metrics; open: whoever reaches the API; or off',
+              default: 'loopback',
+            },
+            export_key: {
+              ...outsideText,
+              description: `the key that signs exports made on a page: ${outsideText.description}`,
+            },
             sign_in: signIn,
           },
-          ['host', 'port', 'tls', 'auditors', 'sign_in'],
+          ['host', 'port', 'tls', 'auditors', 'viewers', 'operators', 'metrics', 'export_key', 'sign_in'],
         ),
         default: {},
       },

@@ -32,6 +32,10 @@ export interface ConfigText {
     readonly port: number
     readonly tls?: { readonly cert: OutsideText; readonly key: OutsideText }
     readonly auditors: MembersText
+    readonly viewers: MembersText
+    readonly operators: MembersText
+    readonly metrics: 'loopback' | 'open' | 'off'
+    readonly export_key?: OutsideText
     readonly sign_in?: SignInText
   }
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>

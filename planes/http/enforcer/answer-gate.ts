@@ -128,11 +128,11 @@ export class AnswerGate {
     return answer
   }
 
-  async #withhold(error: ObligationError): Promise<Answer> {
+  async #withhold(why: ObligationError): Promise<Answer> {
     const { caller, decision, asked } = this.#rooms
-    const alarm = caller.session.failedClosed(error)
-    await Promise.all([alarm, caller.session.settle(decision, this.#outcome('ok', 0, error.code))])
-    const answer = answerOf(withheld(error, decision.id), asked)
+    const alarm = caller.session.failedClosed(why)
+    await Promise.all([alarm, caller.session.settle(decision, this.#outcome('ok', 0, why.code))])
+    const answer = answerOf(withheld(why, decision.id), asked)
     this.#rooms.onAnswer(answer)
     return answer
   }
