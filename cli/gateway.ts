@@ -1,15 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openApi } from '../console/index.ts'
-import type { RunningApi } from '../console/index.ts'
+import type { ApiOptions, RunningApi } from '../console/index.ts'
 import { openLedger, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
 import { ControlResolver } from '../engine/controls/index.ts'
 import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
-import { createTokenVerifier } from '../engine/identity/index.ts'
-import type { TokenVerifier } from '../engine/identity/index.ts'
+import { rebuildRevocations } from '../engine/identity/index.ts'
 import { approvalJournal, ConfigError, EvidenceError, hostFor, recordingVerifier, StateError } from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { LifecycleStore, PolicyLife, rebuildPolicies } from '../engine/lifecycle/index.ts'
@@ -21,6 +20,7 @@ import { approvalHistory } from './approval-history.ts'
 import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
+import { openIdentity, ownIssuer, tokenExchange, tokenVerifier } from './identity.ts'
 import type { Log } from './log.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
@@ -62,7 +62,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const admit = policyAdmission(loaded, planes)
   const file = await configuredBundle(loaded, admit)
   const resolver = new ControlResolver(await controlPack(loaded, file.policy))
-  const verifier = tokenVerifier(loaded, around)
+  const own = await ownIssuer(loaded)
+  const verifier = tokenVerifier(loaded, own, around)
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
   opened.defer(() => store.close())
@@ -75,10 +76,14 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const shared = config.evidence.postgres !== null
   const isOver = (writer: string): boolean => !shared || writer.startsWith(`${instance}.`)
   const policyChanges: unknown[] = []
-  const replayed = await rebuild(database, approvalHistory(store, shared ? null : instance, policyChanges), isOver)
+  const revoked: unknown[] = []
+  const history = approvalHistory(store, shared ? null : instance, policyChanges, revoked)
+  const replayed = await rebuild(database, history, isOver)
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
   const relived = await rebuildPolicies(database, policyChanges, isOver)
   if (relived > 0) around.log.warn('policies.rebuilt', { changes: relived })
+  const revocationsRebuilt = await rebuildRevocations(database, revoked)
+  if (revocationsRebuilt > 0) around.log.warn('revocations.rebuilt', { changes: revocationsRebuilt })
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
@@ -90,6 +95,9 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
   opened.defer(() => ledger.close())
+  const followMs = shared ? FOLLOW_MS : null
+  const identity = await openIdentity(loaded, { database, evidence, newId, followMs }, around)
+  opened.defer(() => identity.revocations.close())
   const policy = new PolicyStore()
   const life = policyLife(loaded, { database, evidence, policy, admit }, around)
   opened.defer(() => life.close())
@@ -103,6 +111,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const rooms: GatewayRooms = {
     policy,
     verifier,
+    ...identity,
+    endings: config.identity.endings,
     ledger,
     evidence,
     shadow,
@@ -113,7 +123,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     log: around.log.info,
   }
   const running = await openPlanes(planes, rooms, opened)
-  const api = await openConsole(loaded, rooms, { policies: life, shadow }, around)
+  const exchange = own === null ? null : tokenExchange(loaded, own, rooms)
+  const api = await openConsole(loaded, rooms, { policies: life, shadow, exchange }, around)
   opened.defer(() => api.close())
   const rest = opened.move()
   return {
@@ -155,17 +166,6 @@ async function recordRelease({ config, digest }: LoadedConfig, evidence: Evidenc
 
 function monotonic(): bigint {
   return process.hrtime.bigint()
-}
-
-function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings): TokenVerifier {
-  try {
-    const verifier = createTokenVerifier(loaded.config.identity.issuers, { now })
-    // A provider that is away just now is no reason not to start: nobody gets in until it answers, and probes say so.
-    verifier.ready().catch(() => log.warn('identity.unreachable'))
-    return verifier
-  } catch (error) {
-    throw error instanceof ConfigError ? atLine(error, loaded, 'identity') : error
-  }
 }
 
 async function openEvidenceRoom(
@@ -229,7 +229,7 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  { policies, shadow }: { readonly policies: PolicyLife; readonly shadow: Shadow },
+  { policies, shadow, exchange }: Pick<ApiOptions, 'policies' | 'shadow' | 'exchange'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors, signIn } = loaded.config.api
@@ -248,6 +248,8 @@ async function openConsole(
       ledger,
       policies,
       shadow,
+      exchange: exchange ?? null,
+      check: (principal) => rooms.revocations?.check(principal),
       auditors,
       instance: loaded.config.instance,
       signIn,

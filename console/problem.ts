@@ -9,7 +9,7 @@ import {
   PolicyError,
   StateError,
 } from '../engine/index.ts'
-import type { ApprovalErrorCode, PolicyErrorCode } from '../engine/index.ts'
+import type { ApprovalErrorCode, IdentityErrorCode, PolicyErrorCode } from '../engine/index.ts'
 import type { Reply } from './app.ts'
 
 /** The body of every answer that is no success (RFC 9457). `code` is of docs/errors.md, or of the request's own fault. */
@@ -35,7 +35,7 @@ export function refuse(reply: Reply, body: Problem): Reply {
 export function problemOf(error: FastifyError | CountersignError | Error): Problem {
   if (error instanceof ApprovalError) return problem(STATUS[error.code], error.code, error.message)
   if (error instanceof IdentityError) {
-    return problem(error.code === 'ERR_IDENTITY_PROVIDER' ? 503 : 401, error.code, error.message)
+    return problem(IDENTITY_STATUS[error.code] ?? 401, error.code, error.message)
   }
   // Of a bundle that was sent: what is wrong with it, or that this is not the time for it.
   if (error instanceof PolicyError) return problem(POLICY_STATUS[error.code] ?? 422, error.code, error.message)
@@ -60,6 +60,14 @@ const STATUS: Readonly<Record<ApprovalErrorCode, number>> = {
   ERR_APPROVAL_DIGEST: 409,
   ERR_APPROVAL_EXPIRED: 409,
   ERR_APPROVAL_CLOSED: 503,
+}
+
+/** Whoever proves nothing: 401. */
+const IDENTITY_STATUS: Readonly<Partial<Record<IdentityErrorCode, number>>> = {
+  ERR_IDENTITY_PROVIDER: 503,
+  ERR_IDENTITY_UNSURE: 503,
+  ERR_IDENTITY_OPERATOR: 403,
+  ERR_IDENTITY_UNKNOWN: 404,
 }
 
 /** A bundle that can't be opened: 422. */

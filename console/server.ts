@@ -1,10 +1,10 @@
 import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
 import type { ApprovalLedger } from '../engine/approvals/index.ts'
-import type { TokenVerifier } from '../engine/identity/index.ts'
+import type { TokenExchange, TokenVerifier } from '../engine/identity/index.ts'
 import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
-import { ConfigError, CountersignError, type JsonObject } from '../engine/index.ts'
+import { ConfigError, CountersignError, type JsonObject, type Principal } from '../engine/index.ts'
 import type { App } from './app.ts'
 import { approvalRoutes, type Auditors } from './approval-routes.ts'
 import { BrowserSessions } from './browser-session.ts'
@@ -17,17 +17,22 @@ import { policyRoutes } from './policy-routes.ts'
 import { SealedCookies } from './sealed-cookies.ts'
 import { signInRoutes, type SignInConfig } from './sign-in.ts'
 import { problem, problemOf, refuse } from './problem.ts'
+import { tokenRoutes } from './token-routes.ts'
 
 export interface ApiOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
   /** PEM. Without it the API speaks plain HTTP, and only on loopback. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  readonly tls?: { readonly key: string; readonly cert: string; readonly clientCertificates?: boolean }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly policies: PolicyLife
   readonly shadow: Shadow
+  /** Where the gateway issues tokens of its own; null: it doesn't. */
+  readonly exchange?: TokenExchange | null
+  /** Throws IdentityError for whom is not believed any more. */
+  check?(principal: Principal): void
   readonly auditors: Auditors
   /** The gateway's name, as its people know it. */
   readonly instance: string
@@ -60,7 +65,7 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
     throw new ConfigError('ERR_CONFIG_SHAPE', message)
   }
   const app = Fastify({
-    https: tls ?? null,
+    https: tls === undefined ? null : listenerTls(tls),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
@@ -76,6 +81,11 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
   return { url, close: () => app.close() }
 }
 
+/** A certificate may be of any authority: what counts is whether a token is bound to it (RFC 8705). */
+function listenerTls({ key, cert, clientCertificates = false }: NonNullable<ApiOptions['tls']>): object {
+  return { key, cert, requestCert: clientCertificates, rejectUnauthorized: false }
+}
+
 /** All that people come for, with a token or with a browser. */
 function people(app: App, options: ApiOptions, address: () => Promise<string>): void {
   const { secret, verifier, ledger, signIn, tls } = options
@@ -84,7 +94,8 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const cookies = new SealedCookies(secret, now)
   const secure = tls !== undefined || signIn?.publicUrl?.startsWith('https:') === true
   const sessions = new BrowserSessions(cookies, { secure, now })
-  const known = callers(app, verifier, sessions)
+  const known = callers(app, verifier, sessions, (principal) => options.check?.(principal))
+  if (options.exchange) tokenRoutes(app, options.exchange, log)
   approvalRoutes(app, { ...options, ...known })
   policyRoutes(app, { ...options, ...known })
   meRoute(app, { ...options, ...known })

@@ -1,4 +1,5 @@
 import type { ConfigSchema } from './config-schema.ts'
+import { identityProperties } from './identity-schema.ts'
 import { KEEPING_PROPERTIES } from './keeping-schema.ts'
 import { DURATION_PATTERN } from '../units.ts'
 
@@ -186,16 +187,38 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         ['slowest_decision', 'review', 'operators', 'reviewers'],
       ),
       controls: section('a mapping with directory, the control pack that records cite', { directory: path }),
-      identity: section('a mapping with issuers', {
-        issuers: { type: 'array', minItems: 1, items: issuer, description: 'a list of at least one identity provider' },
-      }),
+      identity: section(
+        'a mapping with issuers',
+        {
+          issuers: {
+            type: 'array',
+            minItems: 1,
+            items: issuer,
+            description: 'a list of at least one identity provider',
+          },
+          ...identityProperties({ section, outsideText, duration, members }),
+        },
+        ['saml', 'exchange', 'operators', 'sessions'],
+      ),
       api: {
         ...section(
           'a mapping of host, port, tls, auditors and sign_in',
           {
             host: { type: 'string', minLength: 1, description: 'an address to listen on', default: '127.0.0.1' },
             port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any', default: 7420 },
-            tls: section('a mapping of cert and key', { cert: outsideText, key: outsideText }),
+            tls: section(
+              'a mapping of cert and key',
+              {
+                cert: outsideText,
+                key: outsideText,
+                client_certificates: {
+                  enum: ['ask', 'ignore'],
+                  description: 'ask clients for a certificate, for tokens that are bound to one (RFC 8705), or ignore',
+                  default: 'ignore',
+                },
+              },
+              ['client_certificates'],
+            ),
             auditors: members('who may see every approval'),
             sign_in: signIn,
           },

@@ -11,6 +11,7 @@ export const EVENT_NAMES = [
   'agent.registered',
   'agent.retired',
   'agent.quarantined',
+  'agent.released',
   'credential.issued',
   'credential.expired',
   'decision.forward',

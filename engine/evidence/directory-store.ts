@@ -16,7 +16,7 @@ import {
 import { MAX_LINE_BYTES, type EntryKind } from './line.ts'
 import { isInstanceRunning, lockInstance } from './lock.ts'
 import { readRecords } from './reading.ts'
-import type { Batch, EvidenceStore, InstanceHold, LineWriter } from './store.ts'
+import { STATE_EVENTS, type Batch, type EvidenceStore, type InstanceHold, type LineWriter } from './store.ts'
 import { writersIn } from './writers.ts'
 
 const CHUNK_BYTES: number = 256 * 1024
@@ -33,7 +33,7 @@ export function directoryStore(path: string, files: FileSystem = localFiles): Ev
     lastRecord: (writer) => readLastLine(recordsFile(directory, writer)),
     order: () => openDirectoryOrder(directory, files),
     ordered: (writer) => orderedIn(directory, writer),
-    stateChanges: () => readRecords(directory, { mark: ['"event":"approval.', '"event":"policy.'] }),
+    stateChanges: () => readRecords(directory, { mark: STATE_EVENTS.map((name) => `"event":"${name}`) }),
     isHeld: (instance) => Promise.resolve(isInstanceRunning(directory, instance)),
     close: () => Promise.resolve(),
   }

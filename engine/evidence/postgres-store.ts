@@ -13,7 +13,7 @@ import {
 } from './postgres-session.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 import { recordOf, type StoredRecord } from './reading.ts'
-import type { EvidenceStore, InstanceHold, OrderStore } from './store.ts'
+import { STATE_EVENTS, type EvidenceStore, type InstanceHold, type OrderStore } from './store.ts'
 import { namesOf, type WriterName } from './writers.ts'
 
 /** Lines fetched at a time. */
@@ -188,9 +188,9 @@ const LINES_AFTER = `SELECT seq, line FROM evidence_lines WHERE writer = ${WRITE
   ORDER BY seq LIMIT $4`
 // The index that has these lines alone is found by the very same condition.
 // One an index: see evidence_lines_approvals, evidence_lines_policies.
-const CHANGES_AFTER = ['approval', 'policy'].map(
-  (family) => `SELECT writer, seq, line FROM evidence_lines
-  WHERE kind = 'record' AND line LIKE '%"event":"${family}.%' AND (writer, seq) > ($1::integer, $2::bigint)
+const CHANGES_AFTER = STATE_EVENTS.map(
+  (begin) => `SELECT writer, seq, line FROM evidence_lines
+  WHERE kind = 'record' AND line LIKE '%"event":"${begin}%' AND (writer, seq) > ($1::integer, $2::bigint)
   ORDER BY writer, seq LIMIT $3`,
 )
 const LAST_RECORD = `SELECT line FROM evidence_lines WHERE writer = ${WRITER} AND kind = 'record'

@@ -34,7 +34,7 @@ export interface EvidenceStore {
   order(): Promise<OrderStore | null>
   /** How many of a writer's records have a place in the order, and are signed or about to be. */
   ordered(writer: string): Promise<number>
-  /** The records of approvals and of policies, of all instances, for state to be rebuilt from; in no order that could be relied on. */
+  /** The records of approvals, policies and revocations, of all instances, for state to be rebuilt from; in no order that could be relied on. */
   stateChanges(): AsyncIterable<StoredRecord>
   /** Whether somebody writes as this instance now. */
   isHeld(instance: string): Promise<boolean>
@@ -95,3 +95,6 @@ export interface LeafSource {
   /** Hands out at most `limit` leaves that are new, of durable records only. Lets others run in between. */
   read(limit: number, onLeaf: (leaf: Buffer) => void): Promise<void>
 }
+
+/** What begins the name of every event that state is rebuilt from. */
+export const STATE_EVENTS: readonly string[] = ['approval.', 'policy.', 'access.revoked', 'agent.']
