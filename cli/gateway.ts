@@ -9,7 +9,15 @@ import { ControlResolver } from '../engine/controls/index.ts'
 import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
 import { rebuildRevocations } from '../engine/identity/index.ts'
-import { approvalJournal, ConfigError, EvidenceError, hostFor, recordingVerifier, StateError } from '../engine/index.ts'
+import {
+  approvalJournal,
+  ConfigError,
+  EvidenceError,
+  Grants,
+  hostFor,
+  recordingVerifier,
+  StateError,
+} from '../engine/index.ts'
 import type { GatewayRooms, RunningPlane } from '../engine/index.ts'
 import { LifecycleStore, PolicyLife, rebuildPolicies } from '../engine/lifecycle/index.ts'
 import { PolicyStore } from '../engine/policy/index.ts'
@@ -87,18 +95,19 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
+  const policy = new PolicyStore()
   const ledger = await openLedger(database, {
     now: around.now,
     newId,
     writer: evidence.writerId,
     journal,
+    policyInForce: () => policy.current().reference.digest,
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
   opened.defer(() => ledger.close())
   const followMs = shared ? FOLLOW_MS : null
   const identity = await openIdentity(loaded, { database, evidence, newId, followMs }, around)
   opened.defer(() => identity.revocations.close())
-  const policy = new PolicyStore()
   const life = policyLife(loaded, { database, evidence, policy, admit }, around)
   opened.defer(() => life.close())
   await life.start(file)
@@ -246,6 +255,7 @@ async function openConsole(
       ...(tls === null ? {} : { tls }),
       verifier,
       ledger,
+      grants: new Grants(rooms),
       policies,
       shadow,
       exchange: exchange ?? null,

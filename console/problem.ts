@@ -60,6 +60,9 @@ const STATUS: Readonly<Record<ApprovalErrorCode, number>> = {
   ERR_APPROVAL_DIGEST: 409,
   ERR_APPROVAL_EXPIRED: 409,
   ERR_APPROVAL_CLOSED: 503,
+  ERR_APPROVAL_POLICY: 409,
+  ERR_APPROVAL_REFUSED: 403,
+  ERR_APPROVAL_LIMIT: 429,
 }
 
 /** Whoever proves nothing: 401. */

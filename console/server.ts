@@ -4,11 +4,12 @@ import type { ApprovalLedger } from '../engine/approvals/index.ts'
 import type { TokenExchange, TokenVerifier } from '../engine/identity/index.ts'
 import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
-import { ConfigError, CountersignError, type JsonObject, type Principal } from '../engine/index.ts'
+import { ConfigError, CountersignError, type Grants, type JsonObject, type Principal } from '../engine/index.ts'
 import type { App } from './app.ts'
 import { approvalRoutes, type Auditors } from './approval-routes.ts'
 import { BrowserSessions } from './browser-session.ts'
 import { callers } from './caller.ts'
+import { grantRoutes } from './grant-routes.ts'
 import { htmlPage } from './html-page.ts'
 import { liveRoutes } from './live.ts'
 import { meRoute } from './me.ts'
@@ -27,6 +28,7 @@ export interface ApiOptions {
   readonly tls?: { readonly key: string; readonly cert: string; readonly clientCertificates?: boolean }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
+  readonly grants: Grants
   readonly policies: PolicyLife
   readonly shadow: Shadow
   /** Where the gateway issues tokens of its own; null: it doesn't. */
@@ -97,6 +99,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const known = callers(app, verifier, sessions, (principal) => options.check?.(principal))
   if (options.exchange) tokenRoutes(app, options.exchange, log)
   approvalRoutes(app, { ...options, ...known })
+  grantRoutes(app, { ...options, ...known })
   policyRoutes(app, { ...options, ...known })
   meRoute(app, { ...options, ...known })
   liveRoutes(app, ledger)

@@ -1,5 +1,5 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
-import type { AccessRequest, Principal, SealedRequest } from './access-request.ts'
+import type { AccessRequest, GrantSeen, Principal, SealedRequest } from './access-request.ts'
 import { constant, sealRequest } from './access-request.ts'
 import { ApprovalError, IdentityError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
@@ -122,8 +122,9 @@ export class GatewaySession implements Session {
   }
 
   /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
-  #judge(request: AccessRequest, decision: string): Judgement {
+  #judge(named: AccessRequest, decision: string): Judgement {
     const asked = this.#rooms.monotonic()
+    const request = withGrants(named, this.#rooms.ledger.grantsOf(this.#principal))
     const policy = this.#rooms.policy.current()
     if (request.labels_revision !== policy.reference.digest) {
       throw new ObligationError('ERR_OBLIGATION_STALE', 'the policy changed while this request was being normalized', {
@@ -224,6 +225,7 @@ export class GatewaySession implements Session {
       case 'expired':
         return this.#rejectHeld(decision, judgement, answered, 'approval_expired', 'nobody answered in time')
       case 'withdrawn':
+      case 'revoked':
         return this.#rejectHeld(decision, judgement, answered, 'approval_withdrawn', 'the request was withdrawn')
       case 'used':
         return this.#rejectHeld(decision, judgement, answered, 'approval_used', 'this approval was used already')
@@ -347,7 +349,12 @@ export class GatewaySession implements Session {
   }
 }
 
-function verdictOf(
+/** The request with what its principal has been granted; the very same where that is nothing. */
+function withGrants(request: AccessRequest, grants: readonly GrantSeen[]): AccessRequest {
+  return grants.length === 0 ? request : { ...request, context: { ...request.context, grants } }
+}
+
+export function verdictOf(
   policy: ReturnType<PolicyStore['current']>,
   request: AccessRequest,
   sealed: SealedRequest,
@@ -362,7 +369,7 @@ function verdictOf(
   }
 }
 
-function rejection(rule: string, message: string): PolicyAnswer {
+export function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
 

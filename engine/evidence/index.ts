@@ -5,6 +5,7 @@ export {
   type Citation,
   type Cite,
   type EventName,
+  tellsApproval,
   type EvidenceRecord,
   type MaskCount,
   type Payload,

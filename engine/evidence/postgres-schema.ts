@@ -36,8 +36,12 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE evidence_documents (name text COLLATE "C" PRIMARY KEY, body text NOT NULL);`,
   `CREATE INDEX evidence_lines_policies ON evidence_lines (writer, seq)
      WHERE kind = 'record' AND line LIKE '%"event":"policy.%';`,
+  `CREATE INDEX evidence_lines_access ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"access.%';
+   CREATE INDEX evidence_lines_breakglass ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"breakglass.%';`,
   `CREATE INDEX evidence_lines_revocations ON evidence_lines (writer, seq)
-     WHERE kind = 'record' AND line LIKE '%"event":"access.revoked%';
+     WHERE kind = 'record' AND line LIKE '%"event":"credential.revoked%';
    CREATE INDEX evidence_lines_agents ON evidence_lines (writer, seq)
      WHERE kind = 'record' AND line LIKE '%"event":"agent.%';`,
 ]

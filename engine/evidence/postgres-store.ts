@@ -187,7 +187,7 @@ const WRITER = '(SELECT number FROM evidence_writers WHERE id = $1)'
 const LINES_AFTER = `SELECT seq, line FROM evidence_lines WHERE writer = ${WRITER} AND kind = $2 AND seq > $3
   ORDER BY seq LIMIT $4`
 // The index that has these lines alone is found by the very same condition.
-// One an index: see evidence_lines_approvals, evidence_lines_policies.
+// One an index: see evidence_lines_approvals and its like.
 const CHANGES_AFTER = STATE_EVENTS.map(
   (begin) => `SELECT writer, seq, line FROM evidence_lines
   WHERE kind = 'record' AND line LIKE '%"event":"${begin}%' AND (writer, seq) > ($1::integer, $2::bigint)

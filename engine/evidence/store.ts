@@ -97,4 +97,11 @@ export interface LeafSource {
 }
 
 /** What begins the name of every event that state is rebuilt from. */
-export const STATE_EVENTS: readonly string[] = ['approval.', 'policy.', 'access.revoked', 'agent.']
+export const STATE_EVENTS: readonly string[] = [
+  'approval.',
+  'access.',
+  'breakglass.',
+  'policy.',
+  'credential.revoked',
+  'agent.',
+]

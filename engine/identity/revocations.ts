@@ -20,7 +20,7 @@ export interface RevocationOptions {
 /** A gateway that hasn't learnt for so long what is revoked believes nobody until it has. */
 const UNSURE_MS = 5_000
 
-const REVOKED = { event: 'access.revoked' } as const
+const REVOKED = { event: 'credential.revoked' } as const
 const QUARANTINED = { event: 'agent.quarantined' } as const
 const RELEASED = { event: 'agent.released' } as const
 

@@ -4,6 +4,9 @@
  */
 export interface ApprovalRow {
   readonly id: string
+  readonly kind: 'hold' | 'grant'
+  /** When a break-glass's review becomes overdue; null: it owes none, or is that already. */
+  readonly review_due: number | null
   readonly state: string
   readonly digest: string
   readonly policy_digest: string

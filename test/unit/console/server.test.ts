@@ -288,6 +288,7 @@ describe('the server', () => {
         port: 0,
         verifier: verifierFor(provider.issuer).verifier,
         ledger: gateway.ledger,
+        grants: gateway.grants,
         policies: gateway.policies.life,
         shadow: gateway.policies.shadow,
         auditors: { groups: [], roles: [] },

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openApi, type ApiOptions } from '../../../console/index.ts'
 import type { ApprovalLedger } from '../../../engine/approvals/index.ts'
-import type { JsonObject, Principal } from '../../../engine/index.ts'
+import { Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
 import type { IdentityProvider } from '../../support/identity-provider.ts'
 import { draft, setUp, type Setting } from '../approvals/setting.ts'
 import { verifierFor } from '../identity/setting.ts'
@@ -10,6 +11,7 @@ import { setUp as setUpPolicies, type Setting as Policies } from '../lifecycle/s
 export interface Gateway extends Setting {
   readonly url: string
   readonly policies: Policies
+  readonly grants: Grants
   close(): Promise<void>
   /** What was logged. */
   readonly logged: { readonly event: string; readonly fields: JsonObject }[]
@@ -20,11 +22,26 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
   const setting = await setUp(':memory:', Date.now())
   const policies = await setUpPolicies()
   const logged: Gateway['logged'] = []
+  const grants = new Grants({
+    policy: policies.policy,
+    ledger: setting.ledger,
+    evidence: {
+      append: (draft) => {
+        policies.journal.push(draft)
+        return { id: '', durable: Promise.resolve() }
+      },
+    },
+    bindingKey: new Uint8Array(32),
+    now: Date.now,
+    monotonic: () => process.hrtime.bigint(),
+    newId: randomUUID,
+  })
   const api = await openApi({
     host: '127.0.0.1',
     port: 0,
     verifier: verifierFor(provider.issuer).verifier,
     ledger: setting.ledger,
+    grants,
     policies: policies.life,
     shadow: policies.shadow,
     auditors: { groups: ['auditors'], roles: ['examiner'] },
@@ -37,7 +54,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     ...overrides,
   })
   onTestFinished(() => api.close())
-  return { ...setting, policies, url: api.url, close: () => api.close(), logged }
+  return { ...setting, grants, policies, url: api.url, close: () => api.close(), logged }
 }
 
 /** A hold such as the starter policy asks for. */

@@ -20,6 +20,8 @@ const refusal = (code: string, message: RegExp): object =>
 function row(overrides: Partial<ApprovalRow> = {}): ApprovalRow {
   return {
     id: 'a',
+    kind: 'hold',
+    review_due: null,
     state: 'requested',
     digest: 'd',
     policy_digest: 'p',
