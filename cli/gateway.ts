@@ -30,6 +30,7 @@ import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
 import { openIdentity, ownIssuer, tokenExchange, tokenVerifier } from './identity.ts'
 import type { Log } from './log.ts'
+import { evidencePlace, openOverview } from './overview.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
 import { configuredBundle, policyAdmission, type Admit } from './policy-admission.ts'
@@ -69,7 +70,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const planes = await configurePlanes(loaded)
   const admit = policyAdmission(loaded, planes)
   const file = await configuredBundle(loaded, admit)
-  const resolver = new ControlResolver(await controlPack(loaded, file.policy))
+  const pack = await controlPack(loaded, file.policy)
+  const resolver = new ControlResolver(pack)
   const own = await ownIssuer(loaded)
   const verifier = tokenVerifier(loaded, own, around)
   await using opened = new AsyncDisposableStack()
@@ -133,11 +135,15 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   }
   const running = await openPlanes(planes, rooms, opened)
   const exchange = own === null ? null : tokenExchange(loaded, own, rooms)
-  const api = await openConsole(loaded, rooms, { policies: life, shadow, exchange }, around)
+  const overview = await openOverview(config, evidence.writerId, around.log)
+  opened.defer(() => overview.close())
+  const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
+  const parts = { policies: life, shadow, exchange, pack, overview, planes: addresses }
+  const api = await openConsole(loaded, rooms, parts, around)
   opened.defer(() => api.close())
   const rest = opened.move()
   return {
-    planes: Object.fromEntries([...running].map(([id, plane]) => [id, plane.address])),
+    planes: addresses,
     api: api.url,
     reloadPolicy: async () => life.fileChanged(await configuredBundle(loaded, admit)),
     drain: async (deadlineMs) => {
@@ -238,14 +244,14 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  { policies, shadow, exchange }: Pick<ApiOptions, 'policies' | 'shadow' | 'exchange'>,
+  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'exchange' | 'pack' | 'overview' | 'planes'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
-  const { host, port, tls, auditors, signIn } = loaded.config.api
+  const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api
   const { ledger, bindingKey: secret } = rooms
   const verifier = recordingVerifier('api', rooms)
   const ready = async (): Promise<void> => {
-    policies.checkReady()
+    rest.policies.checkReady()
     await verifier.ready()
   }
   try {
@@ -256,11 +262,14 @@ async function openConsole(
       verifier,
       ledger,
       grants: new Grants(rooms),
-      policies,
-      shadow,
-      exchange: exchange ?? null,
+      ...rest,
       check: (principal) => rooms.revocations?.check(principal),
-      auditors,
+      policy: rooms.policy,
+      evidence: rooms.evidence,
+      place: await evidencePlace(loaded),
+      access: { viewers, auditors, operators },
+      metrics,
+      version: await version(),
       instance: loaded.config.instance,
       signIn,
       secret,

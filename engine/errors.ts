@@ -45,6 +45,7 @@ export type IdentityErrorCode =
   | 'ERR_IDENTITY_NOT_YET_VALID'
   | 'ERR_IDENTITY_LIFETIME'
   | 'ERR_IDENTITY_CLAIM'
+  | 'ERR_IDENTITY_ROLE'
   | 'ERR_IDENTITY_PROVIDER'
   | 'ERR_IDENTITY_BINDING'
   | 'ERR_IDENTITY_ASSERTION'
@@ -54,7 +55,6 @@ export type IdentityErrorCode =
   | 'ERR_IDENTITY_REVOKED'
   | 'ERR_IDENTITY_QUARANTINED'
   | 'ERR_IDENTITY_UNSURE'
-  | 'ERR_IDENTITY_OPERATOR'
   | 'ERR_IDENTITY_UNKNOWN'
 
 export type PolicyErrorCode =
@@ -111,6 +111,7 @@ export type EvidenceErrorCode =
   | 'ERR_EVIDENCE_KEY'
   | 'ERR_EVIDENCE_TOO_LARGE'
   | 'ERR_EVIDENCE_EXPORT'
+  | 'ERR_EVIDENCE_OVERVIEW'
   | 'ERR_EVIDENCE_CURSOR'
 
 export type UpstreamErrorCode =

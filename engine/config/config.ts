@@ -16,8 +16,10 @@ import { signIn, type SignIn } from './sign-in.ts'
 import { validateConfig } from './validation.ts'
 import type { ConfigText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
-import type { LifecycleRules } from '../lifecycle/index.ts'
+import type { LifecycleRules, Members } from '../lifecycle/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
+import type { Secret } from '../secret.ts'
+import { parseSigner } from '../evidence/index.ts'
 import { parseDuration } from '../units.ts'
 
 /** Paths are absolute, durations in the unit that their name says, secrets read. */
@@ -44,8 +46,15 @@ export interface GatewayConfig {
     readonly port: number
     /** PEM; null: plain HTTP, which is for loopback only. */
     readonly tls: { readonly cert: string; readonly key: string; readonly clientCertificates: boolean } | null
-    /** Who may see every approval. */
-    readonly auditors: { readonly groups: readonly string[]; readonly roles: readonly string[] }
+    /** Who may see every approval, replay sessions and export evidence. */
+    readonly auditors: Members
+    /** Who may see decisions and sessions, without what was sent. */
+    readonly viewers: Members
+    readonly operators: Members
+    /** Who may ask for /metrics: this host, whoever reaches the API, or nobody. */
+    readonly metrics: 'loopback' | 'open' | 'off'
+    /** Signs exports made on a page, as text; null: they are unsigned. */
+    readonly exportKey: Secret | null
     /** How people sign in to the console; null: they don't. */
     readonly signIn: SignIn | null
   }
@@ -104,6 +113,10 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       port: api.port,
       tls: api.tls === undefined ? null : apiTls(api.tls, outside),
       auditors: api.auditors,
+      viewers: api.viewers,
+      operators: api.operators,
+      metrics: api.metrics,
+      exportKey: exportKey(api.export_key, outside, document),
       signIn: signIn(api.sign_in, { document, outside, issuers: believed.issuers }),
     },
     planes: outside.within(planes, ['planes']),
@@ -137,6 +150,15 @@ function lifecycleRules(policy: ConfigText['policy'], document: ConfigDocument):
 function trusted(verify: { key: OutsideText; algorithm: string; key_id: string }, outside: OutsideTexts): BundleTrust {
   const key = outside.read(verify.key, ['policy', 'verify', 'key']).reveal()
   return { kind: 'signed', key, keyId: verify.key_id, algorithm: verify.algorithm }
+}
+
+// What was found is a key, or nearly one: it is not repeated.
+function exportKey(key: OutsideText | undefined, outside: OutsideTexts, document: ConfigDocument): Secret | null {
+  if (key === undefined) return null
+  const path = ['api', 'export_key']
+  const text = outside.read(key, path)
+  if (parseSigner(text.reveal()) !== undefined) return text
+  throw shapeAt(document, path, 'a private key as `countersign evidence key` makes it', 'other text')
 }
 
 function apiTls(

@@ -6,14 +6,12 @@ export interface SchemaParts {
   readonly outsideText: ConfigSchema
   section(description: string, properties: Readonly<Record<string, ConfigSchema>>, optional?: string[]): ConfigSchema
   duration(byDefault: string): ConfigSchema
-  members(who: string): ConfigSchema
 }
 
 /** `identity` as it is written, but its issuers. */
 export interface IdentityText {
   readonly saml: readonly SamlText[]
   readonly exchange?: ExchangeText
-  readonly operators: { readonly groups: readonly string[]; readonly roles: readonly string[] }
   readonly sessions: { readonly on_expiry: EndingText; readonly on_revocation: EndingText }
 }
 
@@ -55,7 +53,6 @@ export function identityProperties({
   section,
   outsideText,
   duration,
-  members,
 }: SchemaParts): Readonly<Record<string, ConfigSchema>> {
   const attributes = {
     subject: text("the name of an attribute that names people, instead of the assertion's NameID"),
@@ -105,7 +102,6 @@ export function identityProperties({
       },
       ['previous_key', 'lifetime', 'delegation'],
     ),
-    operators: members('who may revoke tokens, and put agents into quarantine'),
     sessions: {
       ...section(
         'a mapping of on_expiry and on_revocation: when a session ends whose token is over',

@@ -6,14 +6,12 @@ import type { Delegation, IssuerConfig, OwnIssuerConfig, SamlProvider } from '..
 import type { Endings } from '../session-end.ts'
 import { parseDuration } from '../units.ts'
 
-/** Who is believed, for how long, and who may end that. */
+/** Who is believed, and for how long. */
 export interface IdentityConfig {
   readonly issuers: readonly IssuerConfig[]
   readonly saml: readonly SamlProvider[]
   /** null: the gateway issues no tokens of its own. */
   readonly exchange: (OwnIssuerConfig & { readonly delegation: Delegation }) | null
-  /** Who may revoke, quarantine and release. */
-  readonly operators: { readonly groups: readonly string[]; readonly roles: readonly string[] }
   readonly endings: Endings
 }
 
@@ -27,12 +25,11 @@ export function identityConfig(
   text: IdentityText & { readonly issuers: readonly IssuerText[] },
   around: Around,
 ): IdentityConfig {
-  const { issuers, saml, exchange, operators, sessions } = text
+  const { issuers, saml, exchange, sessions } = text
   return {
     issuers: issuers.map((issuer, index) => configuredIssuer(issuer, index, around)),
     saml: saml.map((provider, index) => configuredSaml(provider, index, around)),
     exchange: exchange === undefined ? null : configuredExchange(exchange, around),
-    operators,
     endings: { expiry: sessions.on_expiry, revocation: sessions.on_revocation },
   }
 }

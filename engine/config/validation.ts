@@ -37,6 +37,10 @@ export interface ConfigText {
       readonly client_certificates: 'ask' | 'ignore'
     }
     readonly auditors: MembersText
+    readonly viewers: MembersText
+    readonly operators: MembersText
+    readonly metrics: 'loopback' | 'open' | 'off'
+    readonly export_key?: OutsideText
     readonly sign_in?: SignInText
   }
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>

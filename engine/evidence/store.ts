@@ -32,6 +32,11 @@ export interface EvidenceStore {
    * Throws ERR_EVIDENCE_LOCKED where it may not.
    */
   order(): Promise<OrderStore | null>
+  /**
+   * Whole records of a writer behind a place, as many as one read brings; none where there are no more yet. For who
+   * follows what is written: a record may be handed out a moment before it is durable.
+   */
+  recordsAfter(writer: string, place: LinePlace): Promise<readonly PlacedLine[]>
   /** How many of a writer's records have a place in the order, and are signed or about to be. */
   ordered(writer: string): Promise<number>
   /** The records of approvals, policies and revocations, of all instances, for state to be rebuilt from; in no order that could be relied on. */
@@ -40,6 +45,19 @@ export interface EvidenceStore {
   isHeld(instance: string): Promise<boolean>
   /** Closes what it holds open itself. Holds and orders are their holders' to release. */
   close(): Promise<void>
+}
+
+/** Behind a record: its seq, and where the next one begins, in bytes where the store has files. Before the first: both 0. */
+export interface LinePlace {
+  readonly seq: number
+  readonly at: number
+}
+
+/** A line without its newline, the place that it begins at, and the one behind it. */
+export interface PlacedLine {
+  readonly line: Buffer
+  readonly before: LinePlace
+  readonly after: LinePlace
 }
 
 export interface InstanceHold {
