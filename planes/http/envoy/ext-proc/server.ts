@@ -1,0 +1,57 @@
+import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import { method } from '../protos.ts'
+import { type Judge, Phases } from './phases.ts'
+import { readProcessingRequest } from './processing-request.ts'
+
+const SERVICE = 'envoy.service.ext_proc.v3.ExternalProcessor'
+
+type Call = ServerDuplexStream<unknown, object>
+
+export interface ProcessorSurroundings {
+  /** One for each exchange; `gone` is aborted when nobody waits for it any more. */
+  readonly judge: (gone: AbortSignal) => Judge
+  /** Answers of which nothing is masked go as they come. */
+  readonly streams: boolean
+  /** Something went wrong within one exchange, which was ended by it. No text of a client's in it. */
+  readonly failed: (error: unknown) => void
+}
+
+/**
+ * Envoy's external processor: one stream an exchange. A stream is ended by Envoy alone, since Envoy takes a clean end of
+ * ours for leave to go on. Whatever goes wrong here resets it with UNAVAILABLE.
+ */
+export function processorService({
+  judge,
+  streams,
+  failed,
+}: ProcessorSurroundings): readonly [ServiceDefinition, UntypedServiceImplementation] {
+  const serve = (call: Call): void => {
+    const gone = new AbortController()
+    const phases = new Phases(judge(gone.signal), streams)
+    let turn: Promise<void> = Promise.resolve()
+    const fail = (error: unknown): void => {
+      if (!gone.signal.aborted) failed(error)
+      gone.abort()
+      // Not `destroy`, after which no status is sent; and never a clean end.
+      call.emit('error', Object.assign(new Error('the exchange failed'), { code: status.UNAVAILABLE }))
+    }
+    const over = (): void => {
+      gone.abort()
+      turn = turn.then(() => phases.end('the exchange ended early')).catch(failed)
+    }
+    call.on('data', (message: unknown) => {
+      turn = turn.then(async () => {
+        if (gone.signal.aborted) return
+        call.write(await phases.take(readProcessingRequest(message)))
+      })
+      turn = turn.catch(fail)
+    })
+    call.on('end', () => {
+      over()
+      void turn.then(() => call.end())
+    })
+    call.on('cancelled', over)
+    call.on('error', over)
+  }
+  return [{ Process: method(SERVICE, 'Process') }, { Process: serve }]
+}

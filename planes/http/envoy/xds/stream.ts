@@ -1,0 +1,135 @@
+import { KINDS, typeUrl, type Kind, type Resource, type Snapshot } from './snapshot.ts'
+
+/** What a client asks in one message of the delta protocol. */
+export interface DeltaRequest {
+  readonly kind: Kind
+  readonly subscribe: readonly string[]
+  readonly unsubscribe: readonly string[]
+  /** What it holds from an earlier stream. */
+  readonly held: Readonly<Record<string, string>>
+  /** The answer that this acknowledges or refuses; empty on a first message. */
+  readonly nonce: string
+  /** Why it refused; null when it took it. */
+  readonly error: string | null
+}
+
+export interface DeltaResponse {
+  readonly typeUrl: string
+  readonly nonce: string
+  readonly resources: readonly Resource[]
+  readonly removed: readonly string[]
+  /** The snapshot's. */
+  readonly version: string
+}
+
+export type Acknowledgement =
+  | { readonly kind: 'taken'; readonly of: Kind; readonly version: string }
+  | { readonly kind: 'refused'; readonly of: Kind; readonly version: string; readonly reason: string }
+
+interface Subscription {
+  wildcard: boolean
+  readonly names: Set<string>
+  /** What the client holds, by name; null: it was told that there is none. */
+  readonly held: Map<string, string | null>
+  /** Versions that it refused: none of them is sent to it again. */
+  readonly refused: Map<string, string>
+}
+
+interface InFlight {
+  readonly of: Kind
+  readonly response: DeltaResponse
+}
+
+/** What is brought, first to last, and then what is taken away. */
+const STEPS: readonly { readonly kind: Kind; readonly bring: boolean }[] = [
+  ...KINDS.map((kind) => ({ kind, bring: true })),
+  ...KINDS.toReversed().map((kind) => ({ kind, bring: false })),
+]
+
+/**
+ * One client's side of the delta protocol: what it asked for, what it holds, what it refused. One answer is under way at a
+ * time, so that nothing overtakes what it depends on: a listener is brought when its clusters were taken, and a cluster
+ * goes when no route names it any more. Pure: it neither sends nor waits.
+ */
+export class DeltaStream {
+  readonly #subscriptions = new Map<Kind, Subscription>()
+  #inFlight: InFlight | null = null
+  #sent = 0
+  /** The snapshot of which something was refused: no more of it goes to this client. */
+  #stuckAt: string | null = null
+
+  /** Takes one message in; tells what it acknowledged, if anything. */
+  take(request: DeltaRequest): Acknowledgement | null {
+    const told = this.#acknowledge(request)
+    const known = this.#subscriptions.get(request.kind)
+    const subscription = known ?? { wildcard: false, names: new Set(), held: new Map(), refused: new Map() }
+    if (known === undefined) {
+      this.#subscriptions.set(request.kind, subscription)
+      subscription.wildcard = request.subscribe.length === 0
+    }
+    for (const name of request.subscribe) {
+      if (name === '*') subscription.wildcard = true
+      else subscription.names.add(name)
+      subscription.held.delete(name) // who asks again is told again
+    }
+    for (const name of request.unsubscribe) {
+      if (name === '*') subscription.wildcard = false
+      subscription.names.delete(name)
+      subscription.held.delete(name)
+    }
+    for (const [name, version] of Object.entries(request.held)) subscription.held.set(name, version)
+    return told
+  }
+
+  /** What to send now, if anything; it then waits for the client's word. */
+  next(snapshot: Snapshot): DeltaResponse | null {
+    if (this.#inFlight !== null || this.#stuckAt === snapshot.version) return null
+    for (const { kind, bring } of STEPS) {
+      const subscription = this.#subscriptions.get(kind)
+      if (subscription === undefined) continue
+      const resources = bring ? owed(subscription, snapshot.resources[kind]) : []
+      const removed = bring ? [] : gone(subscription, snapshot.resources[kind])
+      if (resources.length === 0 && removed.length === 0) continue
+      return this.#send(kind, resources, removed, snapshot)
+    }
+    return null
+  }
+
+  #send(
+    kind: Kind,
+    resources: readonly Resource[],
+    removed: readonly string[],
+    { version }: Snapshot,
+  ): DeltaResponse {
+    this.#sent += 1
+    const response = { typeUrl: typeUrl(kind), nonce: String(this.#sent), resources, removed, version }
+    this.#inFlight = { of: kind, response }
+    return response
+  }
+
+  #acknowledge({ nonce, error, kind }: DeltaRequest): Acknowledgement | null {
+    const answered = this.#inFlight
+    if (answered === null || answered.of !== kind || answered.response.nonce !== nonce) return null // of an older answer
+    this.#inFlight = null
+    const { resources, removed, version } = answered.response
+    const subscription = this.#subscriptions.get(kind)
+    for (const each of resources) (error === null ? subscription?.held : subscription?.refused)?.set(each.name, each.version)
+    if (error === null) {
+      for (const name of removed) subscription?.held.set(name, null)
+      return { kind: 'taken', of: kind, version }
+    }
+    this.#stuckAt = version
+    return { kind: 'refused', of: kind, version, reason: error }
+  }
+}
+
+function owed({ wildcard, names, held, refused }: Subscription, all: ReadonlyMap<string, Resource>): readonly Resource[] {
+  const asked = wildcard ? [...all.values()] : [...names].flatMap((name) => all.get(name) ?? [])
+  return asked.filter(({ name, version }) => held.get(name) !== version && refused.get(name) !== version)
+}
+
+/** What the client holds, or waits for, and isn't there. */
+function gone({ names, held }: Subscription, all: ReadonlyMap<string, Resource>): readonly string[] {
+  const known = new Set([...names, ...held.keys()])
+  return [...known].filter((name) => !all.has(name) && held.get(name) !== null)
+}
