@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { readRecords } from '../engine/evidence/index.ts'
 import type { JsonValue } from '../engine/index.ts'
 import { isObject } from '../engine/policy/index.ts'
-import { aboutOf, rebuiltInput } from '../engine/rehearsal/index.ts'
+import { aboutOf, rebuiltInput, type RecordedRequest } from '../engine/rehearsal/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT, UsageError } from './exit.ts'
@@ -51,22 +51,21 @@ export async function explainCommand(argv: readonly string[], io: CommandIo): Pr
   }
   const asked = recorded
     ? await recordedRequest(evidence, decision)
-    : { plane: plane ?? '', input: await requestIn(file ?? '') }
+    : { plane: plane ?? '', input: await requestIn(file ?? ''), masked: [] }
   return withCompiler(io, async () => {
     const { clean, report } = await compile(['explain', '--pack', values.pack, '--plane', asked.plane], asked.input)
     if (!clean) {
       io.stdout.write(values.json ? json(report) : findingsText(findingsOf(report)))
       return EXIT.failed
     }
-    io.stdout.write(values.json ? json(report) : explained(aboutOf(asked.input), report))
+    io.stdout.write(values.json ? json(report) : explained(asked, report))
     return EXIT.ok
   })
 }
 
-async function recordedRequest(
-  evidence: string,
-  decision: string,
-): Promise<{ readonly plane: string; readonly input: string }> {
+type Asked = Pick<RecordedRequest, 'plane' | 'input' | 'masked'>
+
+async function recordedRequest(evidence: string, decision: string): Promise<Asked> {
   let why = 'there is no such decision'
   for await (const stored of readRecords(evidence, { mark: decision })) {
     if (stored.record.decision !== decision || !stored.record.event.startsWith('decision.')) continue
@@ -84,14 +83,17 @@ async function requestIn(path: string): Promise<string> {
   return JSON.stringify(isObject(value.input) ? value.input : value)
 }
 
-function explained(about: string, report: Readonly<Record<string, unknown>>): string {
+function explained({ input, masked }: Asked, report: Readonly<Record<string, unknown>>): string {
   const rules = Array.isArray(report.rules) ? report.rules.filter(isRule) : []
   const result = report.result
   const verdict = typeof result === 'object' && result !== null && 'verdict' in result ? String(result.verdict) : 'none'
   const fired = rules.filter((rule) => rule.fired)
   const others = rules.filter((rule) => !rule.fired)
   return [
-    `${printable(about)}\nverdict: ${verdict}\n\n`,
+    `${printable(aboutOf(input))}\nverdict: ${verdict}\n\n`,
+    masked.length === 0
+      ? ''
+      : `Masked in the record, so a rule that reads it may look otherwise here: ${listed(masked)}\n\n`,
     fired.length === 0 ? 'No rule fired, and what no rule allows is rejected.\n' : 'Because of:\n',
     ...fired.map(
       ({ id, verdict: kind, title, file, line }) => `  ${kind}  ${id} (${file}:${line})\n      ${printable(title)}\n`,
@@ -99,6 +101,10 @@ function explained(about: string, report: Readonly<Record<string, unknown>>): st
     others.length === 0 ? '' : '\nDid not fire:\n',
     ...others.map(({ id, verdict: kind, failed }) => `  ${kind}  ${id}\n      ${stopped(failed)}\n`),
   ].join('')
+}
+
+function listed(paths: Asked['masked']): string {
+  return paths.map((path) => printable(path.join('.'))).join(', ')
 }
 
 function stopped(failed: Rule['failed']): string {

@@ -98,7 +98,7 @@ async function* inCases(directory: string): AsyncGenerator<Item> {
     yield {
       id: name,
       about: aboutOf(text),
-      question: { plane, input: text, nowMs: timeOf(input), nondeterministic: null },
+      question: { plane, input: text, masked: [], nowMs: timeOf(input), nondeterministic: null },
       recorded: null,
     }
   }

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto'
-import { seenBlock, type AccessRequest, type JsonObject, type JsonValue } from './access-request.ts'
-import { canonicalJson, type StoredRecord } from './evidence/index.ts'
-import { isObject } from './policy/index.ts'
+import type { AccessRequest, JsonObject, JsonValue } from './access-request.ts'
+import type { StoredRecord } from './evidence/index.ts'
+import { isObject, type ReadPath } from './policy/index.ts'
 
 /*
  * A decision's record holds what policy saw of its request in several places: principal, action and resources in the entry,
@@ -9,30 +8,39 @@ import { isObject } from './policy/index.ts'
  */
 
 /**
- * What the payload needs beside block and values. `input` is the digest of the whole input, where the record holds all of it:
- * where values were masked on their way into the record there is none, because a digest of them would tell them to whoever
- * tries them all.
+ * What the payload needs beside block and values. `masked`: where in the input policy saw another value than the record
+ * holds; everywhere else they are the same. Empty for most.
  */
-export function recordedInput(request: AccessRequest): JsonObject {
-  const { context, recorded, resources, block } = request
-  const judged = seenBlock(request)
-  const { plane, session, time, source, transaction, approvals } = context
-  const seen = { plane, session, time, source, transaction, approvals: approvals.map(({ id, rule }) => ({ id, rule })) }
-  if (recorded.resources !== resources || recorded.block !== block) return { context: seen }
-  const { principal, action } = request
-  return { context: seen, input: digestOf({ principal, action, resources, context, [plane]: judged }) }
+export function recordedInput({ context, recorded, resources, block }: AccessRequest): JsonObject {
+  const masked: ReadPath[] = []
+  if (!isSame(resources, recorded.resources)) masked.push(['resources'])
+  addMasked(block, recorded.block, [context.plane], masked)
+  return { context: { ...context }, masked }
 }
 
-function digestOf(input: object): string {
-  return hash('sha256', canonicalJson(input))
+/** Members of objects one by one, so that a policy that reads one is not taken for one that reads another; lists whole. */
+function addMasked(seen: JsonObject, recorded: JsonObject, at: ReadPath, masked: ReadPath[]): void {
+  if (seen === recorded) return
+  for (const name of new Set([...Object.keys(seen), ...Object.keys(recorded)])) {
+    const [one, other] = [seen[name], recorded[name]]
+    if (isObject(one) && isObject(other)) addMasked(one, other, [...at, name], masked)
+    else if (!isSame(one, other)) masked.push([...at, name])
+  }
+}
+
+// A plane that has something to mask copies what it doesn't: the copy is no other value.
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other)
 }
 
 /** A recorded decision as policy was asked for it. */
 export interface RecordedRequest {
   readonly kind: 'request'
   readonly plane: string
-  /** The Rego input document, digest checked. */
+  /** The Rego input document, but for what stands at `masked`. */
   readonly input: string
+  /** Where in it the record holds a mask in place of what policy saw. */
+  readonly masked: readonly ReadPath[]
   readonly nowMs: number
   readonly nondeterministic: JsonObject | null
 }
@@ -47,20 +55,22 @@ export function rebuiltInput({ record, fields, payload }: StoredRecord): Recorde
   if (payload === null) return unreplayable('its payload was erased')
   if (!isObject(payload)) return unreplayable('it has no payload')
   const { principal, action, nondeterministic } = fields
-  const { block, values, context, input: digest } = payload
-  if (!isObject(context)) return unreplayable('no request was judged, or the record is of an earlier version')
-  if (typeof digest !== 'string') return unreplayable('values in it were masked before they were recorded')
+  const { block, values, context } = payload
+  const masked = pathsIn(payload.masked)
+  if (!isObject(context) || masked === undefined) {
+    return unreplayable('no request was judged, or the record is of an earlier version')
+  }
   const { plane, time } = context
   const resources = withValues(fields.resources, values)
   if (typeof plane !== 'string' || !isObject(block) || resources === undefined) return unreplayable('it is not whole')
   const input = { principal: principal ?? null, action: action ?? null, resources, context, [plane]: block }
-  if (digestOf(input) !== digest) return unreplayable('what it holds is not what was judged: the digests differ')
   const at = Date.parse(typeof time === 'string' ? time : record.ts)
   if (Number.isNaN(at)) return unreplayable('it tells no time')
   return {
     kind: 'request',
     plane,
     input: JSON.stringify(input),
+    masked,
     nowMs: at,
     nondeterministic: isObject(nondeterministic) ? nondeterministic : null,
   }
@@ -70,14 +80,21 @@ function unreplayable(why: string): Unreplayable {
   return { kind: 'unreplayable', why }
 }
 
+function pathsIn(value: JsonValue | undefined): readonly ReadPath[] | undefined {
+  if (!isList(value)) return undefined
+  const paths = value.map((path) => (isList(path) ? path.filter((name) => typeof name === 'string') : []))
+  return paths.every((path) => path.length > 0) ? paths : undefined
+}
+
 /** The values that are written stand apart in the payload, in the order of their parts, because they can be erased. */
 function withValues(resources: JsonValue | undefined, values: JsonValue | undefined): JsonValue | undefined {
   if (!isList(resources) || !isList(values)) return undefined
   const left = [...values]
-  return resources.map((resource) => {
+  const whole = resources.map((resource) => {
     if (!isObject(resource) || !isList(resource.parts)) return resource
     return { ...resource, parts: resource.parts.map((part) => withValue(part, resource.name, left)) }
   })
+  return left.length === 0 ? whole : undefined
 }
 
 /** Takes the next values where they are this part's. */

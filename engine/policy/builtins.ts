@@ -17,9 +17,7 @@ import { TOKEN_CALLS } from './builtins/tokens.ts'
  * an error, which makes the expression undefined and its negation true, this throws and the decision ends.
  */
 export interface Builtin {
-  /** The same operands may have another answer at another time: no verdict over it may be kept. */
-  readonly nondeterministic: boolean
-  /** Its result is recorded with the decision, so that a replay gets the same one. */
+  /** The same operands may have another answer at another time: its result is recorded, so that a replay gets the same one. */
   readonly recorded: boolean
   call(operands: readonly RegoValue[], circumstances: Circumstances): Answer
 }
@@ -34,11 +32,8 @@ const PURE: Calls = {
   ...PATTERN_CALLS,
   ...TEXT_CALLS,
   ...TIME_CALLS,
-  ...TOKEN_CALLS,
+  ...TOKEN_CALLS, // io.jwt.decode_verify may look at the time: that alone is recorded, its operands are secrets
 }
-
-/** These look at the time when they are told none. Their operands are secrets: what is recorded is the time alone. */
-const TIMED = new Set(['io.jwt.decode_verify'])
 
 const IMPURE: Calls = {
   'rand.intn': randomBelow,
@@ -56,7 +51,6 @@ function entry(recorded: boolean) {
   return ([name, call]: [string, Calls[string]]): [string, Builtin] => [
     name,
     {
-      nondeterministic: recorded || TIMED.has(name),
       recorded,
       call: (operands, circumstances) => call(operands, name, circumstances),
     },

@@ -10,7 +10,7 @@ import { BUILTINS } from './builtins.ts'
 import { Evaluator } from './evaluator.ts'
 import type { PolicyAnswer } from './evaluator.ts'
 import { isObject, parseDocument } from './json-document.ts'
-import { readSetOf } from './read-set.ts'
+import { readSetOf, type ReadPath } from './read-set.ts'
 import { runSelfTest } from './self-test.ts'
 import type { SelfTestLimits } from './self-test.ts'
 import { SIGNATURES_FILE, fileHash, signFiles, verifySignature } from './signature.ts'
@@ -32,6 +32,8 @@ export interface ActivePolicy {
   readonly metadata: JsonObject
   /** `countersign/<plane>/verdict`, one a plane. */
   readonly entrypoints: readonly string[]
+  /** What of a request its rules read, for all planes; null where the compiler could not tell. */
+  readonly reads: readonly ReadPath[] | null
   /**
    * Evaluates `countersign/<plane>/verdict`. `nowMs` (since 1970) is all the time this decision sees. Throws PolicyError
    * for every answer that isn't exactly one verdict of our shape.
@@ -79,7 +81,7 @@ export async function openArchive(
   const blank = new Evaluator(module, '{}')
   const reads = readSetOf(metadata)
   runSelfTest({ evaluator, blank, data, entrypoints, vectors: metadata.self_test, reads }, limits)
-  const cache = reads === null || !isDeterministic(module) ? null : new VerdictCache(reads)
+  const cache = reads === null ? null : new VerdictCache(reads)
   const evaluate = (plane: string, request: Pick<SealedRequest, 'json'>, nowMs: number): PolicyAnswer =>
     cache === null || !isSealed(request)
       ? evaluator.evaluate(plane, request, nowMs)
@@ -89,6 +91,7 @@ export async function openArchive(
     data,
     metadata,
     entrypoints,
+    reads,
     evaluate,
     evaluateAgain: (plane: string, input: string, nowMs: number, recorded: JsonObject | null) =>
       evaluator.evaluateDocument(`countersign/${plane}/verdict`, input, nowMs, recorded),
@@ -187,11 +190,6 @@ function checkBuiltins(module: WasmModule): void {
       `the policy uses ${missing.toSorted().join(', ')}, which the gateway does not provide; \`countersign policy check\` shows where`,
     )
   }
-}
-
-/** Of its request alone: a policy that can ask for the time, or for anything else that varies, is evaluated each time. */
-function isDeterministic(module: WasmModule): boolean {
-  return [...module.builtins.values()].every((name) => BUILTINS.get(name)?.nondeterministic === false)
 }
 
 function revisionOf(manifest: JsonObject): string {

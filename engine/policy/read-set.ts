@@ -15,6 +15,16 @@ export function readSetOf({ reads }: JsonObject): readonly ReadPath[] | null {
   return reads
 }
 
+/** Whether a policy of this read-set (null: nobody knows) looks at anything at, above or below one of the places. */
+export function readsAny(reads: readonly ReadPath[] | null, places: readonly ReadPath[]): boolean {
+  if (reads === null) return places.length > 0
+  return places.some((place) => reads.some((path) => isAlong(path, place)))
+}
+
+function isAlong(one: ReadPath, other: ReadPath): boolean {
+  return one.every((name, at) => at >= other.length || name === other[at])
+}
+
 function isPath(value: JsonValue): value is ReadPath {
   return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string')
 }

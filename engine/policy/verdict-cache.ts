@@ -9,9 +9,10 @@ const MAX_KEPT = 10_000
 const MAX_KEY = 4096
 
 /**
- * The answers of one policy, with its one revision of data, by the values of what it reads. Only for a policy that calls
- * nothing but what its request alone decides: then two requests that agree there can't have different verdicts. An
- * answer that is kept is frozen, so whoever gets it gets what the first one got.
+ * The answers of one policy, with its one revision of data, by the values of what it reads. Kept is only an answer that was
+ * found without asking for the time or for chance: a module does the same with the same values up to the first such call, so
+ * two requests that agree there can't have different verdicts. An answer that is kept is frozen, so whoever gets it gets what
+ * the first one got.
  */
 export class VerdictCache {
   readonly #paths: readonly ReadPath[]

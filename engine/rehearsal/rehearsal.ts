@@ -131,11 +131,11 @@ export function itemOf(stored: StoredRecord): Item | Skipped {
   if (recorded === null) return { why: 'it was not policy that decided' }
   const rebuilt = rebuiltInput(stored)
   if (rebuilt.kind === 'unreplayable') return { why: rebuilt.why }
-  const { plane, input, nowMs, nondeterministic } = rebuilt
+  const { plane, input, masked, nowMs, nondeterministic } = rebuilt
   return {
     id: stored.record.decision ?? stored.record.id,
     about: aboutOf(input),
-    question: { plane, input, nowMs, nondeterministic },
+    question: { plane, input, masked, nowMs, nondeterministic },
     recorded,
   }
 }

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { JsonObject } from '../access-request.ts'
 import { PolicyError } from '../errors.ts'
-import { openBundle, UNHURRIED } from '../policy/index.ts'
+import { openBundle, readsAny, UNHURRIED, type ReadPath } from '../policy/index.ts'
 import { answerOf, failedAnswer } from './comparison.ts'
 import type { Answer } from './comparison.ts'
 
@@ -10,11 +10,13 @@ import type { Answer } from './comparison.ts'
 export interface Question {
   readonly plane: string
   readonly input: string
+  /** Where the input holds a mask in place of what policy saw. */
+  readonly masked: readonly ReadPath[]
   readonly nowMs: number
   readonly nondeterministic: JsonObject | null
 }
 
-/** `incomparable`: the policy asked for what the record doesn't hold. */
+/** `incomparable`: the policy asks for what the record doesn't hold. */
 export type Reply =
   | { readonly kind: 'answer'; readonly answer: Answer }
   | { readonly kind: 'incomparable'; readonly why: string }
@@ -23,12 +25,16 @@ export interface WorkerData {
   readonly bundle: string
 }
 
+const READS_MASKED = 'the policy reads values in it that were masked before they were recorded'
+
 if (parentPort !== null) await answerOn(parentPort)
 
 async function answerOn(port: NonNullable<typeof parentPort>): Promise<void> {
   const { bundle }: WorkerData = workerData
   const policy = await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)
-  const reply = ({ plane, input, nowMs, nondeterministic }: Question): Reply => {
+  const reply = ({ plane, input, masked, nowMs, nondeterministic }: Question): Reply => {
+    // What it doesn't read can't matter, masked or not; what it reads has to be what was there.
+    if (readsAny(policy.reads, masked)) return { kind: 'incomparable', why: READS_MASKED }
     try {
       return { kind: 'answer', answer: answerOf(policy.evaluateAgain(plane, input, nowMs, nondeterministic)) }
     } catch (error) {

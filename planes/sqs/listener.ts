@@ -34,10 +34,10 @@ class Listener implements RunningPlane {
   readonly #host: PlaneHost
   readonly #server: Server
   readonly #callers: Callers
-  readonly #closing = new AbortController()
+  /** Of each request under way: aborted when its client is gone, or the gateway closes. */
+  readonly #waiting = new Set<AbortController>()
   #upstream: SqsUpstream | null = null
   #rooms: ExchangeRooms | null = null
-  #running = 0
   #draining = false
 
   constructor(config: SqsConfig, host: PlaneHost) {
@@ -74,28 +74,28 @@ class Listener implements RunningPlane {
     this.#server.close()
     this.#server.closeIdleConnections()
     const deadline = Date.now() + deadlineMs
-    while (this.#running > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+    while (this.#waiting.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
   }
 
   async close(): Promise<void> {
     this.#draining = true
-    this.#closing.abort()
+    for (const each of this.#waiting) each.abort()
     this.#server.close()
     this.#server.closeAllConnections()
     await this.#upstream?.close()
-    while (this.#running > 0) await new Promise((resolve) => setTimeout(resolve, 5)) // each ends with its upstream
+    while (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, 5)) // each ends with its upstream
     await this.#callers.close('gateway stopped')
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#running += 1
     const gone = new AbortController()
+    this.#waiting.add(gone)
     response.on('close', () => {
       if (!response.writableFinished) gone.abort()
     })
     response.on('error', () => undefined)
     try {
-      const answer = await this.#answer(request, AbortSignal.any([gone.signal, this.#closing.signal]))
+      const answer = await this.#answer(request, gone.signal)
       if (this.#draining) response.setHeader('connection', 'close')
       response.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) })
       response.end(answer.body)
@@ -104,7 +104,7 @@ class Listener implements RunningPlane {
       this.#host.log('sqs.request_failed', { code: error instanceof CountersignError ? error.code : 'unexpected' })
       response.destroy()
     } finally {
-      this.#running -= 1
+      this.#waiting.delete(gone)
     }
   }
 
@@ -121,8 +121,9 @@ class Listener implements RunningPlane {
       const message: HttpMessage = { method: request.method ?? '', target: request.url ?? '', headers, body, source }
       return await exchange(message, gone, rooms)
     } catch (error) {
-      if (error instanceof ProtocolError) return jsonFault(faultOf(error), '')
-      throw error
+      if (!(error instanceof ProtocolError)) throw error
+      // What comes after is not read, so that nothing else can come over this connection.
+      return jsonFault({ ...faultOf(error), headers: { connection: 'close' } }, '')
     }
   }
 }
@@ -160,17 +161,27 @@ function offeredBy(queues: SqsConfig['queues']): (queue: Queue) => boolean {
   return ({ name }) => names.has(name) || beginnings.some((beginning) => name.startsWith(beginning))
 }
 
-/** Throws ProtocolError as soon as more than `most` bytes have come. */
-async function readBody(request: IncomingMessage, most: number): Promise<Buffer> {
+/** Rejects with ProtocolError as soon as more than `most` bytes have come; with Error when the client breaks off. */
+function readBody(request: IncomingMessage, most: number): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request) {
-    const piece: Buffer = chunk
-    bytes += piece.length
-    if (bytes > most) throw new ProtocolError('ERR_PROTOCOL_FRAME_LENGTH', `the body is larger than ${most} bytes`)
-    chunks.push(piece)
-  }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= most) {
+      chunks.push(chunk)
+      return
+    }
+    request.pause()
+    reject(new ProtocolError('ERR_PROTOCOL_FRAME_LENGTH', `the body is larger than ${most} bytes`))
+  })
+  request.on('end', () => {
+    const [first] = chunks
+    resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks))
+  })
+  request.on('error', reject)
+  request.on('close', () => reject(new Error('the client broke off')))
+  return promise
 }
 
 function refusal(code: string, message: string): HttpAnswer {

@@ -1,13 +1,13 @@
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
-import { SignatureV4 } from '@smithy/signature-v4'
-import { Agent } from 'undici'
+import { hash } from 'node:crypto'
 import type { JsonObject } from '../../engine/index.ts'
-import { CountersignError, UpstreamError } from '../../engine/index.ts'
+import { UpstreamError } from '../../engine/index.ts'
 import type { Fault } from './codec/call.ts'
 import { JSON_TYPE, readJsonAnswer } from './codec/json-protocol.ts'
 import { objectOf, textOf } from './codec/members.ts'
 import type { ActionName } from './codec/operations.ts'
+import { ALGORITHM, scopeText, signatureOf, signingTime } from './codec/sigv4.ts'
 import type { SqsUpstreamConfig } from './config.ts'
+import { type Received, UpstreamConnections } from './upstream-post.ts'
 
 /** What the service said; or that it could not be asked (`UpstreamError`, thrown). */
 export type UpstreamAnswer =
@@ -22,36 +22,34 @@ export interface AwsCredentials {
 }
 export type CredentialSource = () => Promise<AwsCredentials>
 
-/** A poll of SQS takes 20 s at most; a service that is silent for longer than this is not there. */
-const SILENCE_MS = 35_000
-const CONNECT_MS = 5000
-/** Ten messages of 1 MiB, base64 and JSON escapes around them. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 const CODE = /^[A-Za-z0-9._]{1,128}$/
 
 /** SQS itself, spoken to in AWS JSON, each request signed anew with the gateway's own credentials. */
 export class SqsUpstream {
   readonly #endpoint: URL
   readonly #region: string
-  readonly #agent: Agent
+  readonly #connections: UpstreamConnections
   readonly #credentials: CredentialSource
+  readonly #now: () => number
 
-  constructor(config: SqsUpstreamConfig, region: string, credentials: CredentialSource) {
+  constructor(config: SqsUpstreamConfig, region: string, credentials: CredentialSource, now: () => number = Date.now) {
     this.#endpoint = new URL(config.endpoint)
     this.#region = region
     this.#credentials = credentials
-    this.#agent = new Agent({
-      headersTimeout: SILENCE_MS,
-      bodyTimeout: SILENCE_MS,
-      connect: { timeout: CONNECT_MS, ...(config.ca === null ? {} : { ca: config.ca }) },
-    })
+    this.#connections = new UpstreamConnections(this.#endpoint.origin, config.ca)
+    this.#now = now
   }
 
-  /** Sends one action once: a second attempt is the client's to make. `queueUrl` is the service's own. */
-  async call(action: ActionName, input: JsonObject, signal: AbortSignal): Promise<UpstreamAnswer> {
-    const { status, headers, body } = await this.#post(`AmazonSQS.${action}`, JSON.stringify(input), signal)
-    if (status >= 200 && status < 300) return { kind: 'ok', result: readAnswer(action, body) }
-    return { kind: 'fault', fault: faultFrom(status, headers, body) }
+  /**
+   * Sends one action once: a second attempt is the client's to make. Every queue URL in `input` is the service's own. `gone`
+   * breaks it off; null for what must go on to its end.
+   */
+  async call(action: ActionName, input: JsonObject, gone: AbortSignal | null): Promise<UpstreamAnswer> {
+    const body = JSON.stringify(input)
+    const headers = this.#signed(`AmazonSQS.${action}`, body, await this.#identity())
+    const answer = await this.#connections.post(headers, body, gone)
+    if (answer.status >= 200 && answer.status < 300) return { kind: 'ok', result: readAnswer(action, answer.body) }
+    return { kind: 'fault', fault: faultFrom(answer) }
   }
 
   queueUrl({ account, name }: { readonly account: string; readonly name: string }): string {
@@ -64,64 +62,39 @@ export class SqsUpstream {
   }
 
   close(): Promise<void> {
-    return this.#agent.destroy()
+    return this.#connections.close()
   }
 
-  async #post(target: string, body: string, signal: AbortSignal): Promise<Received> {
-    const { hostname, host, protocol, port } = this.#endpoint
-    const signer = new SignatureV4({
-      service: 'sqs',
-      region: this.#region,
-      sha256: NodeSha256,
-      applyChecksum: true,
-      uriEscapePath: true,
-      credentials: await this.#credentials().catch((cause: unknown) => {
-        throw new UpstreamError('ERR_UPSTREAM_AUTH', 'the gateway has no credentials for the queue service', { cause })
-      }),
-    })
-    const signed = await signer.sign({
-      method: 'POST',
-      protocol,
-      hostname,
-      ...(port === '' ? {} : { port: Number(port) }),
-      path: '/',
-      query: {},
-      headers: { host, 'content-type': JSON_TYPE, 'x-amz-target': target },
-      body,
-    })
+  async #identity(): Promise<AwsCredentials> {
     try {
-      const answer = await this.#agent.request({
-        origin: this.#endpoint.origin,
-        path: '/',
-        method: 'POST',
-        headers: signed.headers,
-        body,
-        signal,
-      })
-      return { status: answer.statusCode, headers: answer.headers, body: await readWhole(answer.body) }
+      return await this.#credentials()
     } catch (cause) {
-      if (cause instanceof CountersignError) throw cause
-      throw unreachable(cause)
+      throw new UpstreamError('ERR_UPSTREAM_AUTH', 'the gateway has no credentials for the queue service', { cause })
     }
   }
-}
 
-interface Received {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: Buffer
-}
-
-async function readWhole(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of stream) {
-    bytes += chunk.length
-    if (bytes > MAX_ANSWER_BYTES)
-      throw new UpstreamError('ERR_UPSTREAM_PROTOCOL', 'the queue service answered with more than any answer holds')
-    chunks.push(chunk)
+  #signed(target: string, body: string, credentials: AwsCredentials): readonly (readonly [string, string])[] {
+    const { accessKeyId, secretAccessKey, sessionToken } = credentials
+    const payload = hash('sha256', body)
+    const time = signingTime(this.#now())
+    const token: readonly [string, string][] =
+      sessionToken === undefined ? [] : [['x-amz-security-token', sessionToken]]
+    // In the order in which they are signed.
+    const headers: readonly (readonly [string, string])[] = [
+      ['content-type', JSON_TYPE],
+      ['host', this.#endpoint.host],
+      ['x-amz-content-sha256', payload],
+      ['x-amz-date', time],
+      ...token,
+      ['x-amz-target', target],
+    ]
+    const scope = { day: time.slice(0, 8), region: this.#region, service: 'sqs' }
+    const signed = headers.map(([name]) => name)
+    const request = { method: 'POST', path: '/', headers: new Map(headers), signed, payload }
+    const signature = signatureOf(secretAccessKey, scope, time, request).toString('hex')
+    const proof = `${ALGORITHM} Credential=${accessKeyId}/${scopeText(scope)}, SignedHeaders=${signed.join(';')}, Signature=${signature}`
+    return [...headers, ['authorization', proof]]
   }
-  return Buffer.concat(chunks)
 }
 
 function readAnswer(action: ActionName, body: Buffer): JsonObject {
@@ -132,16 +105,7 @@ function readAnswer(action: ActionName, body: Buffer): JsonObject {
   }
 }
 
-/** Nothing was sent where there was no connection; of anything else nobody can tell whether it took effect. */
-function unreachable(cause: unknown): UpstreamError {
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : ''
-  const refused = code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'UND_ERR_CONNECT_TIMEOUT'
-  return refused
-    ? new UpstreamError('ERR_UPSTREAM_CONNECT', 'the queue service can’t be reached', { cause, retryable: true })
-    : new UpstreamError('ERR_UPSTREAM_CLOSED', 'the queue service broke off before it answered', { cause })
-}
-
-function faultFrom(status: number, headers: Received['headers'], body: Buffer): Fault {
+function faultFrom({ status, headers, body }: Received): Fault {
   const [query = '', kind = ''] = String(headers['x-amzn-query-error'] ?? '').split(';')
   const { __type, message, Message } = errorMembers(body)
   const code = (textOf(__type) ?? '').split('#').at(-1)?.split(':')[0] ?? ''
@@ -161,39 +125,6 @@ function errorMembers(body: Buffer): JsonObject {
   } catch {
     return {}
   }
-}
-
-/** node:crypto's SHA-256 as the signer wants it; its own, in JavaScript, takes longer than all else of a request. */
-export class NodeSha256 {
-  readonly #secret: string | Uint8Array | undefined
-  #hash: Hash | Hmac
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#secret = secret === undefined || typeof secret === 'string' ? secret : bytesOf(secret)
-    this.#hash = this.#fresh()
-  }
-
-  update(chunk: string | ArrayBuffer | ArrayBufferView): void {
-    this.#hash.update(typeof chunk === 'string' ? chunk : bytesOf(chunk))
-  }
-
-  digest(): Promise<Uint8Array> {
-    return Promise.resolve(new Uint8Array(this.#hash.digest()))
-  }
-
-  reset(): void {
-    this.#hash = this.#fresh()
-  }
-
-  #fresh(): Hash | Hmac {
-    return this.#secret === undefined ? createHash('sha256') : createHmac('sha256', this.#secret)
-  }
-}
-
-function bytesOf(chunk: ArrayBuffer | ArrayBufferView): Uint8Array {
-  return ArrayBuffer.isView(chunk)
-    ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    : new Uint8Array(chunk)
 }
 
 /** The gateway's credentials at the service: as configured, or as the AWS SDKs find them. */

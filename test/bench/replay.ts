@@ -34,7 +34,11 @@ async function decided(rooms: TestRooms): Promise<void> {
 async function changedBundle(home: string): Promise<string> {
   const policies = join(home, 'policies')
   await cp(join(ROOT, 'policies'), policies, { recursive: true })
-  for (const room of ['planes/postgres/request.schema.json', 'compliance-mappings']) {
+  const { planes }: { readonly planes: readonly { readonly id: string }[] } = JSON.parse(
+    await readFile(join(policies, 'starter.json'), 'utf8'),
+  )
+  const schemas = planes.map(({ id }) => `planes/${id}/request.schema.json`)
+  for (const room of [...schemas, 'compliance-mappings']) {
     await cp(join(ROOT, room), join(home, room), { recursive: true })
   }
   await edit(join(policies, 'bank/data/masks.yaml'), /dob: date-year/g, 'dob: redact')

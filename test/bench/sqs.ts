@@ -1,80 +1,129 @@
-import { SignatureV4 } from '@smithy/signature-v4'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Agent } from 'undici'
 import { assumeRole, type RawRequest, signedJson } from '../support/sqs-client.ts'
-import { startSqsStack } from '../support/sqs-stack.ts'
+import { type SqsStack, startSqsStack } from '../support/sqs-stack.ts'
 import { processorMicros } from './processor-time.ts'
+import { topSelfTimes } from './profile.ts'
 
-const WARM_UP = 1000
+const WARM_UP = 3000
 const CALLS = 4000
 const AT_ONCE = 16
+const ROUNDS = 3
+const TOP = 40
+const BODY = '{"task":"reconcile"}'
+
+/** A way to the service: what is sent over it, and the process between whose processor time is counted. */
+interface Way {
+  readonly name: string
+  readonly url: string
+  readonly pid: number | null
+  readonly make: () => RawRequest
+}
+
+interface Measured {
+  readonly perSecond: number
+  readonly micros: number | null
+}
 
 /**
- * `npm run bench -- sqs`: processor time that the gateway's process takes for one SendMessage, signature, policy and evidence
- * in it, and how many a second at sixteen at once beside the same calls made directly.
+ * `npm run bench -- sqs [--profile]`: processor time that the gateway's process takes for one SendMessage, signature, policy
+ * and evidence in it, beside a proxy in the same runtime that looks at nothing, and calls a second at sixteen at once. Each
+ * round measures all ways in turn, so that all of them meet the same machine.
  */
-export async function benchSqs(): Promise<number> {
-  const stack = await startSqsStack()
-  try {
-    const { url } = stack.line.gateway
-    const keys = await assumeRole(url, stack.line.principals.agent.token)
-    const make = (): RawRequest =>
-      signedJson(keys, url, 'SendMessage', { QueueUrl: 'tasks', MessageBody: '{"task":"reconcile"}' })
-    await many(url, WARM_UP, make)
-    const before = await processorMicros(stack.gateway.pid)
-    const through = await many(url, CALLS, make)
-    const after = await processorMicros(stack.gateway.pid)
-    const direct = await many(stack.service.url, CALLS, () => ({
-      ...make(),
-      body: JSON.stringify({
-        QueueUrl: `${stack.service.url}/000000000000/tasks`,
-        MessageBody: '{"task":"reconcile"}',
-      }),
-    }))
-    const micros = before === null || after === null ? null : (after - before) / CALLS
-    process.stdout.write(
-      `gateway's processor time  ${micros === null ? 'not told here' : `${micros.toFixed(0)} µs a call`}\n`,
-    )
-    process.stdout.write(`calls a second            ${through.toFixed(0)} through, ${direct.toFixed(0)} directly\n`)
-    process.stdout.write(`signing upstream alone    ${(await signing()).toFixed(0)} µs a call, in this process\n`)
-    return 0
-  } finally {
-    await stack.stop()
+export async function benchSqs(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...argv], options: { profile: { type: 'boolean', default: false } } })
+  await using opened = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-bench-'))
+  opened.defer(() => rm(directory, { recursive: true, force: true }))
+  const nodeOptions = values.profile ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : []
+  const stack = await startSqsStack({ nodeOptions })
+  opened.defer(() => stack.stop())
+  const ways = await waysTo(stack, opened)
+  for (const way of ways) await many(way, WARM_UP)
+  const rounds: (readonly Measured[])[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const measured: Measured[] = []
+    for (const way of ways) measured.push(await measure(way))
+    rounds.push(measured)
   }
+  for (const [index, { name }] of ways.entries()) {
+    const own = rounds.flatMap((round) => round[index] ?? [])
+    const micros = own.flatMap((each) => each.micros ?? [])
+    const cpu = micros.length === 0 ? '' : `${median(micros).toFixed(0).padStart(6)} µs of processor time a call`
+    const rate = median(own.map(({ perSecond }) => perSecond)).toFixed(0)
+    process.stdout.write(`${name.padEnd(12)} ${rate.padStart(6)} calls a second ${cpu}\n`)
+  }
+  if (values.profile) await showProfile(stack, directory)
+  return 0
+}
+
+async function waysTo(stack: SqsStack, opened: AsyncDisposableStack): Promise<readonly Way[]> {
+  const { url } = stack.line.gateway
+  const { service } = stack
+  const keys = await assumeRole(url, stack.line.principals.agent.token)
+  const direct = (): RawRequest => {
+    const QueueUrl = `${service.url}/000000000000/tasks`
+    return signedJson(keys, service.url, 'SendMessage', { QueueUrl, MessageBody: BODY })
+  }
+  const program = fileURLToPath(new URL('bare-proxy.ts', import.meta.url))
+  const bare = spawn(process.execPath, [program, service.url], { stdio: ['pipe', 'pipe', 'inherit'] })
+  opened.defer(() => void bare.stdin.end())
+  const [port]: unknown[] = await once(createInterface({ input: bare.stdout }), 'line')
+  return [
+    { name: 'direct', url: service.url, pid: null, make: direct },
+    { name: 'bare proxy', url: `http://127.0.0.1:${String(port)}`, pid: bare.pid ?? null, make: direct },
+    {
+      name: 'gateway',
+      url,
+      pid: stack.gateway.pid,
+      make: () => signedJson(keys, url, 'SendMessage', { QueueUrl: 'tasks', MessageBody: BODY }),
+    },
+  ]
+}
+
+async function measure(way: Way): Promise<Measured> {
+  const before = way.pid === null ? null : await processorMicros(way.pid)
+  const perSecond = await many(way, CALLS)
+  const after = way.pid === null ? null : await processorMicros(way.pid)
+  return { perSecond, micros: before === null || after === null ? null : (after - before) / CALLS }
 }
 
 /** Calls a second. */
-async function many(url: string, calls: number, make: () => RawRequest): Promise<number> {
+async function many({ url, make }: Way, calls: number): Promise<number> {
+  const agent = new Agent({ connections: AT_ONCE })
   const started = performance.now()
   let left = calls
   const client = async (): Promise<void> => {
     while (left > 0) {
       left -= 1
       const { headers, body } = make()
-      const own = headers.filter(([name]) => name !== 'host').map(([name, value]): [string, string] => [name, value])
-      const response = await fetch(url, { method: 'POST', headers: own, body })
-      if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
-      await response.arrayBuffer()
+      const fields = Object.fromEntries(headers)
+      const answer = await agent.request({ origin: url, path: '/', method: 'POST', headers: fields, body })
+      const told = await answer.body.text()
+      if (answer.statusCode !== 200) throw new Error(`${answer.statusCode} ${told}`)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, client))
-  return (calls / (performance.now() - started)) * 1000
+  const taken = performance.now() - started
+  await agent.close()
+  return (calls / taken) * 1000
 }
 
-/** What the signer of the upstream's requests takes by itself. */
-async function signing(): Promise<number> {
-  const { NodeSha256 } = await import('../../planes/sqs/upstream.ts')
-  const credentials = { accessKeyId: 'A', secretAccessKey: 'S' }
-  const signer = new SignatureV4({ service: 'sqs', region: 'us-east-1', credentials, sha256: NodeSha256 })
-  const request = {
-    method: 'POST',
-    protocol: 'http:',
-    hostname: 'h',
-    path: '/',
-    query: {},
-    headers: { host: 'h' },
-    body: 'x',
-  }
-  const before = process.cpuUsage()
-  for (let call = 0; call < CALLS; call += 1) await signer.sign(request)
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / CALLS
+async function showProfile(stack: SqsStack, directory: string): Promise<void> {
+  await stack.gateway.stop()
+  const lines = (await topSelfTimes(directory, TOP)).map(
+    ({ name, place, share }) => `${(share * 100).toFixed(1).padStart(5)} %  ${name.padEnd(32)}  ${place}`,
+  )
+  process.stdout.write(`the gateway's own time, idle left out:\n${lines.join('\n')}\n`)
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN
 }

@@ -120,6 +120,12 @@ function sqlstateOf(error: CountersignError): string {
         return SQLSTATE.featureNotSupported
       case 'ERR_NORMALIZE_TOO_COMPLEX':
       case 'ERR_NORMALIZE_REQUEST':
+      case 'ERR_NORMALIZE_TARGET':
+      case 'ERR_NORMALIZE_PATH':
+      case 'ERR_NORMALIZE_AUTHORITY':
+      case 'ERR_NORMALIZE_HEADER':
+      case 'ERR_NORMALIZE_FRAMING':
+      case 'ERR_NORMALIZE_BODY':
         return SQLSTATE.statementTooComplex
       case 'ERR_NORMALIZE_UNRESOLVED':
       case 'ERR_NORMALIZE_OPAQUE':

@@ -3,14 +3,11 @@ import type {
   DecideOptions,
   Decision,
   FieldMask,
-  JsonObject,
   Labels,
   Limits,
   PlaneHost,
   Principal,
   RequestContext,
-  Resource,
-  ResourcePart,
   Session,
 } from '../../../engine/index.ts'
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
@@ -23,6 +20,8 @@ import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { CopyMasker } from './copy-masker.ts'
 import type { MaskingKey } from './masking-key.ts'
+import { isLabelled, isSensitive, protectsAny } from './labelled.ts'
+import { recordedView } from './recorded-view.ts'
 import { requestBlock } from './request-block.ts'
 import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
 import { type Copying, RunningStatement } from './running-statement.ts'
@@ -75,7 +74,6 @@ export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
-const MASKED = '[masked]'
 const UNKNOWN = '[binary]'
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
@@ -228,7 +226,7 @@ export class Enforcer {
       },
       block,
       ...(observed === undefined ? {} : { observed }),
-      recorded: recordedView(invocation, labels, resources, block, known),
+      recorded: recordedView(statement, labels, resources, block, known),
       bound: invocation.bound,
       labels_revision: labels.revision,
     }
@@ -351,52 +349,6 @@ function contradiction(found: string): ObligationError {
     'ERR_OBLIGATION_UNENFORCEABLE',
     `the server describes ${found}, so its answer is withheld; the schema may just have changed: send the statement again`,
   )
-}
-
-function isLabelled(labels: Labels, resource: string, part: string): boolean {
-  return (labels.resources[resource]?.[part]?.length ?? 0) > 0
-}
-
-function protectsAny({ resources }: Labels): boolean {
-  return Object.keys(resources).length > 0
-}
-
-/** What is opaque may reach any labelled table there is. */
-function isSensitive(statement: NormalizedStatement, labels: Labels): boolean {
-  if (statement.opaque.length > 0) return protectsAny(labels)
-  return statement.resources.some((resource) => labels.resources[resource.name] !== undefined)
-}
-
-/**
- * What goes into the record and before an approver: a value that is written to or compared with a labelled column is
- * masked, and so is every value whose place in the statement couldn't be told, where a labelled table is touched.
- */
-function recordedView(
-  invocation: Invocation,
-  labels: Labels,
-  resources: readonly Resource[],
-  block: JsonObject,
-  parameters: readonly (string | null)[],
-): AccessRequest['recorded'] {
-  const { statement } = invocation
-  if (!isSensitive(statement, labels)) return { resources, block }
-  const masked = parameters.map((value, index) => {
-    const uses = statement.parameterUses[index]
-    const open =
-      uses !== undefined && uses !== 'unknown' && uses.every((use) => !isLabelled(labels, use.resource, use.part))
-    return open ? value : MASKED
-  })
-  return { resources: resources.map(withoutLabelledValues), block: { ...block, parameters: masked } }
-}
-
-function withoutLabelledValues(resource: Resource): Resource {
-  return { ...resource, parts: resource.parts.map(withoutLabelledValue) }
-}
-
-function withoutLabelledValue(part: ResourcePart): ResourcePart {
-  const { labels, values } = part
-  if (labels.length === 0 || values === undefined || values === null) return part
-  return { ...part, values: values.map(() => MASKED) }
 }
 
 /** A syntax error's text quotes what the client sent; the record gets its kind alone. */

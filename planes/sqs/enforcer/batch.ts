@@ -15,7 +15,6 @@ const ALONE: Readonly<Partial<Record<ActionName, ActionName>>> = {
   DeleteMessageBatch: 'DeleteMessage',
   ChangeMessageVisibilityBatch: 'ChangeMessageVisibility',
 }
-const UNTIL_ITS_END = new AbortController().signal
 const MOST_ENTRIES = 10
 const ID = /^[A-Za-z0-9_-]{1,80}$/
 
@@ -137,7 +136,7 @@ async function send(
   })
   const url = batch.queue === null ? {} : { QueueUrl: rewriting.upstreamUrl(batch.queue) }
   try {
-    const answer = await upstream.call(batch.action, { ...url, Entries }, UNTIL_ITS_END)
+    const answer = await upstream.call(batch.action, { ...url, Entries }, null)
     if (answer.kind === 'ok') return await settleEach(allowed, answer.result, asking)
     return await failAll(allowed, asking, 'failed', ({ running }) =>
       foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl),

@@ -21,9 +21,6 @@ import { type Answer, type EnforcerRooms, failureOf, foreignFault, settle } from
 import { messageFrames, messagesOf } from './recorded-messages.ts'
 import { incoming, openedHandles, openTask, outgoing } from './rewriting.ts'
 
-/** A poll ends with the client that waits for it; what changes something is never broken off in the middle. */
-const UNTIL_ITS_END = new AbortController().signal
-
 type Running = Extract<Judged, { kind: 'run' }>
 
 /** One call: named, decided, carried out, and what comes back of it masked and recorded before anyone sees it. */
@@ -117,8 +114,9 @@ export class Enforcer {
     const { decision, masks } = running
     try {
       const input = outgoing(subject, opened, masks, rewriting)
-      const signal = subject.action === 'ReceiveMessage' ? asking.gone : UNTIL_ITS_END
-      const answer = await upstream.call(subject.action, input, signal)
+      // A poll ends with the client that waits for it; what changes something is never broken off in the middle.
+      const gone = subject.action === 'ReceiveMessage' ? asking.gone : null
+      const answer = await upstream.call(subject.action, input, gone)
       if (answer.kind === 'fault') {
         await settle(asking, decision, { status: 'failed', error: answer.fault.code })
         return { kind: 'fault', fault: foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl) }

@@ -1,15 +1,10 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import type { Principal } from '../../../engine/index.ts'
 import { NormalizeError } from '../../../engine/index.ts'
 import { derive, type MasterKey } from '../session/credentials.ts'
 
 /** What a handle is good for: a received message, or a move task. */
 export type HandleKind = 'receipt' | 'task'
-
-interface HandleKey {
-  readonly id: string
-  readonly bytes: Uint8Array
-}
 
 const VERSION = 1
 const NONCE_BYTES = 12
@@ -22,7 +17,7 @@ const LIFETIME_MS = 12 * 3600_000
  * queue. Another agent's is as good as garbage, and nothing has to be stored.
  */
 export class ReceiptHandles {
-  readonly #keys: readonly [HandleKey, ...HandleKey[]]
+  readonly #keys: readonly [KeyObject, ...KeyObject[]]
   readonly #now: () => number
 
   constructor([first, ...others]: readonly [MasterKey, ...MasterKey[]], now: () => number) {
@@ -32,7 +27,7 @@ export class ReceiptHandles {
 
   seal(kind: HandleKind, handle: string, principal: Principal, arn: string): string {
     const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', this.#keys[0].bytes, nonce)
+    const cipher = createCipheriv('aes-256-gcm', this.#keys[0], nonce)
     cipher.setAAD(boundTo(kind, principal, arn))
     const plain = Buffer.alloc(8 + Buffer.byteLength(handle))
     plain.writeBigUInt64BE(BigInt(this.#now() + LIFETIME_MS))
@@ -55,7 +50,7 @@ export class ReceiptHandles {
       bytes.length < 1 + NONCE_BYTES + 8 + TAG_BYTES
     )
       throw invalid()
-    for (const { bytes: key } of this.#keys) {
+    for (const key of this.#keys) {
       const plain = decrypt(key, bytes, boundTo(kind, principal, arn))
       if (plain === null) continue
       if (Number(plain.readBigUInt64BE()) <= this.#now()) throw invalid()
@@ -65,11 +60,11 @@ export class ReceiptHandles {
   }
 }
 
-function handleKey({ id, secret }: MasterKey): HandleKey {
-  return { id, bytes: derive(secret, '', 'receipt-handle/v1') }
+function handleKey({ secret }: MasterKey): KeyObject {
+  return createSecretKey(derive(secret, '', 'receipt-handle/v1'))
 }
 
-function decrypt(key: Uint8Array, bytes: Buffer, aad: Buffer): Buffer | null {
+function decrypt(key: KeyObject, bytes: Buffer, aad: Buffer): Buffer | null {
   const body = 1 + NONCE_BYTES
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, body), { authTagLength: TAG_BYTES })
   decipher.setAAD(aad)

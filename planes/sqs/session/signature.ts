@@ -1,18 +1,14 @@
-import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { IdentityError } from '../../../engine/index.ts'
 import type { HttpMessage } from '../codec/http-message.ts'
+import { type SignatureScope, signatureOf } from '../codec/sigv4.ts'
 
 /** Whose clock may be how far from ours (AWS: five minutes). */
 const SKEW_MS = 5 * 60_000
-const ALGORITHM = 'AWS4-HMAC-SHA256'
 
 /** What the Authorization header says, in form and not yet proven. */
-export interface ClaimedSignature {
+export interface ClaimedSignature extends SignatureScope {
   readonly accessKeyId: string
-  /** Of the scope: YYYYMMDD. */
-  readonly day: string
-  readonly region: string
-  readonly service: string
   readonly signedHeaders: readonly string[]
   /** 64 hexadecimal digits. */
   readonly signature: string
@@ -70,65 +66,41 @@ const DECISIVE = ['host', 'x-amz-date']
 function coversAll(headers: ReadonlyMap<string, string>, signed: readonly string[]): boolean {
   const covered = new Set(signed)
   if (!DECISIVE.every((name) => covered.has(name))) return false
-  return [...headers.keys()].every((name) => !name.startsWith('x-amz-') || covered.has(name))
+  for (const name of headers.keys()) if (name.startsWith('x-amz-') && !covered.has(name)) return false
+  return true
 }
 
 const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
 
-/** Milliseconds since 1970; NaN for what is no time. */
+let lately: { readonly written: string; readonly ms: number } = { written: '', ms: Number.NaN }
+
+/** Milliseconds since 1970; NaN for what is no time. Many requests are signed in one second. */
 function timeOf(written: string): number {
+  if (written !== lately.written) lately = { written, ms: readTime(written) }
+  return lately.ms
+}
+
+function readTime(written: string): number {
   const iso = written.replace(TIME, '$1-$2-$3T$4:$5:$6.000Z')
   const ms = Date.parse(iso)
   return Number.isNaN(ms) || new Date(ms).toISOString() !== iso ? Number.NaN : ms
 }
 
-/** Whether the request was signed with this secret. The body's own hash counts; what a header says of it must agree. */
-export function isSignedWith(secret: string, claim: ClaimedSignature, message: HttpMessage): boolean {
-  const payload = hash('sha256', message.body)
-  const expected = signatureOf(secret, claim, canonicalRequest(message, claim.signedHeaders, payload))
-  const same = timingSafeEqual(expected, Buffer.from(claim.signature, 'hex'))
-  const said = message.headers.get('x-amz-content-sha256')
-  return same && (said === undefined || said === payload)
-}
-
-function signatureOf(secret: string, claim: ClaimedSignature, canonical: string): Buffer {
-  const { day, region, service, time } = claim
-  const toSign = `${ALGORITHM}\n${time}\n${day}/${region}/${service}/aws4_request\n${hash('sha256', canonical)}`
-  return hmac(signingKey(secret, day, region, service), toSign)
-}
-
-const SIGNING_KEYS = new Map<string, Buffer>()
-const MOST_KEYS = 1000
-
-/** One a secret, day and scope, whether the secret is somebody's or nobody's: kept, oldest out first. */
-function signingKey(secret: string, day: string, region: string, service: string): Buffer {
-  const of = `${day}/${region}/${service}/${secret}`
-  const known = SIGNING_KEYS.get(of)
-  if (known !== undefined) return known
-  const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), 'aws4_request')
-  const oldest = SIGNING_KEYS.keys().next()
-  if (SIGNING_KEYS.size >= MOST_KEYS && oldest.done !== true) SIGNING_KEYS.delete(oldest.value)
-  SIGNING_KEYS.set(of, key)
-  return key
-}
-
-function hmac(key: string | Buffer, value: string): Buffer {
-  return createHmac('sha256', key).update(value).digest()
-}
-
 /**
- * The path counts as it stands on the request line; the listener takes only paths whose every character needs no escape, and
- * no query string, so there is one way to write them.
+ * Whether the request was signed with this secret. The body's own hash counts; what a header says of it must agree. The
+ * listener takes only paths whose every character needs no escape, and no query string: there is one way to write them.
  */
-function canonicalRequest(
-  { method, target, headers }: HttpMessage,
-  signed: readonly string[],
-  payload: string,
-): string {
-  const lines = signed.map((name) => `${name}:${trimmed(headers.get(name) ?? '')}\n`).join('')
-  return `${method}\n${target}\n\n${lines}\n${signed.join(';')}\n${payload}`
-}
-
-function trimmed(value: string): string {
-  return value.trim().replaceAll(/ +/g, ' ')
+export function isSignedWith(secret: string, claim: ClaimedSignature, message: HttpMessage): boolean {
+  const { method, target: path, headers, body } = message
+  const payload = hash('sha256', body)
+  const expected = signatureOf(secret, claim, claim.time, {
+    method,
+    path,
+    headers,
+    signed: claim.signedHeaders,
+    payload,
+  })
+  const same = timingSafeEqual(expected, Buffer.from(claim.signature, 'hex'))
+  const said = headers.get('x-amz-content-sha256')
+  return same && (said === undefined || said === payload)
 }

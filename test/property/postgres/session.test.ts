@@ -13,7 +13,7 @@ const ASKED = process.env['FUZZ_RUNS']
 const RUNS =
   ASKED === undefined
     ? { numRuns: 100, seed: 20_261_125 }
-    : { numRuns: Number(ASKED), interruptAfterTimeLimit: 600_000 }
+    : { numRuns: Number(ASKED), interruptAfterTimeLimit: 600_000, timeout: 20_000 }
 
 // What clients do
 

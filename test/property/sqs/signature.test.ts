@@ -1,4 +1,3 @@
-import { createHash, createHmac } from 'node:crypto'
 import { SignatureV4 } from '@smithy/signature-v4'
 import aws4 from 'aws4'
 import { AwsV4Signer } from 'aws4fetch'
@@ -7,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { IdentityError } from '../../../engine/index.ts'
 import { type HttpMessage, readHeaders } from '../../../planes/sqs/codec/http-message.ts'
 import { isSignedWith, readClaim } from '../../../planes/sqs/session/signature.ts'
+import { NodeSha256 } from '../../support/sha256.ts'
 
 const NOW = Date.parse('2026-11-25T12:00:00.000Z')
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
@@ -22,33 +22,10 @@ interface Unsigned {
 
 type Signer = (request: Unsigned) => Promise<Readonly<Record<string, string>>>
 
-class Sha256 {
-  readonly #hash
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(secret))
-  }
-  update(chunk: string | ArrayBuffer | ArrayBufferView): void {
-    this.#hash.update(bytesOf(chunk))
-  }
-  digest(): Promise<Uint8Array> {
-    return Promise.resolve(this.#hash.digest())
-  }
-  reset(): void {
-    throw new Error('signers make a new one')
-  }
-}
-
-function bytesOf(chunk: string | ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (typeof chunk === 'string') return Buffer.from(chunk)
-  return ArrayBuffer.isView(chunk)
-    ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    : new Uint8Array(chunk)
-}
-
 // Other people's signers, each with all that it signs of its own accord.
 const smithy: Signer = async ({ body, headers }) => {
   const credentials = { accessKeyId: AKID, secretAccessKey: SECRET, sessionToken: 'token' }
-  const signer = new SignatureV4({ service: 'sqs', region: 'us-east-1', credentials, sha256: Sha256 })
+  const signer = new SignatureV4({ service: 'sqs', region: 'us-east-1', credentials, sha256: NodeSha256 })
   const request = { method: 'POST', protocol: 'https:', hostname: 'gateway.example', path: '/', query: {}, body }
   const signed = await signer.sign({ ...request, headers: { host: HOST, ...headers } }, { signingDate: new Date(NOW) })
   return signed.headers

@@ -81,27 +81,39 @@ test('what a record holds gives policy the very input again, values that are wri
   expect(JSON.parse(rebuilt.input)).toEqual({ principal, action, resources, context: about, postgres: block })
 })
 
-test('a decision is left out, and said why, when its values were masked in the record, or the record was changed or erased', async (context) => {
+test('a decision is left out, and said why, when its record is not whole', async (context) => {
+  const rooms = await openRooms()
+  context.onTestFinished(() => rooms[Symbol.asyncDispose]())
+  await rooms.session().decide(transfer(rooms, '7'), { signal: new AbortController().signal, patienceMs: 1 })
+  const [whole] = await decisionsIn(rooms)
+  if (whole === undefined) throw new Error('expected a decision')
+  expect(rebuiltInput(whole)).toMatchObject({ kind: 'request', masked: [] })
+  expect(rebuiltInput({ ...whole, payload: null })).toEqual({ kind: 'unreplayable', why: 'its payload was erased' })
+  const { masked: _masked, ...older } = Object(whole.payload)
+  expect(rebuiltInput({ ...whole, payload: older })).toMatchObject({ why: expect.stringContaining('earlier version') })
+  const elsewhere = { ...whole, fields: { ...whole.fields, resources: [] } }
+  expect(rebuiltInput(elsewhere)).toMatchObject({ kind: 'unreplayable', why: 'it is not whole' })
+})
+
+test('values masked in the record keep a decision from being taken again by a policy that reads them, and by no other', async (context) => {
   const rooms = await openRooms()
   context.onTestFinished(() => rooms[Symbol.asyncDispose]())
   const { signal } = new AbortController()
-  const plain = request(rooms)
-  await rooms.session().decide(plain, { signal, patienceMs: 1 })
-  const masked = { ...plain, recorded: { ...plain.recorded, block: { ...plain.block, parameters: ['•'] } } }
-  await rooms.session().decide(masked, { signal, patienceMs: 1 })
-  const stored = await decisionsIn(rooms)
-  const [whole, partial] = stored
-  if (whole === undefined || partial === undefined) throw new Error('expected two decisions')
-  expect(rebuiltInput(whole)).toMatchObject({ kind: 'request' })
-  expect(rebuiltInput(partial)).toEqual({
-    kind: 'unreplayable',
-    why: 'values in it were masked before they were recorded',
-  })
-  expect(rebuiltInput({ ...whole, payload: null })).toEqual({ kind: 'unreplayable', why: 'its payload was erased' })
-  const other = { ...whole, fields: { ...whole.fields, action: { name: 'postgres.delete', class: 'destroy' } } }
-  expect(rebuiltInput(other)).toMatchObject({
-    kind: 'unreplayable',
-    why: expect.stringContaining('the digests differ'),
+  const plain = request(rooms, { parameters: ['123-45-6789', '7'] })
+  const { resources, block } = plain.recorded
+  const copied = { resources: structuredClone(resources), block: structuredClone(block) }
+  const hidden = { resources, block: { ...block, parameters: ['[masked]', '7'] } }
+  const moved = { resources: [{ type: 'table', name: 'public.t', labels: [], parts: [] }], block }
+  for (const recorded of [copied, hidden, moved]) {
+    await rooms.session().decide({ ...plain, recorded }, { signal, patienceMs: 1 })
+  }
+  const masked = (await decisionsIn(rooms)).map(rebuiltInput).map((rebuilt) => 'masked' in rebuilt && rebuilt.masked)
+  expect(masked).toEqual([[], [['postgres', 'parameters']], [['resources']]])
+  // The starter pack reads resources, and no parameters.
+  const replayed = await run('policy', 'replay', STARTER, '--evidence', rooms.directory, '--json')
+  expect(JSON.parse(replayed.stdout)).toMatchObject({
+    same: 2,
+    skipped: { 'the policy reads values in it that were masked before they were recorded': 1 },
   })
 })
 
