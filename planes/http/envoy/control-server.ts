@@ -42,10 +42,15 @@ export class ControlServer {
     this.#health.addToServer(server)
   }
 
-  /** No new exchange comes; those that run have until then. Envoy is told by GOAWAY, and asks another gateway. */
-  drain(deadlineMs: number): void {
+  /** Envoy is told by GOAWAY, and asks another gateway; exchanges that run have until then. */
+  async drain(deadlineMs: number): Promise<void> {
     this.#health.setStatus('', 'NOT_SERVING')
     this.#server.drain(this.#bound, deadlineMs)
+    const ended = Promise.withResolvers<void>()
+    const late = setTimeout(ended.resolve, deadlineMs)
+    this.#server.tryShutdown(() => ended.resolve())
+    await ended.promise
+    clearTimeout(late)
   }
 
   close(): void {

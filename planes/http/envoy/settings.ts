@@ -11,20 +11,26 @@ export interface MutualTls {
   readonly ca: string
 }
 
+/** Where the exchanges of one API go up. */
+export interface Upstream {
+  /** The API's. */
+  readonly name: string
+  readonly hosts: readonly string[] | 'any'
+  readonly host: string
+  readonly port: number
+  /** The name that its certificate must bear, and the authority that signed it (null: those the system knows). */
+  readonly tls: { readonly serverName: string; readonly ca: string | null } | null
+  /** Sent as Host. */
+  readonly authority: string
+}
+
 /** All that the configuration of Envoy depends on. */
 export interface EnvoySettings {
   /** Where agents connect. */
   readonly listen: { readonly host: string; readonly port: number }
   /** Of that listener; null: plaintext. */
   readonly tls: { readonly cert: string; readonly key: string } | null
-  readonly upstream: {
-    readonly host: string
-    readonly port: number
-    /** The name that the upstream's certificate must bear, and the authority that signed it (null: those the system knows). */
-    readonly tls: { readonly serverName: string; readonly ca: string | null } | null
-    /** Sent as Host. */
-    readonly authority: string
-  }
+  readonly upstreams: readonly Upstream[]
   /** Gateways that judge exchanges. Several share the load; Envoy leaves out one that isn't well. */
   readonly processors: readonly Address[]
   /** What Envoy shows to them; null over a Unix socket, or on loopback in a laboratory. */

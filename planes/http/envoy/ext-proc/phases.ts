@@ -1,27 +1,10 @@
 import { UpstreamError } from '../../../../engine/index.ts'
-import { type Answer, type HeaderLine, NO_BYTES, type RequestMessage, type ResponseHead } from '../../message.ts'
+import type { EnteredCaller, Exchange, Forwarded } from '../../exchange.ts'
+import { type Answer, type HeaderLine, NO_BYTES, type RequestHead, soleValue } from '../../message.ts'
 import { plainLines, requestHead, responseHead } from './heads.ts'
 import { answeredByEnvoy } from './own-answer.ts'
 import type { Attributes, ProcessingRequest } from './processing-request.ts'
 import { answerAtOnce, goOn, headerMutation, type ProcessingResponse } from './processing-response.ts'
-
-/** What became of a request. */
-export type Ruling =
-  | { readonly kind: 'forward'; readonly decision: string; readonly headers: readonly HeaderLine[]; readonly body: Buffer; readonly gate: Gate }
-  | { readonly kind: 'answer'; readonly decision: string | null; readonly answer: Answer }
-
-/** What comes back of one forwarded request; each step is durable when it resolves. */
-export interface Gate {
-  begin(head: ResponseHead): { readonly kind: 'whole' } | { readonly kind: 'streamed'; readonly head: ResponseHead }
-  whole(body: Buffer): Promise<Answer>
-  push(chunk: Buffer): Promise<Buffer>
-  end(): Promise<void>
-  broken(why: string): Promise<void>
-  failed(error: UpstreamError): Promise<Answer>
-}
-
-/** One request as the plane's core judges it; what it says is durable when it says it. */
-export type Judge = (message: RequestMessage, about: Attributes) => Promise<Ruling>
 
 /** Where an exchange stands. */
 type Phase = 'request-headers' | 'request-body' | 'response-headers' | 'response-body' | 'response-stream' | 'done'
@@ -39,18 +22,22 @@ const STEPS: Readonly<Record<Phase, Readonly<Partial<Record<ProcessingRequest['k
 
 /** A request comes whole, an answer too unless it may be streamed. Each message is answered by exactly one. */
 export class Phases {
-  readonly #judge: Judge
+  readonly #exchange: Exchange
+  readonly #gone: AbortSignal
   /** Answers of which nothing is masked go as they come. */
   readonly #streams: boolean
   #phase: Phase = 'request-headers'
-  #about: Attributes = { source: null, protocol: null, answeredBy: null }
+  #head: RequestHead | null = null
   #requestHeaders: readonly HeaderLine[] = []
   #responseHeaders: readonly HeaderLine[] = []
-  #forwarded: Extract<Ruling, { kind: 'forward' }> | null = null
+  #caller: EnteredCaller | null = null
+  #forwarded: Forwarded | null = null
   #released = 0
 
-  constructor(judge: Judge, streams: boolean) {
-    this.#judge = judge
+  /** `gone` is aborted when nobody waits for the answer any more. */
+  constructor(exchange: Exchange, gone: AbortSignal, streams: boolean) {
+    this.#exchange = exchange
+    this.#gone = gone
     this.#streams = streams
   }
 
@@ -60,11 +47,7 @@ export class Phases {
     this.#phase = 'done' // until this is dealt with, nothing more is taken
     switch (message.kind) {
       case 'request_headers':
-        this.#requestHeaders = message.headers
-        this.#about = message.about
-        if (message.last) return this.#judgeRequest('request_headers', null)
-        this.#phase = 'request-body'
-        return goOn('request_headers')
+        return this.#beginRequest(message)
       case 'request_body':
         return this.#judgeRequest('request_body', message.bytes)
       case 'response_headers':
@@ -80,27 +63,49 @@ export class Phases {
 
   /** The stream is over: the client or the upstream is gone, or something broke. Safe to call twice. */
   async end(why: string): Promise<void> {
-    const unfinished = this.#forwarded
+    const [unfinished, caller] = [this.#forwarded, this.#caller]
     this.#forwarded = null
+    this.#caller = null
     this.#phase = 'done'
-    if (unfinished !== null) await unfinished.gate.broken(why)
+    try {
+      if (unfinished !== null) await unfinished.gate.broken(why)
+    } finally {
+      caller?.leave()
+    }
+  }
+
+  async #beginRequest(message: Extract<ProcessingRequest, { kind: 'request_headers' }>): Promise<ProcessingResponse> {
+    const head = requestHead(message.headers, message.about)
+    this.#head = head
+    this.#requestHeaders = message.headers
+    const admitted = await this.#exchange.admit(head, message.about.source, this.#gone)
+    if (admitted.kind === 'answer') return refused(admitted.answer)
+    this.#caller = admitted.caller
+    if (message.last) return this.#judgeRequest('request_headers', null)
+    const refusal = await this.#exchange.refuseHead(head, admitted.caller)
+    if (refusal !== null) return refused(refusal)
+    this.#phase = 'request-body'
+    return goOn('request_headers')
   }
 
   async #judgeRequest(part: 'request_headers' | 'request_body', bytes: Buffer | null): Promise<ProcessingResponse> {
+    const [head, caller] = [this.#head, this.#caller]
+    if (head === null || caller === null) throw new TypeError('nobody was admitted')
     const body = bytes === null ? ({ kind: 'none' } as const) : ({ kind: 'whole', bytes } as const)
-    const head = requestHead(this.#requestHeaders, this.#about)
-    const ruling = await this.#judge({ head, body }, this.#about)
-    if (ruling.kind === 'answer') return answerAtOnce(ruling.answer, { resp: 'done', ...named(ruling.decision) })
-    this.#forwarded = ruling
+    const judged = await this.#exchange.judgeRequest({ head, body }, caller)
+    if (judged.kind === 'answer') return refused(judged.answer)
+    this.#forwarded = judged
+    if (judged.upgrade !== null) throw new TypeError('an upgrade was offered where Envoy takes none')
+    const sent = judged.body.kind === 'whole' ? judged.body.bytes : NO_BYTES
     this.#phase = 'response-headers'
     const change = {
       headers: headerMutation(
         plainLines(this.#requestHeaders),
-        bytes === null ? ruling.headers : measured(ruling.headers, ruling.body),
+        bytes === null ? judged.head.headers : measured(judged.head.headers, sent),
       ),
-      ...(bytes === null || ruling.body.equals(bytes) ? {} : { body: ruling.body }),
+      ...(bytes === null || sent.equals(bytes) ? {} : { body: sent }),
     }
-    return goOn(part, change, { req: 'allow', decision: ruling.decision })
+    return goOn(part, change, { req: 'allow', api: judged.api.name, decision: judged.decision })
   }
 
   async #beginAnswer(message: Extract<ProcessingRequest, { kind: 'response_headers' }>): Promise<ProcessingResponse> {
@@ -151,7 +156,7 @@ export class Phases {
     return goOn(part, change, witness)
   }
 
-  #inHand(): Extract<Ruling, { kind: 'forward' }> {
+  #inHand(): Forwarded {
     if (this.#forwarded === null) throw new TypeError('nothing was forwarded')
     return this.#forwarded
   }
@@ -165,8 +170,10 @@ function measured(headers: readonly HeaderLine[], body: Buffer): readonly Header
   return [...headers.filter(([name]) => name.toLowerCase() !== 'content-length'), ['content-length', String(body.length)]]
 }
 
-function named(decision: string | null): { readonly decision?: string } {
-  return decision === null ? {} : { decision }
+/** An answer in place of the upstream's; it tells its decision, if there was one. */
+function refused(answer: Answer): ProcessingResponse {
+  const decision = soleValue(answer.headers, 'x-decision-id')
+  return answerAtOnce(answer, { resp: 'done', ...(decision === null ? {} : { decision }) })
 }
 
 /** Envoy answered in the upstream's place. Its words for why stay within the gateway. */

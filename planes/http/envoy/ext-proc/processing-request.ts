@@ -11,7 +11,7 @@ export type ProcessingRequest =
 
 /** What Envoy itself knows of the request: no header of the client's has a say in it. */
 export interface Attributes {
-  /** `address:port` of the client's connection. */
+  /** The address that the client's connection comes from. */
   readonly source: string | null
   /** `HTTP/1.1` and so on. */
   readonly protocol: string | null
@@ -67,7 +67,11 @@ function attributesOf(value: unknown): Attributes {
     const found: unknown = Object(Object(fields)[name])['stringValue']
     return typeof found === 'string' && found !== '' ? found : null
   }
-  return { source: text('source.address'), protocol: text('request.protocol'), answeredBy: text('response.code_details') }
+  return { source: withoutPort(text('source.address')), protocol: text('request.protocol'), answeredBy: text('response.code_details') }
+}
+
+function withoutPort(address: string | null): string | null {
+  return address?.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') ?? null
 }
 
 function record(value: unknown, what: string): Readonly<Record<string, unknown>> {

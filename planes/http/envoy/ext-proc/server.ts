@@ -1,6 +1,7 @@
 import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { Exchange } from '../../exchange.ts'
 import { method } from '../protos.ts'
-import { type Judge, Phases } from './phases.ts'
+import { Phases } from './phases.ts'
 import { readProcessingRequest } from './processing-request.ts'
 
 const SERVICE = 'envoy.service.ext_proc.v3.ExternalProcessor'
@@ -8,8 +9,7 @@ const SERVICE = 'envoy.service.ext_proc.v3.ExternalProcessor'
 type Call = ServerDuplexStream<unknown, object>
 
 export interface ProcessorSurroundings {
-  /** One for each exchange; `gone` is aborted when nobody waits for it any more. */
-  readonly judge: (gone: AbortSignal) => Judge
+  readonly exchange: Exchange
   /** Answers of which nothing is masked go as they come. */
   readonly streams: boolean
   /** Something went wrong within one exchange, which was ended by it. No text of a client's in it. */
@@ -21,13 +21,13 @@ export interface ProcessorSurroundings {
  * ours for leave to go on. Whatever goes wrong here resets it with UNAVAILABLE.
  */
 export function processorService({
-  judge,
+  exchange,
   streams,
   failed,
 }: ProcessorSurroundings): readonly [ServiceDefinition, UntypedServiceImplementation] {
   const serve = (call: Call): void => {
     const gone = new AbortController()
-    const phases = new Phases(judge(gone.signal), streams)
+    const phases = new Phases(exchange, gone.signal, streams)
     let turn: Promise<void> = Promise.resolve()
     const fail = (error: unknown): void => {
       if (!gone.signal.aborted) failed(error)

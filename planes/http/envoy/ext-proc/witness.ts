@@ -8,6 +8,8 @@ export const NAMESPACE = 'countersign'
 export interface Witness {
   /** Said only where a request was decided and may go up. */
   readonly req?: 'allow'
+  /** The API that it was decided for: it goes up to no other. */
+  readonly api?: string
   /** Said only with the last word on an answer; `open`: each byte of it is counted in `released`. */
   readonly resp?: 'done' | 'open'
   /** Bytes of a streamed answer that were looked at and may pass, all together. */

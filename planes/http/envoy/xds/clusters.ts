@@ -1,10 +1,9 @@
 import { isIP } from 'node:net'
 import type { JsonObject } from '../../../../engine/index.ts'
-import type { EnvoySettings } from '../settings.ts'
+import type { EnvoySettings, Upstream } from '../settings.ts'
 import type { Written } from './snapshot.ts'
 import { addressOf, any, duration, OVER_ADS, wrapped } from './wire-types.ts'
 
-export const UPSTREAM = 'upstream'
 export const PROCESSOR = 'countersign_processor'
 const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 const UPSTREAM_TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext'
@@ -13,7 +12,7 @@ const UPSTREAM_TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsConte
 const HEALTH_MS = 250
 
 export function clusters(settings: EnvoySettings): readonly Written[] {
-  return [processor(settings), ...processorEndpoints(settings), ...upstream(settings)]
+  return [processor(settings), ...processorEndpoints(settings), ...settings.upstreams.flatMap(upstream)]
 }
 
 function processor({ processorTls }: EnvoySettings): Written {
@@ -68,14 +67,25 @@ function processorEndpoints({ processors }: EnvoySettings): readonly Written[] {
   return [{ kind: 'endpoints', name: PROCESSOR, message: { cluster_name: PROCESSOR, endpoints: [{ lb_endpoints }] } }]
 }
 
-function upstream({ upstream: { host, port, tls } }: EnvoySettings): readonly Written[] {
+export function clusterOf({ name }: Pick<Upstream, 'name'>): string {
+  return `api_${name}`
+}
+
+/** The secret that holds who may sign its certificate. */
+export function authorityOf(upstream: Pick<Upstream, 'name'>): string {
+  return `${clusterOf(upstream)}_ca`
+}
+
+function upstream(each: Upstream): readonly Written[] {
+  const { host, port, tls } = each
+  const name = clusterOf(each)
   const numeric = isIP(host) !== 0
   const assignment = {
-    cluster_name: UPSTREAM,
+    cluster_name: name,
     endpoints: [{ lb_endpoints: [{ endpoint: { address: addressOf({ kind: 'tcp', host, port }) } }] }],
   }
   const message: JsonObject = {
-    name: UPSTREAM,
+    name,
     connect_timeout: duration(5000),
     // Of the addresses that a name has, whichever; of a number's one, what the configuration stream says.
     ...(numeric
@@ -95,15 +105,15 @@ function upstream({ upstream: { host, port, tls } }: EnvoySettings): readonly Wr
               common_tls_context: {
                 combined_validation_context: {
                   default_validation_context: { match_typed_subject_alt_names: [exactDns(tls.serverName)] },
-                  validation_context_sds_secret_config: secretNamed('upstream_ca'),
+                  validation_context_sds_secret_config: secretNamed(authorityOf(each)),
                 },
               },
             }),
           },
         }),
   }
-  const cluster: Written = { kind: 'cluster', name: UPSTREAM, message }
-  return numeric ? [cluster, { kind: 'endpoints', name: UPSTREAM, message: assignment }] : [cluster]
+  const cluster: Written = { kind: 'cluster', name, message }
+  return numeric ? [cluster, { kind: 'endpoints', name, message: assignment }] : [cluster]
 }
 
 function exactDns(name: string): JsonObject {

@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../../../engine/index.ts'
 import { NAMESPACE } from '../ext-proc/witness.ts'
 import type { EnvoySettings } from '../settings.ts'
-import { PROCESSOR, secretNamed, UPSTREAM } from './clusters.ts'
+import { clusterOf, PROCESSOR, secretNamed } from './clusters.ts'
 import type { Written } from './snapshot.ts'
 import { addressOf, any, duration, OVER_ADS, wrapped } from './wire-types.ts'
-import { luaFilter, rbacFilter } from './witness-filters.ts'
+import { luaFilter, rbacFilter, rbacOf } from './witness-filters.ts'
 
 const LISTENER = 'agents'
 const ROUTES = 'agents'
@@ -42,22 +42,25 @@ export function listeners(settings: EnvoySettings): readonly Written[] {
   ]
 }
 
-/** Everything goes one way, with nothing of Envoy's own in it: what was decided on is what goes up. */
-function routes({ upstream, upstreamMs }: EnvoySettings): JsonObject {
+/** Each API's hosts go to its upstream, with nothing of Envoy's own in it: what was decided on is what goes up. */
+function routes({ upstreams, upstreamMs }: EnvoySettings): JsonObject {
   return {
     name: ROUTES,
-    virtual_hosts: [
-      {
-        name: 'all',
-        domains: ['*'],
-        routes: [
-          {
-            match: { prefix: '/' },
-            route: { cluster: UPSTREAM, timeout: duration(upstreamMs), host_rewrite_literal: upstream.authority },
+    virtual_hosts: upstreams.map((upstream) => ({
+      name: upstream.name,
+      domains: upstream.hosts === 'any' ? ['*'] : [...upstream.hosts],
+      typed_per_filter_config: rbacOf(upstream.name),
+      routes: [
+        {
+          match: { prefix: '/' },
+          route: {
+            cluster: clusterOf(upstream),
+            timeout: duration(upstreamMs),
+            host_rewrite_literal: upstream.authority,
           },
-        ],
-      },
-    ],
+        },
+      ],
+    })),
   }
 }
 

@@ -1,20 +1,20 @@
 import { existsSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
 import type { EnvoySettings } from '../settings.ts'
+import { authorityOf } from './clusters.ts'
 import type { Written } from './snapshot.ts'
 
 /** Where systems keep the authorities that they trust; Node's own list where there is none. */
 const SYSTEM_AUTHORITIES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem']
 
 /** Keys and certificates go to Envoy over the same stream as all else, never through a file. */
-export function secrets({ tls, processorTls, upstream }: EnvoySettings): readonly Written[] {
-  const { tls: upstreamTls } = upstream
+export function secrets({ tls, processorTls, upstreams }: EnvoySettings): readonly Written[] {
   return [
     ...(tls === null ? [] : [certificate('listener', tls)]),
     ...(processorTls === null
       ? []
       : [certificate('processor_client', processorTls), authority('processor_ca', processorTls.ca)]),
-    ...(upstreamTls === null ? [] : [authority('upstream_ca', upstreamTls.ca)]),
+    ...upstreams.flatMap((each) => (each.tls === null ? [] : [authority(authorityOf(each), each.tls.ca)])),
   ]
 }
 

@@ -2,15 +2,29 @@ import type { JsonObject } from '../../../../engine/index.ts'
 import { NAMESPACE } from '../ext-proc/witness.ts'
 import { any } from './wire-types.ts'
 
+const RBAC = 'envoy.extensions.filters.http.rbac.v3.RBAC'
+
 /** After the processor on a request: nothing goes up that it did not say `allow` to. */
 export function rbacFilter(): JsonObject {
-  const said = { filter: NAMESPACE, path: [{ key: 'req' }], value: { string_match: { exact: 'allow' } } }
+  return { name: RBAC_FILTER, typed_config: any(RBAC, { rules: witnessed([said('req', 'allow')]) }) }
+}
+
+/** Within one API's routes: nor what it said so of another. Host headers choose the routes, and Envoy reads them by itself. */
+export function rbacOf(api: string): JsonObject {
+  const rules = witnessed([said('req', 'allow'), said('api', api)])
   return {
-    name: 'envoy.filters.http.rbac',
-    typed_config: any('envoy.extensions.filters.http.rbac.v3.RBAC', {
-      rules: { policies: { witnessed: { permissions: [{ any: true }], principals: [{ metadata: said }] } } },
-    }),
+    [RBAC_FILTER]: any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { rbac: { rules } }),
   }
+}
+
+const RBAC_FILTER = 'envoy.filters.http.rbac'
+
+function witnessed(ids: JsonObject[]): JsonObject {
+  return { policies: { witnessed: { permissions: [{ any: true }], principals: [{ and_ids: { ids } }] } } }
+}
+
+function said(key: string, value: string): JsonObject {
+  return { metadata: { filter: NAMESPACE, path: [{ key }], value: { string_match: { exact: value } } } }
 }
 
 /** After the processor on an answer, since answers run the filters backwards. */
