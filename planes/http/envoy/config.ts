@@ -50,7 +50,7 @@ const mapping = (description: string, properties: Record<string, ConfigSchema>, 
 })
 
 const PLACE: Record<string, ConfigSchema> = {
-  socket: { ...text('the path of a Unix socket'), maxLength: 100 },
+  socket: text('the path of a Unix socket'),
   host: text('an address'),
   port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port' },
 }

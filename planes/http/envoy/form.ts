@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError, CountersignError, type PlaneHost, type RunningPlane } from '../../../engine/index.ts'
 import type { Api } from '../api.ts'
 import type { HttpConfig } from '../config.ts'
@@ -30,13 +31,17 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
     failed: (error) =>
       host.log('http.request_failed', { code: error instanceof CountersignError ? error.code : 'unexpected' }),
   })
-  const services = [xds.service, processor]
+  const services = [xds.service, processor.service]
   const server = await ControlServer.open(envoy.control, envoy.controlTls, services, limits.judgedBytes)
   xds.publish(envoySnapshot(envoySettings(config, envoy, envoy.processors ?? [server.address])))
   let closed = false
   return {
     address: listen,
-    drain: (deadlineMs) => server.drain(deadlineMs),
+    drain: async (deadlineMs) => {
+      server.drain(deadlineMs)
+      const deadline = Date.now() + deadlineMs
+      while (processor.running() > 0 && Date.now() < deadline) await sleep(20)
+    },
     close: async () => {
       if (closed) return
       closed = true

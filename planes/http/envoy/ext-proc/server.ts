@@ -16,42 +16,58 @@ export interface ProcessorSurroundings {
   readonly failed: (error: unknown) => void
 }
 
+export interface Processor {
+  readonly service: readonly [ServiceDefinition, UntypedServiceImplementation]
+  /** How many exchanges are under way. */
+  running(): number
+}
+
 /**
  * Envoy's external processor: one stream an exchange. A stream is ended by Envoy alone, since Envoy takes a clean end of
  * ours for leave to go on. Whatever goes wrong here resets it with UNAVAILABLE.
  */
-export function processorService({
-  exchange,
-  streams,
-  failed,
-}: ProcessorSurroundings): readonly [ServiceDefinition, UntypedServiceImplementation] {
+export function processorService(around: ProcessorSurroundings): Processor {
+  const running = new Set<Call>()
   const serve = (call: Call): void => {
-    const gone = new AbortController()
-    const phases = new Phases(exchange, gone.signal, streams)
-    let turn: Promise<void> = Promise.resolve()
-    const fail = (error: unknown): void => {
-      if (!gone.signal.aborted) failed(error)
-      gone.abort()
-      // Not `destroy`, after which no status is sent; and never a clean end.
-      call.emit('error', Object.assign(new Error('the exchange failed'), { code: status.UNAVAILABLE }))
-    }
-    const over = (): void => {
-      gone.abort()
-      turn = turn.then(() => phases.end('the exchange ended early')).catch(failed)
-    }
-    call.on('data', (message: unknown) => {
-      turn = turn.then(async () => {
-        if (gone.signal.aborted) return
-        call.write(await phases.take(readProcessingRequest(message)))
-      })
-      turn = turn.catch(fail)
-    })
-    call.on('end', () => {
-      over()
-      void turn.then(() => call.end())
-    })
-    call.on('cancelled', over)
-    call.on('error', over)
+    running.add(call)
+    follow(call, around, () => running.delete(call))
   }
-  return [{ Process: method(SERVICE, 'Process') }, { Process: serve }]
+  return {
+    service: [{ Process: method(SERVICE, 'Process') }, { Process: serve }],
+    running: () => running.size,
+  }
+}
+
+function follow(call: Call, { exchange, streams, failed }: ProcessorSurroundings, ended: () => void): void {
+  const gone = new AbortController()
+  const phases = new Phases(exchange, gone.signal, streams)
+  let turn: Promise<void> = Promise.resolve()
+  const over = (): void => {
+    gone.abort()
+    turn = turn
+      .then(() => phases.end('the exchange ended early'))
+      .catch(failed)
+      .finally(ended)
+  }
+  const fail = (error: unknown): void => {
+    if (gone.signal.aborted) return
+    failed(error)
+    // Not `destroy`, after which no status is sent; and never a clean end.
+    call.emit('error', Object.assign(new Error('the exchange failed'), { code: status.UNAVAILABLE }))
+  }
+  call.on('data', (message: unknown) => {
+    turn = turn
+      .then(async () => {
+        if (gone.signal.aborted) return
+        const response = await phases.take(readProcessingRequest(message))
+        if (!gone.signal.aborted) call.write(response)
+      })
+      .catch(fail)
+  })
+  call.on('end', () => {
+    over()
+    void turn.then(() => call.end())
+  })
+  call.on('cancelled', over)
+  call.on('error', over)
 }

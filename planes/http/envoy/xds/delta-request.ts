@@ -1,5 +1,6 @@
+import type { DeltaRequest } from './delta-stream.ts'
+import { record, text, texts } from './read-message.ts'
 import { kindOf } from './snapshot.ts'
-import type { DeltaRequest } from './stream.ts'
 
 /** A DeltaDiscoveryRequest, parsed. `node`: who asks, told with a stream's first message only. */
 export interface Asked {
@@ -29,23 +30,4 @@ export function readDeltaRequest(message: unknown): Asked {
       error: refused ? text(record(detail, 'error_detail')['message'] ?? '', 'error_detail.message') : null,
     },
   }
-}
-
-function record(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(what, 'a message')
-  return Object(value)
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw wrong(what, 'text')
-  return value
-}
-
-function texts(value: unknown, what: string): readonly string[] {
-  if (!Array.isArray(value)) throw wrong(what, 'a list of names')
-  return value.map((each) => text(each, what))
-}
-
-function wrong(what: string, expected: string): TypeError {
-  return new TypeError(`${what}: expected ${expected}`)
 }

@@ -1,9 +1,9 @@
-import { type ServerDuplexStream, status, type UntypedServiceImplementation, type ServiceDefinition } from '@grpc/grpc-js'
-import type { JsonObject } from '../../../../engine/index.ts'
+import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import { method } from '../protos.ts'
-import { readDeltaRequest } from './delta-request.ts'
+import type { Acknowledgement, ConfigurationStream } from './configuration-stream.ts'
+import { DeltaStream } from './delta-stream.ts'
 import type { Snapshot } from './snapshot.ts'
-import { DeltaStream, type Acknowledgement, type DeltaResponse } from './stream.ts'
+import { WholeStream } from './whole-stream.ts'
 
 const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService'
 
@@ -15,14 +15,15 @@ export interface XdsSurroundings {
   readonly heard: (heard: Heard) => void
 }
 
+type Call = ServerDuplexStream<unknown, object>
+
 interface Open {
-  readonly call: ServerDuplexStream<unknown, JsonObject>
-  readonly stream: DeltaStream
-  node: string
+  readonly call: Call
+  readonly stream: ConfigurationStream
 }
 
 /**
- * The configuration of every Envoy that asks, over one aggregated delta stream each. It holds one snapshot; publishing
+ * The configuration of every Envoy that asks, over one aggregated stream each. It holds one snapshot; publishing
  * another brings all of them there step by step. A client that refuses something keeps what it had.
  */
 export class XdsServer {
@@ -41,9 +42,8 @@ export class XdsServer {
     return [
       { DeltaAggregatedResources: delta, StreamAggregatedResources: whole },
       {
-        DeltaAggregatedResources: (call: Open['call']) => this.#serve(call),
-        StreamAggregatedResources: (call: Open['call']) =>
-          call.emit('error', Object.assign(new Error('only the delta protocol is spoken'), { code: status.UNIMPLEMENTED })),
+        DeltaAggregatedResources: (call: Call) => this.#serve(call, new DeltaStream()),
+        StreamAggregatedResources: (call: Call) => this.#serve(call, new WholeStream()),
       },
     ]
   }
@@ -57,12 +57,12 @@ export class XdsServer {
     for (const each of this.#open) this.#advance(each)
   }
 
-  #serve(call: Open['call']): void {
-    const open: Open = { call, stream: new DeltaStream(), node: '' }
+  #serve(call: Call, stream: ConfigurationStream): void {
+    const open: Open = { call, stream }
     this.#open.add(open)
     call.on('data', (message: unknown) => this.#take(open, message))
     call.on('error', () => this.#open.delete(open))
-    call.on('close', () => this.#open.delete(open))
+    call.on('cancelled', () => this.#open.delete(open))
     call.on('end', () => {
       this.#open.delete(open)
       call.end()
@@ -71,35 +71,16 @@ export class XdsServer {
 
   #take(open: Open, message: unknown): void {
     try {
-      const { node, request } = readDeltaRequest(message)
-      if (node !== null) open.node = node
-      if (request === null) return // a kind of resource that isn't served: nobody waits for it, there is none
-      const told = open.stream.take(request)
-      if (told !== null) this.#around.heard({ ...told, node: open.node })
+      const told = open.stream.take(message)
+      if (told !== null) this.#around.heard({ ...told, node: open.stream.node })
       this.#advance(open)
     } catch (error) {
-      this.#open.delete(open)
       open.call.emit('error', Object.assign(new Error(String(error)), { code: status.INVALID_ARGUMENT }))
     }
   }
 
   #advance({ call, stream }: Open): void {
     const response = stream.next(this.#snapshot)
-    if (response !== null) call.write(wire(response))
+    if (response !== null) call.write(response)
   }
-}
-
-function wire({ typeUrl, nonce, resources, removed, version }: DeltaResponse): JsonObject {
-  const message = {
-    system_version_info: version,
-    type_url: typeUrl,
-    nonce,
-    removed_resources: removed,
-    resources: resources.map(({ name, version, bytes }) => ({
-      name,
-      version,
-      resource: { type_url: typeUrl, value: bytes },
-    })),
-  }
-  return Object(message) // bytes are no JSON; the serializer takes them
 }

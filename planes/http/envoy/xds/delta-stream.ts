@@ -1,3 +1,5 @@
+import type { Acknowledgement, ConfigurationStream } from './configuration-stream.ts'
+import { readDeltaRequest } from './delta-request.ts'
 import { KINDS, typeUrl, type Kind, type Resource, type Snapshot } from './snapshot.ts'
 
 /** What a client asks in one message of the delta protocol. */
@@ -13,19 +15,6 @@ export interface DeltaRequest {
   readonly error: string | null
 }
 
-export interface DeltaResponse {
-  readonly typeUrl: string
-  readonly nonce: string
-  readonly resources: readonly Resource[]
-  readonly removed: readonly string[]
-  /** The snapshot's. */
-  readonly version: string
-}
-
-export type Acknowledgement =
-  | { readonly kind: 'taken'; readonly of: Kind; readonly version: string }
-  | { readonly kind: 'refused'; readonly of: Kind; readonly version: string; readonly reason: string }
-
 interface Subscription {
   wildcard: boolean
   readonly names: Set<string>
@@ -37,7 +26,11 @@ interface Subscription {
 
 interface InFlight {
   readonly of: Kind
-  readonly response: DeltaResponse
+  readonly nonce: string
+  readonly resources: readonly Resource[]
+  readonly removed: readonly string[]
+  /** The snapshot's. */
+  readonly version: string
 }
 
 /** What is brought, first to last, and then what is taken away. */
@@ -49,17 +42,24 @@ const STEPS: readonly { readonly kind: Kind; readonly bring: boolean }[] = [
 /**
  * One client's side of the delta protocol: what it asked for, what it holds, what it refused. One answer is under way at a
  * time, so that nothing overtakes what it depends on: a listener is brought when its clusters were taken, and a cluster
- * goes when no route names it any more. Pure: it neither sends nor waits.
+ * goes when no route names it any more.
  */
-export class DeltaStream {
+export class DeltaStream implements ConfigurationStream {
   readonly #subscriptions = new Map<Kind, Subscription>()
   #inFlight: InFlight | null = null
   #sent = 0
   /** The snapshot of which something was refused: no more of it goes to this client. */
   #stuckAt: string | null = null
+  #node = ''
 
-  /** Takes one message in; tells what it acknowledged, if anything. */
-  take(request: DeltaRequest): Acknowledgement | null {
+  get node(): string {
+    return this.#node
+  }
+
+  take(message: unknown): Acknowledgement | null {
+    const { node, request } = readDeltaRequest(message)
+    if (node !== null) this.#node = node
+    if (request === null) return null // of a kind that isn't served: nobody waits for it, there is none
     const told = this.#acknowledge(request)
     const known = this.#subscriptions.get(request.kind)
     const subscription = known ?? { wildcard: false, names: new Set(), held: new Map(), refused: new Map() }
@@ -81,8 +81,7 @@ export class DeltaStream {
     return told
   }
 
-  /** What to send now, if anything; it then waits for the client's word. */
-  next(snapshot: Snapshot): DeltaResponse | null {
+  next(snapshot: Snapshot): object | null {
     if (this.#inFlight !== null || this.#stuckAt === snapshot.version) return null
     for (const { kind, bring } of STEPS) {
       const subscription = this.#subscriptions.get(kind)
@@ -95,23 +94,28 @@ export class DeltaStream {
     return null
   }
 
-  #send(
-    kind: Kind,
-    resources: readonly Resource[],
-    removed: readonly string[],
-    { version }: Snapshot,
-  ): DeltaResponse {
+  #send(of: Kind, resources: readonly Resource[], removed: readonly string[], { version }: Snapshot): object {
     this.#sent += 1
-    const response = { typeUrl: typeUrl(kind), nonce: String(this.#sent), resources, removed, version }
-    this.#inFlight = { of: kind, response }
-    return response
+    const nonce = String(this.#sent)
+    this.#inFlight = { of, nonce, resources, removed, version }
+    return {
+      system_version_info: version,
+      type_url: typeUrl(of),
+      nonce,
+      removed_resources: removed,
+      resources: resources.map(({ name, version, bytes }) => ({
+        name,
+        version,
+        resource: { type_url: typeUrl(of), value: bytes },
+      })),
+    }
   }
 
   #acknowledge({ nonce, error, kind }: DeltaRequest): Acknowledgement | null {
     const answered = this.#inFlight
-    if (answered === null || answered.of !== kind || answered.response.nonce !== nonce) return null // of an older answer
+    if (answered === null || answered.of !== kind || answered.nonce !== nonce) return null // of an older answer
     this.#inFlight = null
-    const { resources, removed, version } = answered.response
+    const { resources, removed, version } = answered
     const subscription = this.#subscriptions.get(kind)
     for (const each of resources) (error === null ? subscription?.held : subscription?.refused)?.set(each.name, each.version)
     if (error === null) {
