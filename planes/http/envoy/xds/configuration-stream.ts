@@ -8,7 +8,7 @@ export type Acknowledgement =
 export interface ConfigurationStream {
   /** Takes one message in; tells what it acknowledged, if anything. Throws TypeError for what is none. */
   take(message: unknown): Acknowledgement | null
-  /** What to send now, if anything; it then waits for the client's word. */
+  /** What to send now, if anything more; asked again until there is nothing. */
   next(snapshot: Snapshot): object | null
   /** How the client names itself, once it has. */
   readonly node: string

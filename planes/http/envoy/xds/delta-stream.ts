@@ -1,6 +1,6 @@
 import type { Acknowledgement, ConfigurationStream } from './configuration-stream.ts'
 import { readDeltaRequest } from './delta-request.ts'
-import { KINDS, typeUrl, type Kind, type Resource, type Snapshot } from './snapshot.ts'
+import { KINDS, typeUrl, WAITS_FOR, type Kind, type Resource, type Snapshot } from './snapshot.ts'
 
 /** What a client asks in one message of the delta protocol. */
 export interface DeltaRequest {
@@ -24,8 +24,8 @@ interface Subscription {
   readonly refused: Map<string, string>
 }
 
+/** An answer under way. */
 interface InFlight {
-  readonly of: Kind
   readonly nonce: string
   readonly resources: readonly Resource[]
   readonly removed: readonly string[]
@@ -40,13 +40,12 @@ const STEPS: readonly { readonly kind: Kind; readonly bring: boolean }[] = [
 ]
 
 /**
- * One client's side of the delta protocol: what it asked for, what it holds, what it refused. One answer is under way at a
- * time, so that nothing overtakes what it depends on: a listener is brought when its clusters were taken, and a cluster
- * goes when no route names it any more.
+ * One client's side of the delta protocol: what it asked for, what it holds, what it refused. Nothing overtakes what it
+ * depends on: a listener is brought when its clusters were taken, and a cluster goes when no route names it any more.
  */
 export class DeltaStream implements ConfigurationStream {
   readonly #subscriptions = new Map<Kind, Subscription>()
-  #inFlight: InFlight | null = null
+  readonly #inFlight = new Map<Kind, InFlight>()
   #sent = 0
   /** The snapshot of which something was refused: no more of it goes to this client. */
   #stuckAt: string | null = null
@@ -82,14 +81,18 @@ export class DeltaStream implements ConfigurationStream {
   }
 
   next(snapshot: Snapshot): object | null {
-    if (this.#inFlight !== null || this.#stuckAt === snapshot.version) return null
+    if (this.#stuckAt === snapshot.version) return null
+    let behind = false // something is yet to be brought, or taken: nothing is taken away before
     for (const { kind, bring } of STEPS) {
       const subscription = this.#subscriptions.get(kind)
       if (subscription === undefined) continue
+      if (!bring && (behind || this.#inFlight.size > 0)) return null
       const resources = bring ? owed(subscription, snapshot.resources[kind]) : []
       const removed = bring ? [] : gone(subscription, snapshot.resources[kind])
       if (resources.length === 0 && removed.length === 0) continue
-      return this.#send(kind, resources, removed, snapshot)
+      if (![kind, ...WAITS_FOR[kind]].some((each) => this.#inFlight.has(each)))
+        return this.#send(kind, resources, removed, snapshot)
+      behind = true
     }
     return null
   }
@@ -97,7 +100,7 @@ export class DeltaStream implements ConfigurationStream {
   #send(of: Kind, resources: readonly Resource[], removed: readonly string[], { version }: Snapshot): object {
     this.#sent += 1
     const nonce = String(this.#sent)
-    this.#inFlight = { of, nonce, resources, removed, version }
+    this.#inFlight.set(of, { nonce, resources, removed, version })
     return {
       system_version_info: version,
       type_url: typeUrl(of),
@@ -112,9 +115,9 @@ export class DeltaStream implements ConfigurationStream {
   }
 
   #acknowledge({ nonce, error, kind }: DeltaRequest): Acknowledgement | null {
-    const answered = this.#inFlight
-    if (answered === null || answered.of !== kind || answered.nonce !== nonce) return null // of an older answer
-    this.#inFlight = null
+    const answered = this.#inFlight.get(kind)
+    if (answered === undefined || answered.nonce !== nonce) return null // of an older answer
+    this.#inFlight.delete(kind)
     const { resources, removed, version } = answered
     const subscription = this.#subscriptions.get(kind)
     for (const each of resources) (error === null ? subscription?.held : subscription?.refused)?.set(each.name, each.version)

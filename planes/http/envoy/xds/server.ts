@@ -80,7 +80,6 @@ export class XdsServer {
   }
 
   #advance({ call, stream }: Open): void {
-    const response = stream.next(this.#snapshot)
-    if (response !== null) call.write(response)
+    for (let due = stream.next(this.#snapshot); due !== null; due = stream.next(this.#snapshot)) call.write(due)
   }
 }

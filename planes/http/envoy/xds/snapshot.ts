@@ -6,6 +6,18 @@ import { encode } from '../protos.ts'
 export const KINDS = ['cluster', 'endpoints', 'secret', 'listener', 'routes'] as const
 export type Kind = (typeof KINDS)[number]
 
+/**
+ * A kind is brought when the client has taken those before it. A client may take a cluster only once it has its endpoints
+ * and secrets, and a listener its secrets and routes: these are brought while that is under way.
+ */
+export const WAITS_FOR: Readonly<Record<Kind, readonly Kind[]>> = {
+  cluster: [],
+  endpoints: [],
+  secret: [],
+  listener: ['cluster', 'endpoints'],
+  routes: ['cluster', 'endpoints'],
+}
+
 const MESSAGES: Readonly<Record<Kind, string>> = {
   cluster: 'envoy.config.cluster.v3.Cluster',
   endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',

@@ -1,30 +1,31 @@
 import { record, text, texts } from './read-message.ts'
-import { KINDS, kindOf, typeUrl, type Kind, type Resource, type Snapshot } from './snapshot.ts'
+import { KINDS, kindOf, typeUrl, WAITS_FOR, type Kind, type Resource, type Snapshot } from './snapshot.ts'
 import type { Acknowledgement, ConfigurationStream } from './configuration-stream.ts'
 
 interface Subscription {
   /** null: all there are. */
   names: readonly string[] | null
-  /** Of what the client holds, or refused: it isn't sent again. */
-  known: string | null
-  /** It asked anew: it is told even what it has. */
-  due: boolean
+  /** What the client holds, by name. */
+  held: ReadonlyMap<string, Resource>
+  /** It was told something, be it that there is nothing. */
+  told: boolean
 }
 
+/** An answer under way. */
 interface InFlight {
-  readonly of: Kind
   readonly nonce: string
   readonly version: string
-  readonly state: string
+  readonly resources: readonly Resource[]
 }
 
 /**
  * The older form of the protocol, in which each answer holds all resources of a kind: gRPC's own clients speak no other.
- * As in the delta form one answer is under way at a time, in the order of KINDS.
+ * What goes is first sent along with what comes, and left out when everything else was taken, so that nothing is named
+ * that isn't there.
  */
 export class WholeStream implements ConfigurationStream {
   readonly #subscriptions = new Map<Kind, Subscription>()
-  #inFlight: InFlight | null = null
+  readonly #inFlight = new Map<Kind, InFlight>()
   #sent = 0
   #stuckAt: string | null = null
   #node = ''
@@ -43,58 +44,75 @@ export class WholeStream implements ConfigurationStream {
     const detail = fields['error_detail']
     const error = detail === null || detail === undefined ? null : text(record(detail, 'error_detail')['message'] ?? '', 'message')
     const names = texts(fields['resource_names'], 'resource_names')
-    const answered = this.#inFlight
-    if (nonce !== '' && (answered === null || answered.of !== kind || answered.nonce !== nonce)) return null // of an older answer
-    const told = nonce === '' ? null : this.#acknowledge(error)
+    if (nonce !== '' && this.#inFlight.get(kind)?.nonce !== nonce) return null // of an older answer
+    const told = nonce === '' ? null : this.#acknowledge(kind, error)
     this.#subscribe(kind, names, nonce === '')
     return told
   }
 
   next(snapshot: Snapshot): object | null {
-    if (this.#inFlight !== null || this.#stuckAt === snapshot.version) return null
-    for (const kind of KINDS) {
-      const subscription = this.#subscriptions.get(kind)
-      if (subscription === undefined) continue
-      const resources = named(subscription, snapshot.resources[kind])
-      const state = resources.map(({ name, version }) => `${name}=${version}`).join(',')
-      if (subscription.known === state && !subscription.due) continue
-      subscription.due = false
-      this.#sent += 1
-      const nonce = String(this.#sent)
-      this.#inFlight = { of: kind, nonce, version: snapshot.version, state }
-      return {
-        version_info: snapshot.version,
-        type_url: typeUrl(kind),
-        nonce,
-        resources: resources.map(({ bytes }) => ({ type_url: typeUrl(kind), value: bytes })),
+    if (this.#stuckAt === snapshot.version) return null
+    let behind = false
+    for (const bring of [true, false]) {
+      if (!bring && (behind || this.#inFlight.size > 0)) return null
+      for (const kind of bring ? KINDS : KINDS.toReversed()) {
+        const subscription = this.#subscriptions.get(kind)
+        if (subscription === undefined) continue
+        const resources = wanted(subscription, snapshot.resources[kind], bring)
+        if (subscription.told && same(resources, subscription.held)) continue
+        if (![kind, ...WAITS_FOR[kind]].some((each) => this.#inFlight.has(each)))
+          return this.#send(kind, subscription, resources, snapshot)
+        behind = true
       }
     }
     return null
   }
 
+  #send(kind: Kind, subscription: Subscription, resources: readonly Resource[], { version }: Snapshot): object {
+    this.#sent += 1
+    const nonce = String(this.#sent)
+    this.#inFlight.set(kind, { nonce, version, resources })
+    subscription.told = true
+    return {
+      version_info: version,
+      type_url: typeUrl(kind),
+      nonce,
+      resources: resources.map(({ bytes }) => ({ type_url: typeUrl(kind), value: bytes })),
+    }
+  }
+
   #subscribe(kind: Kind, names: readonly string[], first: boolean): void {
     const wanted = names.length === 0 ? null : names
     const known = this.#subscriptions.get(kind)
-    if (known === undefined) this.#subscriptions.set(kind, { names: wanted, known: null, due: true })
+    if (known === undefined) this.#subscriptions.set(kind, { names: wanted, held: new Map(), told: false })
     else {
-      known.due ||= first || JSON.stringify(known.names) !== JSON.stringify(wanted)
+      if (first || JSON.stringify(known.names) !== JSON.stringify(wanted)) known.told = false // who asks anew is told anew
       known.names = wanted
     }
   }
 
-  #acknowledge(error: string | null): Acknowledgement | null {
-    const answered = this.#inFlight
-    if (answered === null) return null
-    this.#inFlight = null
-    const { of, version, state } = answered
-    const subscription = this.#subscriptions.get(of)
-    if (subscription !== undefined) subscription.known = state
-    if (error === null) return { kind: 'taken', of, version }
+  #acknowledge(kind: Kind, error: string | null): Acknowledgement | null {
+    const answered = this.#inFlight.get(kind)
+    if (answered === undefined) return null
+    this.#inFlight.delete(kind)
+    const { version, resources } = answered
+    if (error === null) {
+      const subscription = this.#subscriptions.get(kind)
+      if (subscription !== undefined) subscription.held = new Map(resources.map((each) => [each.name, each]))
+      return { kind: 'taken', of: kind, version }
+    }
     this.#stuckAt = version
-    return { kind: 'refused', of, version, reason: error }
+    return { kind: 'refused', of: kind, version, reason: error }
   }
 }
 
-function named({ names }: Subscription, all: ReadonlyMap<string, Resource>): readonly Resource[] {
-  return names === null ? [...all.values()] : names.flatMap((name) => all.get(name) ?? [])
+/** Of the kinds that are named, what isn't sent is kept by the client; of the others it is taken away. */
+function wanted({ names, held }: Subscription, all: ReadonlyMap<string, Resource>, bring: boolean): readonly Resource[] {
+  const there = names === null ? [...all.values()] : names.flatMap((name) => all.get(name) ?? [])
+  const going = bring ? [...held.values()].filter(({ name }) => !all.has(name) && (names?.includes(name) ?? true)) : []
+  return [...there, ...going]
+}
+
+function same(resources: readonly Resource[], held: ReadonlyMap<string, Resource>): boolean {
+  return resources.length === held.size && resources.every(({ name, version }) => held.get(name)?.version === version)
 }
