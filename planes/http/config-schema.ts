@@ -1,4 +1,5 @@
 import { type ConfigSchema, DURATION_PATTERN, type Secret, SIZE_PATTERN } from '../../engine/index.ts'
+import { ENVOY_SCHEMA, type EnvoyText } from './envoy/config.ts'
 import type { CredentialsText } from './upstream-credentials.ts'
 
 /** The section as it is written. */
@@ -18,6 +19,7 @@ export interface HttpText {
     readonly answer: string
     readonly idle: string
   }
+  readonly envoy?: EnvoyText
 }
 
 export interface ApiText {
@@ -173,6 +175,7 @@ export const HTTP_SCHEMA: ConfigSchema = mapping(
       ),
       default: {},
     },
+    envoy: ENVOY_SCHEMA,
   },
   ['listen', 'apis'],
 )

@@ -80,7 +80,15 @@ export class EnvoyProcess {
   static async start(options: EnvoyOptions): Promise<EnvoyProcess> {
     const binary = findEnvoy()
     if (binary === null) throw new Error('there is no Envoy here: set ENVOY_BIN')
-    const args = ['-c', options.bootstrap, '--disable-hot-restart', '--drain-time-s', '2', '--drain-strategy', 'immediate']
+    const args = [
+      '-c',
+      options.bootstrap,
+      '--disable-hot-restart',
+      '--drain-time-s',
+      '2',
+      '--drain-strategy',
+      'immediate',
+    ]
     const shape = ['-l', options.logLevel ?? 'warning', '--concurrency', '2']
     const child = spawn(binary, [...args, ...shape], { stdio: ['ignore', 'ignore', 'pipe'] })
     if (child.pid !== undefined) options.onSpawn?.(child.pid)

@@ -51,7 +51,9 @@ function configuration(follower: Follower, change: number): readonly Written[] {
   const name = `backend_${change}`
   const backend = follower.backends[change % follower.backends.length] ?? { host: '127.0.0.1', port: 1 }
   const cluster = { name, type: 'EDS', eds_cluster_config: { eds_config: OVER_ADS }, connect_timeout: duration(1000) }
-  const lb_endpoints = [{ endpoint: { address: addressOf({ kind: 'tcp', ...backend }) }, load_balancing_weight: { value: 1 } }]
+  const lb_endpoints = [
+    { endpoint: { address: addressOf({ kind: 'tcp', ...backend }) }, load_balancing_weight: { value: 1 } },
+  ]
   const locality = { locality: { region: 'here' }, lb_endpoints, load_balancing_weight: { value: 1 } }
   const route = { match: follower.routeMatch, route: { cluster: name } }
   const routes = { name: 'routes', virtual_hosts: [{ name: 'all', domains: ['*'], routes: [route] }] }
@@ -112,16 +114,16 @@ export async function followChanges(follower: Follower, changes: number): Promis
   const dropped: string[] = []
   const answers = follower.backends.map(() => 0)
   let requests = 0
-  let over = false
+  const over = new AbortController()
   const ask = async (): Promise<void> => {
-    while (!over) {
+    while (!over.signal.aborted) {
       requests += 1
-      await follower.ask().then(
-        (backend) => {
-          answers[backend] = (answers[backend] ?? 0) + 1
-        },
-        (error: unknown) => dropped.push(String(error)),
-      )
+      try {
+        const backend = await follower.ask()
+        answers[backend] = (answers[backend] ?? 0) + 1
+      } catch (error) {
+        dropped.push(String(error))
+      }
     }
   }
   try {
@@ -140,12 +142,12 @@ export async function followChanges(follower: Follower, changes: number): Promis
       await sleep(2000) // it comes back by itself, in its own time; nothing of this is waited for
       takenAgain = control.heard.length - before
     }
-    over = true
+    over.abort()
     await Promise.all(traffic)
     const refusals = control.heard.flatMap((heard) => (heard.kind === 'refused' ? [heard.reason] : []))
     return { changes, requests, dropped, answers, refusals, takenAgain }
   } finally {
-    over = true
+    over.abort()
     await follower.stop()
     control.close()
   }

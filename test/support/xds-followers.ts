@@ -58,7 +58,9 @@ export async function envoyFollower(): Promise<Follower> {
     listener: listener('changes', listen.port, [filter]),
     routeMatch: { prefix: '/' },
     clusterOptions: {},
-    unacceptable: listener('none', await freePort(), [{ name: 'http', typed_config: connectionFilter({ stat_prefix: '' }) }]),
+    unacceptable: listener('none', await freePort(), [
+      { name: 'http', typed_config: connectionFilter({ stat_prefix: '' }) },
+    ]),
     ask,
     start: async (control) => {
       const admin = { host: '127.0.0.1', port: await freePort() }
@@ -118,8 +120,10 @@ export async function grpcFollower(): Promise<Follower> {
     ask,
     start: async (control) => {
       process.env['GRPC_XDS_BOOTSTRAP_CONFIG'] = JSON.stringify({
-        xds_servers: [{ server_uri: target(control), channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] }],
-        node: { id: 'changes' },
+        xds_servers: [
+          { server_uri: target(control), channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] },
+        ],
+        node: { id: 'changes', locality: {} },
       })
       register()
       client = new Client('xds:///changes', credentials.createInsecure())

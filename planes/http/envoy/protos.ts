@@ -46,7 +46,13 @@ function loadRoot(): protobuf.Root {
   return root
 }
 
-const AS_WRITTEN: protobuf.IConversionOptions = { longs: String, enums: String, defaults: true, oneofs: true, json: true }
+const AS_WRITTEN: protobuf.IConversionOptions = {
+  longs: String,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+  json: true,
+}
 
 type Method = MethodDefinition<object, unknown>
 
@@ -56,7 +62,8 @@ export function method(service: string, name: string): Method {
   if (!(found instanceof protobuf.Method)) throw new TypeError(`${service} has no method ${name}`)
   found.resolve()
   const { resolvedRequestType: requests, resolvedResponseType: responses } = found
-  if (!(requests instanceof protobuf.Type) || !(responses instanceof protobuf.Type)) throw new TypeError(`${name} has no types`)
+  if (!(requests instanceof protobuf.Type) || !(responses instanceof protobuf.Type))
+    throw new TypeError(`${name} has no types`)
   return {
     path: `/${service}/${name}`,
     requestStream: found.requestStream ?? false,

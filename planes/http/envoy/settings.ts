@@ -42,5 +42,10 @@ export interface EnvoySettings {
   readonly messageMs: number
   /** How long the upstream may take. */
   readonly upstreamMs: number
-  readonly limits: { readonly headerKiB: number; readonly headers: number; readonly idleMs: number; readonly headersMs: number }
+  readonly limits: {
+    readonly headerKiB: number
+    readonly headers: number
+    readonly idleMs: number
+    readonly headersMs: number
+  }
 }

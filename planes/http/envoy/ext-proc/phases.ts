@@ -3,7 +3,7 @@ import type { EnteredCaller, Exchange, Forwarded } from '../../exchange.ts'
 import { type Answer, type HeaderLine, NO_BYTES, type RequestHead, soleValue } from '../../message.ts'
 import { plainLines, requestHead, responseHead } from './heads.ts'
 import { answeredByEnvoy } from './own-answer.ts'
-import type { Attributes, ProcessingRequest } from './processing-request.ts'
+import type { ProcessingRequest } from './processing-request.ts'
 import { answerAtOnce, goOn, headerMutation, type ProcessingResponse } from './processing-response.ts'
 
 /** Where an exchange stands. */
@@ -167,7 +167,10 @@ const STREAMED = { mode_override: { response_header_mode: 'SEND', response_body_
 
 /** With the length of what is sent: Envoy would send a changed body in chunks, which not every server takes. */
 function measured(headers: readonly HeaderLine[], body: Buffer): readonly HeaderLine[] {
-  return [...headers.filter(([name]) => name.toLowerCase() !== 'content-length'), ['content-length', String(body.length)]]
+  return [
+    ...headers.filter(([name]) => name.toLowerCase() !== 'content-length'),
+    ['content-length', String(body.length)],
+  ]
 }
 
 /** An answer in place of the upstream's; it tells its decision, if there was one. */

@@ -2,9 +2,19 @@ import type { HeaderLine } from '../../message.ts'
 
 /** One message of Envoy's about an exchange. */
 export type ProcessingRequest =
-  | { readonly kind: 'request_headers'; readonly headers: readonly HeaderLine[]; readonly last: boolean; readonly about: Attributes }
+  | {
+      readonly kind: 'request_headers'
+      readonly headers: readonly HeaderLine[]
+      readonly last: boolean
+      readonly about: Attributes
+    }
   | { readonly kind: 'request_body'; readonly bytes: Buffer; readonly last: boolean }
-  | { readonly kind: 'response_headers'; readonly headers: readonly HeaderLine[]; readonly last: boolean; readonly about: Attributes }
+  | {
+      readonly kind: 'response_headers'
+      readonly headers: readonly HeaderLine[]
+      readonly last: boolean
+      readonly about: Attributes
+    }
   | { readonly kind: 'response_body'; readonly bytes: Buffer; readonly last: boolean }
   | { readonly kind: 'request_trailers' }
   | { readonly kind: 'response_trailers' }
@@ -67,7 +77,11 @@ function attributesOf(value: unknown): Attributes {
     const found: unknown = Object(Object(fields)[name])['stringValue']
     return typeof found === 'string' && found !== '' ? found : null
   }
-  return { source: withoutPort(text('source.address')), protocol: text('request.protocol'), answeredBy: text('response.code_details') }
+  return {
+    source: withoutPort(text('source.address')),
+    protocol: text('request.protocol'),
+    answeredBy: text('response.code_details'),
+  }
 }
 
 function withoutPort(address: string | null): string | null {
@@ -75,7 +89,8 @@ function withoutPort(address: string | null): string | null {
 }
 
 function record(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError(`${what}: expected a message`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TypeError(`${what}: expected a message`)
   return Object(value)
 }
 

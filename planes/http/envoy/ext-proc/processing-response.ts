@@ -39,7 +39,10 @@ export function answerAtOnce({ status, headers, body }: Answer, witness: Witness
   return {
     immediate_response: {
       status: { code: status },
-      headers: { set_headers: settings(headers.filter(([name]) => name.toLowerCase() !== 'content-length')), remove_headers: [] },
+      headers: {
+        set_headers: settings(headers.filter(([name]) => name.toLowerCase() !== 'content-length')),
+        remove_headers: [],
+      },
       body,
       details: 'countersign',
     },
@@ -53,7 +56,9 @@ export function headerMutation(from: readonly HeaderLine[], to: readonly HeaderL
   const same = (name: string): boolean => JSON.stringify(before.get(name)) === JSON.stringify(after.get(name))
   return {
     remove_headers: [...before.keys()].filter((name) => !after.has(name)),
-    set_headers: settings([...after].flatMap(([name, values]) => (same(name) ? [] : values.map((value) => [name, value])))),
+    set_headers: settings(
+      [...after].flatMap(([name, values]) => (same(name) ? [] : values.map((value) => [name, value]))),
+    ),
   }
 }
 
@@ -73,6 +78,10 @@ function settings(headers: readonly (readonly string[])[]): readonly object[] {
     const key = written.toLowerCase()
     const again = seen.has(key)
     seen.add(key)
-    return { header: { key, raw_value: Buffer.from(value, 'latin1') }, append: { value: again }, keep_empty_value: true }
+    return {
+      header: { key, raw_value: Buffer.from(value, 'latin1') },
+      append: { value: again },
+      keep_empty_value: true,
+    }
   })
 }

@@ -1,4 +1,9 @@
-import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import {
+  type ServerDuplexStream,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import type { Exchange } from '../../exchange.ts'
 import { method } from '../protos.ts'
 import { Phases } from './phases.ts'
@@ -55,14 +60,13 @@ function follow(call: Call, { exchange, streams, failed }: ProcessorSurroundings
     // Not `destroy`, after which no status is sent; and never a clean end.
     call.emit('error', Object.assign(new Error('the exchange failed'), { code: status.UNAVAILABLE }))
   }
+  const answer = async (message: unknown): Promise<void> => {
+    if (gone.signal.aborted) return
+    const response = await phases.take(readProcessingRequest(message))
+    if (!gone.signal.aborted) call.write(response)
+  }
   call.on('data', (message: unknown) => {
-    turn = turn
-      .then(async () => {
-        if (gone.signal.aborted) return
-        const response = await phases.take(readProcessingRequest(message))
-        if (!gone.signal.aborted) call.write(response)
-      })
-      .catch(fail)
+    turn = turn.then(() => answer(message)).catch(fail)
   })
   call.on('end', () => {
     over()

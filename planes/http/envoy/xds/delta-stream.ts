@@ -120,7 +120,8 @@ export class DeltaStream implements ConfigurationStream {
     this.#inFlight.delete(kind)
     const { resources, removed, version } = answered
     const subscription = this.#subscriptions.get(kind)
-    for (const each of resources) (error === null ? subscription?.held : subscription?.refused)?.set(each.name, each.version)
+    for (const each of resources)
+      (error === null ? subscription?.held : subscription?.refused)?.set(each.name, each.version)
     if (error === null) {
       for (const name of removed) subscription?.held.set(name, null)
       return { kind: 'taken', of: kind, version }
@@ -130,7 +131,10 @@ export class DeltaStream implements ConfigurationStream {
   }
 }
 
-function owed({ wildcard, names, held, refused }: Subscription, all: ReadonlyMap<string, Resource>): readonly Resource[] {
+function owed(
+  { wildcard, names, held, refused }: Subscription,
+  all: ReadonlyMap<string, Resource>,
+): readonly Resource[] {
   const asked = wildcard ? [...all.values()] : [...names].flatMap((name) => all.get(name) ?? [])
   return asked.filter(({ name, version }) => held.get(name) !== version && refused.get(name) !== version)
 }

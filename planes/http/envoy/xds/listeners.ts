@@ -68,38 +68,38 @@ function connectionFilter(settings: EnvoySettings): JsonObject {
   const { limits } = settings
   return {
     name: 'envoy.filters.network.http_connection_manager',
-    typed_config: any(
-      'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
-      {
-        stat_prefix: 'agents',
-        rds: { config_source: OVER_ADS, route_config_name: ROUTES },
-        normalize_path: wrapped(true),
-        merge_slashes: true,
-        path_with_escaped_slashes_action: 'REJECT_REQUEST',
-        common_http_protocol_options: {
-          headers_with_underscores_action: 'REJECT_REQUEST',
-          idle_timeout: duration(limits.idleMs),
-          max_headers_count: wrapped(limits.headers),
-        },
-        http_protocol_options: { allow_absolute_url: wrapped(false) },
-        max_request_headers_kb: wrapped(limits.headerKiB),
-        request_headers_timeout: duration(limits.headersMs),
-        stream_idle_timeout: duration(settings.messageMs + settings.upstreamMs),
-        use_remote_address: wrapped(true),
-        skip_xff_append: true,
-        // Nobody is trusted to say more than others: not by where the connection comes from either.
-        internal_address_config: { unix_sockets: false, cidr_ranges: [{ address_prefix: '0.0.0.0', prefix_len: wrapped(32) }] },
-        generate_request_id: wrapped(false),
-        server_header_transformation: 'PASS_THROUGH',
-        http_filters: [
-          luaFilter(),
-          processorFilter(settings),
-          rbacFilter(),
-          { name: 'envoy.filters.http.router', typed_config: any(ROUTER, { suppress_envoy_headers: true }) },
-        ],
-        access_log: [accessLog()],
+    typed_config: any('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', {
+      stat_prefix: 'agents',
+      rds: { config_source: OVER_ADS, route_config_name: ROUTES },
+      normalize_path: wrapped(true),
+      merge_slashes: true,
+      path_with_escaped_slashes_action: 'REJECT_REQUEST',
+      common_http_protocol_options: {
+        headers_with_underscores_action: 'REJECT_REQUEST',
+        idle_timeout: duration(limits.idleMs),
+        max_headers_count: wrapped(limits.headers),
       },
-    ),
+      http_protocol_options: { allow_absolute_url: wrapped(false) },
+      max_request_headers_kb: wrapped(limits.headerKiB),
+      request_headers_timeout: duration(limits.headersMs),
+      stream_idle_timeout: duration(settings.messageMs + settings.upstreamMs),
+      use_remote_address: wrapped(true),
+      skip_xff_append: true,
+      // Nobody is trusted to say more than others: not by where the connection comes from either.
+      internal_address_config: {
+        unix_sockets: false,
+        cidr_ranges: [{ address_prefix: '0.0.0.0', prefix_len: wrapped(32) }],
+      },
+      generate_request_id: wrapped(false),
+      server_header_transformation: 'PASS_THROUGH',
+      http_filters: [
+        luaFilter(),
+        processorFilter(settings),
+        rbacFilter(),
+        { name: 'envoy.filters.http.router', typed_config: any(ROUTER, { suppress_envoy_headers: true }) },
+      ],
+      access_log: [accessLog()],
+    }),
   }
 }
 

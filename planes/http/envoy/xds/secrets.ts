@@ -5,7 +5,11 @@ import { authorityOf } from './clusters.ts'
 import type { Written } from './snapshot.ts'
 
 /** Where systems keep the authorities that they trust; Node's own list where there is none. */
-const SYSTEM_AUTHORITIES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem']
+const SYSTEM_AUTHORITIES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/cert.pem',
+]
 
 /** Keys and certificates go to Envoy over the same stream as all else, never through a file. */
 export function secrets({ tls, processorTls, upstreams }: EnvoySettings): readonly Written[] {

@@ -1,4 +1,9 @@
-import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import {
+  type ServerDuplexStream,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import { method } from '../protos.ts'
 import type { Acknowledgement, ConfigurationStream } from './configuration-stream.ts'
 import { DeltaStream } from './delta-stream.ts'

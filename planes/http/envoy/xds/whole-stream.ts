@@ -42,7 +42,8 @@ export class WholeStream implements ConfigurationStream {
     if (kind === null) return null
     const nonce = text(fields['response_nonce'] ?? '', 'response_nonce')
     const detail = fields['error_detail']
-    const error = detail === null || detail === undefined ? null : text(record(detail, 'error_detail')['message'] ?? '', 'message')
+    const error =
+      detail === null || detail === undefined ? null : text(record(detail, 'error_detail')['message'] ?? '', 'message')
     const names = texts(fields['resource_names'], 'resource_names')
     if (nonce !== '' && this.#inFlight.get(kind)?.nonce !== nonce) return null // of an older answer
     const told = nonce === '' ? null : this.#acknowledge(kind, error)
@@ -106,11 +107,18 @@ export class WholeStream implements ConfigurationStream {
   }
 }
 
-/** Of the kinds that are named, what isn't sent is kept by the client; of the others it is taken away. */
-function wanted({ names, held }: Subscription, all: ReadonlyMap<string, Resource>, bring: boolean): readonly Resource[] {
+/**
+ * Whoever names what he wants lets go of it by himself, when nothing that he holds names it any more: until then he keeps
+ * it. Whoever wants all there is, is told when something goes.
+ */
+function wanted(
+  { names, held }: Subscription,
+  all: ReadonlyMap<string, Resource>,
+  bring: boolean,
+): readonly Resource[] {
   const there = names === null ? [...all.values()] : names.flatMap((name) => all.get(name) ?? [])
-  const going = bring ? [...held.values()].filter(({ name }) => !all.has(name) && (names?.includes(name) ?? true)) : []
-  return [...there, ...going]
+  const isKept = ({ name }: Resource): boolean => !all.has(name) && (names === null ? bring : names.includes(name))
+  return [...there, ...[...held.values()].filter(isKept)]
 }
 
 function same(resources: readonly Resource[], held: ReadonlyMap<string, Resource>): boolean {

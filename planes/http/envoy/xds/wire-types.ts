@@ -21,4 +21,8 @@ export function addressOf(address: Address): JsonObject {
 }
 
 /** Configuration that comes over the one aggregated stream; nothing starts before it has come. */
-export const OVER_ADS: JsonObject = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: { seconds: 0, nanos: 0 } }
+export const OVER_ADS: JsonObject = {
+  ads: {},
+  resource_api_version: 'V3',
+  initial_fetch_timeout: { seconds: 0, nanos: 0 },
+}
