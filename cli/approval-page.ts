@@ -54,6 +54,7 @@ const OUTCOMES: Readonly<Record<ApprovalView['state'], string>> = {
   denied: 'denied; the request that waits is rejected',
   expired: 'expired',
   withdrawn: 'withdrawn',
+  revoked: 'revoked',
 }
 
 /** What an answer has come to. */

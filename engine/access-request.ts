@@ -26,6 +26,12 @@ export interface Principal {
   readonly token_digest: string
   /** Seconds since 1970. */
   readonly expires_at: number
+  /** Seconds since 1970: when the identity provider issued it. Absent in what earlier versions recorded. */
+  readonly issued_at?: number
+  /** The client that got the token, where it names one (RFC 9068's `client_id`, or `azp`). */
+  readonly client?: string
+  /** Of a token of the gateway's own: the ids of those that it was exchanged for (RFC 8693). Who revokes one of them revokes it. */
+  readonly exchanged_from?: readonly string[]
 }
 
 /** What a request does to what it names, from harmless to not. */
@@ -70,6 +76,24 @@ export interface RequestContext {
   readonly transaction: 'none' | 'open' | 'failed'
   /** Approvals that this very request has already been given. */
   readonly approvals: readonly { readonly id: string; readonly rule: string }[]
+  /** Grants that the principal has now. The engine's to say, not a plane's; absent where there are none. */
+  readonly grants?: readonly GrantSeen[]
+}
+
+/** A grant as policy sees it: what it covers is policy's to say. */
+export type GrantSeen = {
+  readonly id: string
+  /** The rule that asked for approval. */
+  readonly rule: string
+  readonly plane: string
+  /** Names of actions, or classes of them. */
+  readonly actions: readonly string[]
+  /** Names of resources; one that ends in `*` is the beginning of names. */
+  readonly resources: readonly string[]
+  /** RFC 3339; it is in force until then. */
+  readonly expires: string
+  readonly break_glass: boolean
+  readonly approved_by: readonly string[]
 }
 
 /** One normalized request: AuthZEN's shape, with `principal` for its `subject`. */

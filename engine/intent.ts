@@ -58,8 +58,13 @@ export function intentOf(
     ...withLimits(limitsOf(verdict)),
     ...(approval === null ? {} : { approval: { ...approval } }),
     ...(nondeterministic === null ? {} : { nondeterministic }),
-    detail: { decided_us: decidedUs },
+    detail: { decided_us: decidedUs, ...grantsHeld(request) },
   }
+}
+
+/** By id: the payload, which has them in full, can be erased. */
+function grantsHeld({ context: { grants } }: AccessRequest): { readonly grants?: readonly string[] } {
+  return grants === undefined ? {} : { grants: grants.map(({ id }) => id) }
 }
 
 function recordedBlock({ recorded, observed }: AccessRequest): JsonObject {

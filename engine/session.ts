@@ -1,17 +1,18 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
-import type { AccessRequest, Principal, SealedRequest } from './access-request.ts'
+import type { AccessRequest, GrantSeen, Principal, SealedRequest } from './access-request.ts'
 import { constant, sealRequest } from './access-request.ts'
-import { ApprovalError, ObligationError } from './errors.ts'
+import { ApprovalError, IdentityError, ObligationError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import { approverView, controlsOf, intentOf, limitsOf, withLimits, type ApprovalRef, type Judgement } from './intent.ts'
 import { rejection, verdictOf, withoutHold } from './judged.ts'
+import { ruleOf, SessionEnd, type EndRooms } from './session-end.ts'
 import type { Observer } from './shadow/index.ts'
 import type { Decision, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
-export interface SessionRooms {
+export interface SessionRooms extends EndRooms {
   readonly policy: PolicyStore
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
@@ -26,6 +27,9 @@ export interface SessionRooms {
   newId(): string
 }
 
+const EXPIRED = { event: 'credential.expired' } as const
+const REFUSED = { event: 'identity.rejected' } as const
+
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
 
 /**
@@ -37,6 +41,7 @@ export class GatewaySession implements Session {
   readonly #principal: Principal
   readonly #enforceable: Enforceable
   readonly #rooms: SessionRooms
+  readonly #end: SessionEnd
   /** What this session has recorded: its last record tells, so that one that is left out of a copy is missed. */
   #records = 0
 
@@ -45,6 +50,11 @@ export class GatewaySession implements Session {
     this.#principal = constant(principal)
     this.#enforceable = enforceable
     this.#rooms = rooms
+    this.#end = new SessionEnd(principal, rooms, (error) => this.#recordEnd(error))
+  }
+
+  get over(): AbortSignal {
+    return this.#end.signal
   }
 
   async connected(upstream: UpstreamInfo): Promise<void> {
@@ -52,6 +62,13 @@ export class GatewaySession implements Session {
   }
 
   async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
+    const decided = await this.#decide(request, options)
+    const refusal = this.#end.refusal()
+    if (refusal !== null && refusal.code !== 'ERR_IDENTITY_UNSURE') void this.#end.fire(refusal)
+    return decided
+  }
+
+  async #decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
     const decision = this.#rooms.newId()
     const judgement = this.#judgePart(request, decision, options.partOf)
     const { verdict } = judgement.answer
@@ -64,9 +81,10 @@ export class GatewaySession implements Session {
     return this.#decision(decision, judgement, verdict, null, appended.durable)
   }
 
-  allows(request: AccessRequest): boolean {
+  allows(named: AccessRequest): boolean {
+    const request = withGrants(named, this.#rooms.ledger.grantsOf(this.#principal))
     const policy = this.#rooms.policy.current()
-    if (request.labels_revision !== policy.reference.digest || this.#expired() !== null) return false
+    if (request.labels_revision !== policy.reference.digest || this.#over() !== null) return false
     const sealed = sealRequest(request, this.#rooms.bindingKey)
     return verdictOf(policy, request, sealed, this.#rooms.now()).verdict.kind === 'forward'
   }
@@ -108,6 +126,7 @@ export class GatewaySession implements Session {
   }
 
   async close(reason: string): Promise<void> {
+    this.#end.close()
     await this.#append({ event: 'session.closed', detail: { reason, records: this.#records + 1 } }).durable
   }
 
@@ -117,8 +136,9 @@ export class GatewaySession implements Session {
   }
 
   /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
-  #judge(request: AccessRequest, decision: string): Judgement {
+  #judge(named: AccessRequest, decision: string): Judgement {
     const asked = this.#rooms.monotonic()
+    const request = withGrants(named, this.#rooms.ledger.grantsOf(this.#principal))
     const policy = this.#rooms.policy.current()
     if (request.labels_revision !== policy.reference.digest) {
       throw new ObligationError('ERR_OBLIGATION_STALE', 'the policy changed while this request was being normalized', {
@@ -126,7 +146,7 @@ export class GatewaySession implements Session {
       })
     }
     const sealed = sealRequest(request, this.#rooms.bindingKey)
-    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
+    const answer = this.#over() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
     const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
     return { sealed, policy: policy.reference, answer, decidedUs }
   }
@@ -144,9 +164,15 @@ export class GatewaySession implements Session {
     return live
   }
 
-  #expired(): PolicyAnswer | null {
-    if (this.#rooms.now() < this.#principal.expires_at * 1000) return null
-    return rejection('token_expired', 'the token of this session has expired: reconnect with a fresh one')
+  #over(): PolicyAnswer | null {
+    const refusal = this.#end.refusal()
+    return refusal === null ? null : rejection(ruleOf(refusal), refusal.message)
+  }
+
+  /** The session's last but one: whoever reads it sees why it ended before it sees that it did. */
+  #recordEnd({ code }: IdentityError): Promise<void> {
+    const what = code === 'ERR_IDENTITY_EXPIRED' ? EXPIRED : REFUSED
+    return this.#append({ ...what, principal: this.#principal, detail: { code } }).durable
   }
 
   #enforceableOnly(answer: PolicyAnswer): PolicyAnswer {
@@ -213,6 +239,7 @@ export class GatewaySession implements Session {
       case 'expired':
         return this.#rejectHeld(decision, judgement, answered, 'approval_expired', 'nobody answered in time')
       case 'withdrawn':
+      case 'revoked':
         return this.#rejectHeld(decision, judgement, answered, 'approval_withdrawn', 'the request was withdrawn')
       case 'used':
         return this.#rejectHeld(decision, judgement, answered, 'approval_used', 'this approval was used already')
@@ -334,6 +361,11 @@ export class GatewaySession implements Session {
     if (appended.id !== '') this.#records += 1
     return appended
   }
+}
+
+/** The request with what its principal has been granted; the very same where that is nothing. */
+function withGrants(request: AccessRequest, grants: readonly GrantSeen[]): AccessRequest {
+  return grants.length === 0 ? request : { ...request, context: { ...request.context, grants } }
 }
 
 function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {

@@ -18,10 +18,13 @@ export interface AnswerDraft {
 export function answered(approval: Approval, draft: AnswerDraft, now: number): Approval {
   checkAnswerable(approval)
   checkPerson(approval, draft.by)
-  const reason = checkReason(approval, draft.reason)
+  const reason = checkReason(draft.reason, approval.terms.reason_required)
   const { by, answer } = draft
   const answers: readonly Answer[] = [...approval.answers, { by: by.id, issuer: by.issuer, answer, reason, at: now }]
-  return { ...approval, version: approval.version + 1, answers, state: outcome(approval, answers) }
+  const state = outcome(approval, answers)
+  const granted =
+    state === 'granted' && approval.grant !== undefined ? { expiresAt: now + approval.grant.seconds * 1000 } : {}
+  return { ...approval, ...granted, version: approval.version + 1, answers, state }
 }
 
 /** One no denies; enough distinct people's yes grants. */
@@ -41,16 +44,30 @@ function checkAnswerable({ id, state }: Approval): void {
     case 'denied':
     case 'withdrawn':
     case 'used':
+    case 'revoked':
       throw new ApprovalError('ERR_APPROVAL_STATE', `approval ${id} can't be answered any more: it is ${state}`)
   }
 }
 
-function checkPerson({ requester, terms, answers }: Approval, by: Principal): void {
+function checkPerson(approval: Approval, by: Principal): void {
+  checkApart(approval, by)
+  if (approval.answers.some((answer) => answer.by === by.id)) {
+    throw new ApprovalError('ERR_APPROVAL_TWICE', `${by.id} has answered already: another person must`)
+  }
+}
+
+/** A person that is asked, and is neither who asks, nor who gains by it, nor answers for either. */
+export function checkApart({ requester, terms, grant }: Approval, by: Principal): void {
   // A token through which somebody else acts is not the person's own word, whatever its subject.
   if (by.kind !== 'person' || by.act.length > 0) {
     throw new ApprovalError('ERR_APPROVAL_PERSON', 'only a person, signed in as themselves, can answer')
   }
-  if (by.id === requester.id || requester.act.includes(by.id)) {
+  const asking = [
+    requester.id,
+    ...requester.act,
+    ...(grant === undefined ? [] : [grant.subject.id, ...grant.subject.act]),
+  ]
+  if (asking.includes(by.id)) {
     throw new ApprovalError('ERR_APPROVAL_SELF', 'nobody answers their own request: ask another approver')
   }
   if (by.id === requester.owner) {
@@ -62,9 +79,6 @@ function checkPerson({ requester, terms, answers }: Approval, by: Principal): vo
   if (!mayAnswer(terms.approvers, by)) {
     const groups = terms.approvers.join(', ')
     throw new ApprovalError('ERR_APPROVAL_GROUP', `only members of ${groups} can answer this`)
-  }
-  if (answers.some((answer) => answer.by === by.id)) {
-    throw new ApprovalError('ERR_APPROVAL_TWICE', `${by.id} has answered already: another person must`)
   }
 }
 
@@ -85,12 +99,13 @@ export function mayAnswer(approvers: readonly string[], { groups }: Pick<Princip
   return groups.some((group) => approvers.includes(group))
 }
 
-function checkReason({ terms }: Approval, given: string | null): string | null {
+/** The reason without white space around it; null for none. Throws ERR_APPROVAL_REASON. */
+export function checkReason(given: string | null, isRequired: boolean): string | null {
   const reason = given?.trim() ?? ''
   if (reason.length > MAX_REASON_LENGTH || !reason.isWellFormed()) {
     throw new ApprovalError('ERR_APPROVAL_REASON', `a reason is text of at most ${MAX_REASON_LENGTH} characters`)
   }
   if (reason !== '') return reason
-  if (terms.reason_required) throw new ApprovalError('ERR_APPROVAL_REASON', 'policy asks for a reason: give one')
+  if (isRequired) throw new ApprovalError('ERR_APPROVAL_REASON', 'policy asks for a reason: give one')
   return null
 }

@@ -1,19 +1,33 @@
 import type { JsonObject, Principal } from '../access-request.ts'
 import type { HoldTerms, PolicyReference } from '../verdict.ts'
+import type { Grant, Review, Revocation } from './grant.ts'
 
 /**
- * The states of a hold. `requested`: waits for answers. `granted`: enough people said yes, not used yet. The others are
- * final: `denied` by one, `expired` unanswered or unused, `withdrawn` by its client, `used` once.
+ * The states of a hold, and of a grant. `requested`: waits for answers. `granted`: enough people said yes; a hold is not
+ * used yet, a grant is in force. The others are final: `denied` by one, `expired` unanswered, unused or (a grant) over,
+ * `withdrawn` by its client, `used` once (a hold), `revoked` before its time (a grant).
  */
-export type ApprovalState = 'requested' | 'granted' | 'denied' | 'expired' | 'withdrawn' | 'used'
+export type ApprovalState = 'requested' | 'granted' | 'denied' | 'expired' | 'withdrawn' | 'used' | 'revoked'
 
+export const STATES: readonly ApprovalState[] = [
+  'requested',
+  'granted',
+  'denied',
+  'expired',
+  'withdrawn',
+  'used',
+  'revoked',
+]
+
+// To itself: one yes of several; and what a break-glass leaves behind, its review, which outlives it.
 const NEXT: Readonly<Record<ApprovalState, readonly ApprovalState[]>> = {
-  requested: ['requested', 'granted', 'denied', 'expired', 'withdrawn'], // to itself: one yes of several
-  granted: ['used', 'expired', 'withdrawn'],
+  requested: ['requested', 'granted', 'denied', 'expired', 'withdrawn'],
+  granted: ['granted', 'used', 'expired', 'withdrawn', 'revoked'],
   denied: [],
-  expired: [],
+  expired: ['expired'],
   withdrawn: [],
   used: [],
+  revoked: ['revoked'],
 }
 
 /** Whether a hold may go from one state to another in one step. */
@@ -21,9 +35,14 @@ export function mayBecome(from: ApprovalState, to: ApprovalState): boolean {
   return NEXT[from].includes(to)
 }
 
+/** What evidence may tell of first: a question, or a glass that was broken. */
+export function mayBegin({ state, review }: Approval): boolean {
+  return state === 'requested' || (state === 'granted' && review !== undefined)
+}
+
 /** Whether a hold can still come to anything. */
 export function isOpen(state: ApprovalState): boolean {
-  return NEXT[state].length > 0
+  return state === 'requested' || state === 'granted'
 }
 
 /** One person's answer. Type aliases here, not interfaces: what is recorded must pass as JSON. */
@@ -59,6 +78,12 @@ export type Approval = {
   readonly requestedAt: number
   readonly expiresAt: number
   readonly answers: readonly Answer[]
+  /** Absent: it is a hold, of one request. */
+  readonly grant?: Grant
+  /** Of a break-glass: what people must look at afterwards. */
+  readonly review?: Review
+  /** Who ended a grant before its time. */
+  readonly revoked?: Revocation
 }
 
 /** A request that policy holds, on its way to becoming an approval. */
@@ -72,12 +97,45 @@ export interface ApprovalDraft {
   readonly message: string
   readonly terms: HoldTerms
   readonly summary: JsonObject
+  readonly grant?: Grant
 }
 
-/** A change of a hold: `approval` as it is after it. `approval.answered` is a yes that does not suffice yet. */
+/** A change: `approval` as it is after it. `approval.answered` is a yes that does not suffice yet. */
 export interface ApprovalEvent {
-  readonly event: `approval.${ApprovalState | 'answered'}`
+  readonly event: ApprovalEventName
   readonly approval: Approval
-  /** Who answered. */
+  /** Who answered, revoked or reviewed. */
   readonly by?: Principal
+}
+
+export type ApprovalEventName =
+  | `approval.${Exclude<ApprovalState, 'revoked'> | 'answered'}`
+  | 'access.granted'
+  | 'access.expired'
+  | 'access.revoked'
+  | 'breakglass.used'
+  | 'breakglass.reviewed'
+  | 'breakglass.overdue'
+
+/** What evidence calls the step from one state to another; null before it: it begins. */
+export function eventOf(before: Approval | null, after: Approval): ApprovalEventName {
+  const { state, review } = after
+  if (before !== null && before.review !== review) {
+    return review?.closed === null ? 'breakglass.overdue' : 'breakglass.reviewed'
+  }
+  switch (state) {
+    case 'requested':
+      return before === null ? 'approval.requested' : 'approval.answered'
+    case 'granted':
+      if (after.grant === undefined) return 'approval.granted'
+      return before === null ? 'breakglass.used' : 'access.granted'
+    case 'expired':
+      return before?.state === 'granted' && after.grant !== undefined ? 'access.expired' : 'approval.expired'
+    case 'revoked':
+      return 'access.revoked'
+    case 'denied':
+    case 'withdrawn':
+    case 'used':
+      return `approval.${state}`
+  }
 }

@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv'
 import { StateError } from '../errors.ts'
-import type { Approval } from './approval.ts'
+import { STATES, type Approval } from './approval.ts'
 
 const name = { type: 'string', minLength: 1 } as const
 const names = { type: 'array', items: name } as const
@@ -44,6 +44,50 @@ const terms = {
   },
 } as const
 
+const grant = {
+  type: 'object',
+  required: ['subject', 'plane', 'actions', 'resources', 'seconds', 'reason', 'break_glass'],
+  additionalProperties: false,
+  properties: {
+    subject: {
+      type: 'object',
+      required: ['id', 'issuer', 'act'],
+      additionalProperties: false,
+      properties: { id: name, issuer: name, act: names },
+    },
+    plane: name,
+    actions: { ...names, minItems: 1 },
+    resources: { ...names, minItems: 1 },
+    seconds: { type: 'integer', minimum: 1 },
+    reason: { type: 'string' },
+    break_glass: { type: 'boolean' },
+  },
+} as const
+
+/** What one person said, beside who and when. */
+function saidBy(more: Readonly<Record<string, object>>): object {
+  return {
+    type: 'object',
+    required: ['by', 'issuer', 'at', ...Object.keys(more)],
+    additionalProperties: false,
+    properties: { by: name, issuer: name, at: time, ...more },
+  }
+}
+
+const review = {
+  type: 'object',
+  required: ['dueAt', 'overdue', 'closed'],
+  additionalProperties: false,
+  properties: {
+    dueAt: time,
+    overdue: { type: 'boolean' },
+    closed: {
+      ...saidBy({ finding: { enum: ['justified', 'unjustified'] }, reason: { type: 'string' } }),
+      nullable: true,
+    },
+  },
+} as const
+
 const schema = {
   type: 'object',
   required: [
@@ -63,7 +107,7 @@ const schema = {
   properties: {
     id: name,
     version: { type: 'integer', minimum: 1 },
-    state: { type: 'string', enum: ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used'] },
+    state: { type: 'string', enum: STATES },
     digest: { type: 'string', pattern: '^[0-9a-f]{64}$' },
     requester,
     decision: name,
@@ -81,6 +125,9 @@ const schema = {
     requestedAt: time,
     expiresAt: time,
     answers: { type: 'array', items: answer },
+    grant,
+    review,
+    revoked: saidBy({ reason: { type: 'string', nullable: true } }),
   },
 }
 

@@ -1,16 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { GrantSeen, Principal } from '../access-request.ts'
 import { ApprovalError, EvidenceError, StateError } from '../errors.ts'
 import type { Database } from '../state/index.ts'
 import { answered, type AnswerDraft } from './answering.ts'
 import {
+  eventOf,
   isOpen,
   mayBecome,
+  STATES,
   type Approval,
   type ApprovalDraft,
   type ApprovalEvent,
   type ApprovalState,
 } from './approval.ts'
+import { drafted, taken } from './drafting.ts'
+import { overdue, reviewed, revoked, type ReviewDraft, type RevocationDraft } from './ending.ts'
 import { KeyedQueue } from './keyed-queue.ts'
+import { LiveGrants } from './live-grants.ts'
 import { ApprovalStore, type Binding } from './store.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -28,9 +34,23 @@ export interface ApprovalLedger {
   withdraw(id: string): Promise<void>
   get(id: string): Promise<Approval | null>
   /** Newest first, at most 1,000. */
-  list(filter?: { readonly state?: ApprovalState }): Promise<readonly Approval[]>
+  list(filter?: ListFilter): Promise<readonly Approval[]>
+  /** A grant that is in force from here on, unanswered, and whose review is due when the draft's terms expire. */
+  breakGlass(draft: ApprovalDraft): Promise<Approval>
+  /** Ends a grant, or takes back the question. */
+  revoke(id: string, draft: RevocationDraft): Promise<Approval>
+  /** Closes the review of a break-glass. */
+  review(id: string, draft: ReviewDraft): Promise<Approval>
+  /** The grants that a principal has now; at once, for a decision. */
+  grantsOf(principal: Principal): readonly GrantSeen[]
   /** Ends all waiting. The database stays its opener's to close. */
   close(): Promise<void>
+}
+
+export interface ListFilter {
+  readonly state?: ApprovalState
+  readonly kind?: 'hold' | 'grant'
+  readonly requester?: Pick<Principal, 'id' | 'issuer'>
 }
 
 export interface LedgerOptions {
@@ -41,6 +61,8 @@ export interface LedgerOptions {
   readonly writer: string
   /** Where other gateways change holds too: milliseconds from one look at what they did to the next. */
   readonly followMs?: number
+  /** Digest of the policy in force: a grant that an earlier one asked for is not given under this one. */
+  policyInForce?(): string
   /** The evidence log. A change takes place after this has resolved, and not at all when it rejects. */
   journal(event: ApprovalEvent): Promise<void>
 }
@@ -55,7 +77,6 @@ export async function openLedger(database: Database, options: LedgerOptions): Pr
   return ledger
 }
 
-const STATES: readonly ApprovalState[] = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used']
 const LIST_LIMIT = 1_000
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
@@ -73,6 +94,7 @@ class Ledger implements ApprovalLedger {
   readonly #options: LedgerOptions
   readonly #queue = new KeyedQueue()
   readonly #waiting = new WaitingRoom()
+  readonly #live = new LiveGrants()
   readonly #timers = new Map<string, NodeJS.Timeout>()
   readonly #closing = new AbortController()
   #following: Promise<void> = Promise.resolve()
@@ -85,30 +107,49 @@ class Ledger implements ApprovalLedger {
   }
 
   async resume(): Promise<void> {
-    for (const approval of await this.#store.list(STATES.filter(isOpen))) {
+    for (const approval of await this.#store.awaitingTime()) {
+      this.#live.take(approval)
       if (this.#isDue(approval)) await this.#expire(approval.id)
       else this.#watch(approval)
     }
     const { followMs } = this.#options
-    if (followMs !== undefined) this.#following = this.#follow(followMs)
+    if (followMs === undefined) return
+    await this.#lookAtGrants()
+    this.#following = this.#follow(followMs)
   }
 
   request(draft: ApprovalDraft): Promise<Approval> {
-    return this.#inTurn(draft, async () => {
-      const open = await this.#store.findOpen(draft)
-      if (open === null) return this.#open(draft)
-      if (!this.#isDue(open)) return open
-      await this.#become(open, 'expired')
-      return this.#open(draft)
-    })
+    return this.#openOr(draft, drafted)
+  }
+
+  breakGlass(draft: ApprovalDraft): Promise<Approval> {
+    return this.#openOr(draft, taken, draft.requester)
   }
 
   answer(id: string, draft: AnswerDraft): Promise<Approval> {
     return this.#inTurnOf(id, async (approval) => {
-      const next = answered(await this.#current(approval), draft, this.#options.now())
-      const event = next.state === 'requested' ? 'approval.answered' : (`approval.${next.state}` as const)
-      return this.#change({ event, approval: next, by: draft.by })
+      const current = await this.#current(approval)
+      const next = answered(current, draft, this.#options.now())
+      if (draft.answer === 'approve') this.#checkPolicy(current)
+      return this.#change(current, next, draft.by)
     })
+  }
+
+  revoke(id: string, draft: RevocationDraft): Promise<Approval> {
+    return this.#inTurnOf(id, async (approval) => {
+      const current = await this.#current(approval)
+      return this.#change(current, revoked(current, draft, this.#options.now()), draft.by)
+    })
+  }
+
+  review(id: string, draft: ReviewDraft): Promise<Approval> {
+    return this.#inTurnOf(id, async (approval) =>
+      this.#change(approval, reviewed(approval, draft, this.#options.now()), draft.by),
+    )
+  }
+
+  grantsOf(principal: Principal): readonly GrantSeen[] {
+    return this.#ended === null ? this.#live.of(principal, this.#options.now()) : []
   }
 
   async settled(id: string, signal: AbortSignal): Promise<Approval> {
@@ -140,9 +181,9 @@ class Ledger implements ApprovalLedger {
     return this.#store.get(id)
   }
 
-  async list(filter: { readonly state?: ApprovalState } = {}): Promise<readonly Approval[]> {
+  async list({ state, ...more }: ListFilter = {}): Promise<readonly Approval[]> {
     this.#checkOpen()
-    return this.#store.list(filter.state === undefined ? STATES : [filter.state], LIST_LIMIT)
+    return this.#store.list(state === undefined ? STATES : [state], { ...more, limit: LIST_LIMIT })
   }
 
   async close(): Promise<void> {
@@ -151,14 +192,27 @@ class Ledger implements ApprovalLedger {
     await this.#following
   }
 
-  async #open(draft: ApprovalDraft): Promise<Approval> {
-    const approval = drafted(draft, this.#options.newId(), this.#options.now())
-    return this.#change({ event: 'approval.requested', approval })
+  /** A new one; or the open one of the same binding. */
+  #openOr(draft: ApprovalDraft, begin: typeof drafted, by?: Principal): Promise<Approval> {
+    return this.#inTurn(draft, async () => {
+      const open = await this.#store.findOpen(draft)
+      if (open !== null && this.#options.now() < open.expiresAt) return open
+      if (open !== null) await this.#become(open, 'expired')
+      return this.#change(null, begin(draft, this.#options.newId(), this.#options.now()), by)
+    })
+  }
+
+  // A hold is judged again when it is used; a grant is used by what is not known yet.
+  #checkPolicy({ id, grant, policy }: Approval): void {
+    if (grant === undefined || (this.#options.policyInForce?.() ?? policy.digest) === policy.digest) return
+    const message = `the policy has changed since grant ${id} was asked for: it can only be denied, and asked for again`
+    throw new ApprovalError('ERR_APPROVAL_POLICY', message)
   }
 
   /** The approval, expired first where its time has passed and no timer got to it yet. */
   async #current(approval: Approval): Promise<Approval> {
-    return this.#isDue(approval) ? this.#become(approval, 'expired') : approval
+    const { state, expiresAt } = approval
+    return isOpen(state) && this.#options.now() >= expiresAt ? this.#become(approval, 'expired') : approval
   }
 
   #become(approval: Approval, state: Exclude<ApprovalState, 'requested'>): Promise<Approval> {
@@ -168,8 +222,7 @@ class Ledger implements ApprovalLedger {
         `approval ${approval.id} is ${approval.state} and can't be ${state}`,
       )
     }
-    const next = { ...approval, version: approval.version + 1, state }
-    return this.#change({ event: `approval.${state}`, approval: next })
+    return this.#change(approval, { ...approval, version: approval.version + 1, state })
   }
 
   /**
@@ -177,12 +230,12 @@ class Ledger implements ApprovalLedger {
    * changes what it can't know the state of, until the rebuild that a restart begins with brings the store up to evidence.
    * The store failing after evidence: as good as killed, so the ledger ends.
    */
-  async #change(event: ApprovalEvent): Promise<Approval> {
-    const { approval } = event
+  async #change(before: Approval | null, approval: Approval, by?: Principal): Promise<Approval> {
     const { writer } = this.#options
+    const event = { event: eventOf(before, approval), approval }
     if (!(await this.#store.claim(approval, writer))) throw new Contended()
     try {
-      await this.#options.journal(event)
+      await this.#options.journal(by === undefined ? event : { ...event, by })
     } catch (error) {
       if (!mayBeRecorded(error)) await this.#release(approval)
       throw error
@@ -193,6 +246,7 @@ class Ledger implements ApprovalLedger {
       throw this.#end(outOfStep(error))
     }
     this.#watch(approval)
+    this.#live.take(approval)
     if (approval.state !== 'requested') this.#waiting.tell(approval)
     return approval
   }
@@ -209,6 +263,7 @@ class Ledger implements ApprovalLedger {
   async #follow(everyMs: number): Promise<void> {
     for (let looks = 1; await this.#pause(everyMs); looks += 1) {
       try {
+        await this.#lookAtGrants()
         await this.#lookAtAwaited()
         if ((looks * everyMs) % SWEEP_MS < everyMs) await this.#sweep()
       } catch {
@@ -223,9 +278,14 @@ class Ledger implements ApprovalLedger {
     for (const approval of await this.#store.settled(awaited)) this.#waiting.tell(approval)
   }
 
+  async #lookAtGrants(): Promise<void> {
+    const askedAt = performance.now()
+    this.#live.replace(await this.#store.list(['granted'], { kind: 'grant' }), askedAt)
+  }
+
   /** The gateway that asked may be gone: a hold expires all the same. */
   async #sweep(): Promise<void> {
-    const open = await this.#store.list(STATES.filter(isOpen))
+    const open = await this.#store.awaitingTime()
     for (const approval of open) if (this.#isDue(approval)) await this.#expire(approval.id)
   }
 
@@ -238,15 +298,17 @@ class Ledger implements ApprovalLedger {
     }
   }
 
-  #isDue({ state, expiresAt }: Approval): boolean {
-    return isOpen(state) && this.#options.now() >= expiresAt
+  #isDue(approval: Approval): boolean {
+    return this.#options.now() >= nextTime(approval)
   }
 
-  #watch({ id, state, expiresAt }: Approval): void {
+  #watch(approval: Approval): void {
+    const { id } = approval
+    const time = nextTime(approval)
     clearTimeout(this.#timers.get(id))
     this.#timers.delete(id)
-    if (!isOpen(state) || this.#ended !== null) return
-    const delay = Math.min(Math.max(expiresAt - this.#options.now(), 0), MAX_TIMEOUT_MS)
+    if (time === Infinity || this.#ended !== null) return
+    const delay = Math.min(Math.max(time - this.#options.now(), 0), MAX_TIMEOUT_MS)
     this.#timers.set(id, setTimeout(() => void this.#onTime(id), delay).unref())
   }
 
@@ -262,7 +324,9 @@ class Ledger implements ApprovalLedger {
   async #expire(id: string): Promise<void> {
     await this.#inTurnOf(id, async (approval) => {
       const current = await this.#current(approval)
-      if (isOpen(current.state)) this.#watch(current) // the timer was early, or its delay was capped
+      const late = overdue(current, this.#options.now())
+      if (late === null) this.#watch(current) // the timer was early, or its delay was capped
+      else await this.#change(current, late)
     })
   }
 
@@ -328,42 +392,8 @@ function outOfStep(cause: unknown): StateError {
   return new StateError('ERR_STATE_QUERY', message, { cause })
 }
 
-function drafted(draft: ApprovalDraft, id: string, now: number): Approval {
-  const { digest, decision, session, rule, message, summary, requester, policy } = draft
-  const { approvers, quorum, expires_in, reason_required } = checkedTerms(draft)
-  return {
-    id,
-    version: 1,
-    state: 'requested',
-    digest,
-    requester: {
-      id: requester.id,
-      kind: requester.kind,
-      act: requester.act,
-      owner: requester.owner,
-      issuer: requester.issuer,
-    },
-    decision,
-    session,
-    policy: { revision: policy.revision, digest: policy.digest },
-    rule,
-    message,
-    terms: { approvers, quorum, expires_in, reason_required },
-    summary,
-    requestedAt: now,
-    expiresAt: now + Math.round(expires_in * 1000),
-    answers: [],
-  }
-}
-
-/** Terms that nobody could meet, or that anybody would, are refused here whatever policy let through. */
-function checkedTerms({ terms }: ApprovalDraft): ApprovalDraft['terms'] {
-  const { approvers, quorum, expires_in } = terms
-  if (approvers.length === 0 || !Number.isSafeInteger(quorum) || quorum < 1) {
-    throw new ApprovalError('ERR_APPROVAL_TERMS', 'a hold needs a group of approvers and a quorum of at least 1')
-  }
-  if (!(expires_in > 0) || !Number.isSafeInteger(Math.round(expires_in * 1000))) {
-    throw new ApprovalError('ERR_APPROVAL_TERMS', 'a hold needs a time after which it expires, in seconds above 0')
-  }
-  return terms
+/** When something happens to an approval by itself: it expires, or its review becomes overdue. */
+function nextTime({ state, expiresAt, review }: Approval): number {
+  const due = review === undefined || review.closed !== null || review.overdue ? Infinity : review.dueAt
+  return isOpen(state) ? Math.min(expiresAt, due) : due
 }

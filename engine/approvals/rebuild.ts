@@ -1,6 +1,6 @@
 import { StateError } from '../errors.ts'
 import type { Database } from '../state/index.ts'
-import { isOpen, mayBecome, type Approval } from './approval.ts'
+import { isOpen, mayBecome, mayBegin, type Approval } from './approval.ts'
 import { approvalFrom } from './document.ts'
 import { ApprovalStore } from './store.ts'
 
@@ -64,7 +64,7 @@ function chain(stored: Approval | null, unordered: readonly Approval[]): Chain {
   const versions = unordered.toSorted((one, other) => one.version - other.version)
   let before = stored
   for (const approval of versions) {
-    const follows = before === null ? approval.state === 'requested' : mayBecome(before.state, approval.state)
+    const follows = before === null ? mayBegin(approval) : mayBecome(before.state, approval.state)
     if (approval.version !== (before?.version ?? 0) + 1 || !follows) throw impossible(approval, before)
     before = approval
   }

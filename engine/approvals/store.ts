@@ -9,6 +9,12 @@ export type Binding = Pick<ApprovalDraft, 'digest'> & {
   readonly policy: { readonly digest: string }
 }
 
+export interface Narrowing {
+  readonly kind?: ApprovalRow['kind']
+  readonly requester?: { readonly id: string; readonly issuer: string }
+  readonly limit?: number
+}
+
 /** An approval on its way to its next version. `version`: the one that the table has; 0 where it is a new one. */
 export interface Claim {
   readonly id: string
@@ -54,16 +60,32 @@ export class ApprovalStore {
   }
 
   /** Newest first; all of them, or at most `limit`. */
-  list(states: readonly ApprovalState[], limit?: number): Promise<readonly Approval[]> {
+  list(states: readonly ApprovalState[], { kind, requester, limit }: Narrowing = {}): Promise<readonly Approval[]> {
     return asked(async () => {
-      const query = this.#database
+      let query = this.#database
         .selectFrom('approvals')
         .select('document')
         .where('state', 'in', states)
         .where('version', '>', 0)
         .orderBy('requested_at', 'desc')
         .orderBy('id', 'desc')
+      if (kind !== undefined) query = query.where('kind', '=', kind)
+      if (requester !== undefined) {
+        query = query.where('requester_id', '=', requester.id).where('requester_issuer', '=', requester.issuer)
+      }
       const rows = await (limit === undefined ? query : query.limit(limit)).execute()
+      return rows.map(read)
+    })
+  }
+
+  /** Those to which something happens by itself, in time: open ones, and reviews that are due. */
+  awaitingTime(): Promise<readonly Approval[]> {
+    return asked(async () => {
+      const query = this.#database.selectFrom('approvals').select('document').where('version', '>', 0)
+      const rows = await query
+        .where((each) => each.or([each('state', 'in', ['requested', 'granted']), each('review_due', 'is not', null)]))
+        .orderBy('requested_at')
+        .execute()
       return rows.map(read)
     })
   }
@@ -190,6 +212,8 @@ function read(row: Pick<ApprovalRow, 'document'>): Approval {
 function rowOf(approval: Approval): ApprovalRow {
   return {
     id: approval.id,
+    kind: approval.grant === undefined ? 'hold' : 'grant',
+    review_due: reviewDue(approval),
     state: approval.state,
     digest: approval.digest,
     policy_digest: approval.policy.digest,
@@ -201,4 +225,8 @@ function rowOf(approval: Approval): ApprovalRow {
     document: JSON.stringify(approval),
     changing: null,
   }
+}
+
+function reviewDue({ review }: Approval): number | null {
+  return review === undefined || review.closed !== null || review.overdue ? null : review.dueAt
 }

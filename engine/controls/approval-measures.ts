@@ -2,6 +2,8 @@ import type { JsonObject } from '../access-request.ts'
 import { listAt, numberAt, textAt } from './field.ts'
 import { Share, type Measure } from './measure.ts'
 
+const GRANTED: ReadonlySet<string> = new Set(['approval.granted', 'access.granted'])
+
 /**
  * Everybody whose yes granted a hold is somebody else than who asked (and than those it was asked through), and than the
  * agent's owner. Taken from the approval as it was granted, where all answers stand.
@@ -11,7 +13,7 @@ export function approversApart(): Measure {
   return {
     take: (seen) => {
       const { event, approval } = seen.record
-      if (!seen.inPeriod || event !== 'approval.granted' || approval === null) return
+      if (!seen.inPeriod || !GRANTED.has(event) || approval === null) return
       const asking = askers(approval)
       const same = approversOf(approval).find((by) => asking.has(by))
       const none = approversOf(approval).length === 0
@@ -43,7 +45,7 @@ export function quorumReached(): Measure {
   return {
     take: (seen) => {
       const { event, approval } = seen.record
-      if (!seen.inPeriod || event !== 'approval.granted' || approval === null) return
+      if (!seen.inPeriod || !GRANTED.has(event) || approval === null) return
       const people = new Set(approversOf(approval)).size
       const quorum = numberAt(approval, 'terms', 'quorum') ?? Number.POSITIVE_INFINITY
       const what = `approval ${textAt(approval, 'id') ?? '?'}: ${people} people said yes, policy asked for ${quorum}`
@@ -75,12 +77,7 @@ export function releasesApproved(): Measure {
 export function holdsAnswered(): Measure {
   const share = new Share()
   const open = new Map<string, Parameters<Measure['take']>[0]>()
-  const ends: ReadonlySet<string> = new Set([
-    'approval.granted',
-    'approval.denied',
-    'approval.expired',
-    'approval.withdrawn',
-  ])
+  const ends: ReadonlySet<string> = new Set([...GRANTED, 'approval.denied', 'approval.expired', 'approval.withdrawn'])
   return {
     take: (seen) => {
       const { event, approval } = seen.record

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../access-request.ts'
 import { listAt, numberAt, textAt } from './field.ts'
+import { tellsApproval } from '../evidence/index.ts'
 import type { Seen } from './measure.ts'
 
 /** A policy revision that was put in force: in the period, or as the last one before it. */
@@ -79,9 +80,10 @@ export class Approvals {
   #omitted = 0
 
   take({ record: { event, approval }, index, inPeriod }: Seen): void {
-    const id = approval === null || !event.startsWith('approval.') ? null : textAt(approval, 'id')
+    const id = approval === null || !tellsApproval(event) ? null : textAt(approval, 'id')
     if (approval === null || id === null) return
-    const known = this.#open.get(id)
+    const ended = this.#ended.get(id) // the review of a break-glass comes after its end
+    const known = this.#open.get(id) ?? (ended === undefined ? undefined : { account: ended, inPeriod: true })
     const account = accountOf(id, approval, [...(known?.account.records ?? []), index])
     const state = { account, inPeriod: inPeriod || known?.inPeriod === true }
     this.#open.set(id, state)
@@ -106,7 +108,7 @@ export class Approvals {
   }
 }
 
-const FINAL: ReadonlySet<string> = new Set(['denied', 'expired', 'withdrawn', 'used'])
+const FINAL: ReadonlySet<string> = new Set(['denied', 'expired', 'withdrawn', 'used', 'revoked'])
 
 function accountOf(id: string, approval: JsonObject, records: readonly number[]): ApprovalAccount {
   return {

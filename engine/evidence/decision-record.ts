@@ -11,8 +11,10 @@ export const EVENT_NAMES = [
   'agent.registered',
   'agent.retired',
   'agent.quarantined',
+  'agent.released',
   'credential.issued',
   'credential.expired',
+  'credential.revoked',
   'decision.forward',
   'decision.mask',
   'decision.hold',
@@ -32,6 +34,8 @@ export const EVENT_NAMES = [
   'access.revoked',
   'access_review.completed',
   'breakglass.used',
+  'breakglass.reviewed',
+  'breakglass.overdue',
   'command.blocked',
   'rate_limit.applied',
   'masking.applied',
@@ -235,6 +239,11 @@ export interface EvidenceRecord {
 /** An intent is a decision that lets something happen: one without an outcome is in doubt. */
 export function isIntent(event: EventName): boolean {
   return event === 'decision.forward' || event === 'decision.mask'
+}
+
+/** Whether a record of this event tells of an approval, a grant of access or a break-glass: all have its whole state. */
+export function tellsApproval(event: string): boolean {
+  return /^(?:approval|access|breakglass)\./.test(event)
 }
 
 export function isOutcome(event: EventName): boolean {

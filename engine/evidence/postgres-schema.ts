@@ -36,6 +36,14 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE evidence_documents (name text COLLATE "C" PRIMARY KEY, body text NOT NULL);`,
   `CREATE INDEX evidence_lines_policies ON evidence_lines (writer, seq)
      WHERE kind = 'record' AND line LIKE '%"event":"policy.%';`,
+  `CREATE INDEX evidence_lines_access ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"access.%';
+   CREATE INDEX evidence_lines_breakglass ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"breakglass.%';`,
+  `CREATE INDEX evidence_lines_revocations ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"credential.revoked%';
+   CREATE INDEX evidence_lines_agents ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"agent.%';`,
 ]
 
 const LOCK = `SELECT pg_advisory_xact_lock(hashtextextended('countersign/evidence/schema', 0))`

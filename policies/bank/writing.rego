@@ -2,6 +2,8 @@
 package countersign.postgres
 
 import data.countersign.lib
+import data.countersign.lib.amounts
+import data.countersign.lib.grants
 
 # METADATA
 # title: A transfer by an agent waits for a person
@@ -15,13 +17,20 @@ hold contains lib.tagged(rego.metadata.rule(), {
 	"expires_in": data.transfers.expires_in,
 	"reason_required": true,
 }) if {
-	known_agent
-	transfer
-	values_known
-	all_readable
-	builtin_functions_only
+	plain_transfer
+	total >= data.transfers.hold_from
 	quorum := transfer_quorum
 	message := sprintf("a transfer waits for %d yes from %s, with a reason; keep the connection open, or repeat the statement once it is approved", [quorum, concat(" or ", data.transfers.approvers)])
+}
+
+# METADATA
+# title: Transfers below the amount that a person looks at are let through
+# custom:
+#   id: small-transfer
+#   controls: [IS.II.C.7(b), IS.II.C.15, IS.II.C.18]
+forward contains lib.tagged(rego.metadata.rule(), {}) if {
+	plain_transfer
+	total < data.transfers.hold_from
 }
 
 # METADATA
@@ -57,7 +66,37 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	writes
 	not transfer
 	not prepared_transfer
-	message := sprintf("agents may read, and may insert into %s, which a person approves; ask the agent's owner for any other change", [data.transfers.relation])
+	not granted_update
+	not prepared_granted
+	message := sprintf("agents may read, and may insert into %s, which a person approves; access for a time to update %s can be asked for with countersign request, any other change of the agent's owner", [data.transfers.relation, lib.some_of({name | some name in data.grants.resources.postgres})])
+}
+
+# METADATA
+# title: A person gave the agent access for a time
+# custom:
+#   id: granted-update
+#   controls: [IS.II.C.7(c), IS.II.C.15(b), IS.II.C.7(b)]
+forward contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	granted_update
+	all_readable
+	builtin_functions_only
+	message := sprintf("allowed by %s, which people can look up and revoke", [lib.some_of({grant.id | some grant in grants.covering})])
+}
+
+granted_update if {
+	input.action.name == "postgres.update"
+	count(grants.covering) > 0
+}
+
+# What it will do is judged when it is run.
+prepared_granted if {
+	preparing
+	some grant in input.context.grants
+	grant.plane == "postgres"
+	every name in changed {
+		grants.names_resource(grant, name)
+	}
 }
 
 writes if input.action.class == "write"
@@ -91,24 +130,30 @@ transfer_parts := {part |
 	"written" in part.uses
 }
 
+plain_transfer if {
+	known_agent
+	transfer
+	values_known
+	all_readable
+	builtin_functions_only
+}
+
 # Every value is known, and each row's amount reads as what the server will store: no rounding, no NaN, no exponent.
 values_known if {
 	every part in transfer_parts {
 		is_array(part.values)
 	}
-	count(amounts) > 0
-	every amount in amounts {
-		is_string(amount)
-		regex.match(`^[0-9]{1,12}(\.[0-9]{1,2})?$`, amount)
-	}
+	total
 }
 
-amounts := [amount |
+total := amounts.total(sums) if every amount in sums { is_string(amount) }
+
+sums := [amount |
 	some part in transfer_parts
 	part.name == data.transfers.amount_column
 	some amount in part.values
 ]
 
 transfer_quorum := data.transfers.large_quorum if {
-	sum([to_number(amount) | some amount in amounts]) >= data.transfers.large_amount
+	total >= data.transfers.large_amount
 } else := data.transfers.quorum

@@ -8,8 +8,9 @@ import { openEvidenceLog, type EvidenceLog, type FileSystem } from '../../engine
 import { approvalJournal } from '../../engine/gateway.ts'
 import { openBundle, PolicyStore } from '../../engine/policy/index.ts'
 import type { Enforceable } from '../../engine/plane.ts'
+import { Grants } from '../../engine/grants.ts'
 import { GatewaySession } from '../../engine/session.ts'
-import { openDatabase } from '../../engine/state/index.ts'
+import { openDatabase, type Database } from '../../engine/state/index.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /** The engine's rooms, all real, over a directory that goes with them; the clock is the test's. */
@@ -18,6 +19,8 @@ export interface TestRooms extends AsyncDisposable {
   readonly policy: PolicyStore
   readonly evidence: EvidenceLog
   readonly ledger: ApprovalLedger
+  readonly grants: Grants
+  readonly database: Database
   clock: number
   session(principal?: Principal, enforceable?: Enforceable): GatewaySession
   /** Every record so far, as it lies on the disk. */
@@ -82,18 +85,26 @@ export async function openRooms(
     newId: randomUUID,
     writer: evidence.writerId,
     journal: approvalJournal(evidence),
+    policyInForce: () => policy.current().reference.digest,
   })
+  const rooms = { policy, evidence, ledger }
   return {
     directory,
-    policy,
-    evidence,
-    ledger,
+    ...rooms,
     get clock() {
       return clock.now
     },
     set clock(value: number) {
       clock.now = value
     },
+    grants: new Grants({
+      ...rooms,
+      bindingKey: BINDING_KEY,
+      now,
+      monotonic: () => process.hrtime.bigint(),
+      newId: randomUUID,
+    }),
+    database,
     session: (principal = AGENT, enforceable = EVERYTHING) =>
       new GatewaySession(randomUUID(), principal, enforceable, {
         policy,

@@ -110,6 +110,12 @@ export function fatalOf(error: unknown): Denial {
   return { severity, code: SQLSTATE.internalError, message: 'the gateway cannot go on' }
 }
 
+/** Of a session that began well: as the server says it when an administrator ends one (57P01). */
+export function credentialOver({ message, code }: IdentityError): Denial {
+  const text = `terminating connection: ${message}`
+  return { severity: 'FATAL', code: SQLSTATE.adminShutdown, message: text, hint: code }
+}
+
 function sqlstateOf(error: CountersignError): string {
   if (error instanceof NormalizeError) {
     if (error.native !== undefined) return error.native
@@ -120,6 +126,12 @@ function sqlstateOf(error: CountersignError): string {
         return SQLSTATE.featureNotSupported
       case 'ERR_NORMALIZE_TOO_COMPLEX':
       case 'ERR_NORMALIZE_REQUEST':
+      case 'ERR_NORMALIZE_TARGET':
+      case 'ERR_NORMALIZE_PATH':
+      case 'ERR_NORMALIZE_AUTHORITY':
+      case 'ERR_NORMALIZE_HEADER':
+      case 'ERR_NORMALIZE_FRAMING':
+      case 'ERR_NORMALIZE_BODY':
         return SQLSTATE.statementTooComplex
       case 'ERR_NORMALIZE_UNRESOLVED':
       case 'ERR_NORMALIZE_OPAQUE':

@@ -84,6 +84,12 @@ function nativeOf({ code }: NormalizeError): string {
     case 'ERR_NORMALIZE_OPAQUE':
     case 'ERR_NORMALIZE_TOO_COMPLEX':
     case 'ERR_NORMALIZE_REQUEST':
+    case 'ERR_NORMALIZE_TARGET':
+    case 'ERR_NORMALIZE_PATH':
+    case 'ERR_NORMALIZE_AUTHORITY':
+    case 'ERR_NORMALIZE_HEADER':
+    case 'ERR_NORMALIZE_FRAMING':
+    case 'ERR_NORMALIZE_BODY':
       return 'InvalidParameterValue'
   }
 }

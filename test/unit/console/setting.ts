@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openApi, type ApiOptions } from '../../../console/index.ts'
 import type { ApprovalLedger } from '../../../engine/approvals/index.ts'
-import type { JsonObject, Principal } from '../../../engine/index.ts'
+import { EvidenceError, Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
 import type { IdentityProvider } from '../../support/identity-provider.ts'
 import { draft, setUp, type Setting } from '../approvals/setting.ts'
 import { verifierFor } from '../identity/setting.ts'
@@ -10,6 +11,7 @@ import { setUp as setUpPolicies, type Setting as Policies } from '../lifecycle/s
 export interface Gateway extends Setting {
   readonly url: string
   readonly policies: Policies
+  readonly grants: Grants
   close(): Promise<void>
   /** What was logged. */
   readonly logged: { readonly event: string; readonly fields: JsonObject }[]
@@ -20,14 +22,29 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
   const setting = await setUp(':memory:', Date.now())
   const policies = await setUpPolicies()
   const logged: Gateway['logged'] = []
+  const grants = new Grants({
+    policy: policies.policy,
+    ledger: setting.ledger,
+    evidence: {
+      append: (draft) => {
+        policies.journal.push(draft)
+        return { id: '', durable: Promise.resolve() }
+      },
+    },
+    bindingKey: new Uint8Array(32),
+    now: Date.now,
+    monotonic: () => process.hrtime.bigint(),
+    newId: randomUUID,
+  })
   const api = await openApi({
     host: '127.0.0.1',
     port: 0,
     verifier: verifierFor(provider.issuer).verifier,
     ledger: setting.ledger,
+    grants,
     policies: policies.life,
     shadow: policies.shadow,
-    auditors: { groups: ['auditors'], roles: ['examiner'] },
+    ...withoutEvidence(policies),
     instance: 'gw-1',
     signIn: null,
     secret: new Uint8Array(32).fill(7),
@@ -37,7 +54,35 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     ...overrides,
   })
   onTestFinished(() => api.close())
-  return { ...setting, policies, url: api.url, close: () => api.close(), logged }
+  return { ...setting, grants, policies, url: api.url, close: () => api.close(), logged }
+}
+
+/** What the API needs of evidence, where a test asks for none of it: an index that is away, a log that takes nothing. */
+export function withoutEvidence({
+  policy,
+}: Pick<Policies, 'policy'>): Pick<
+  ApiOptions,
+  'access' | 'policy' | 'pack' | 'overview' | 'evidence' | 'place' | 'metrics' | 'planes' | 'version'
+> {
+  const away = new EvidenceError('ERR_EVIDENCE_OVERVIEW', 'the index is not opened here')
+  return {
+    access: {
+      auditors: { groups: ['auditors'], roles: ['examiner'] },
+      viewers: { groups: ['viewers'], roles: [] },
+      operators: { groups: ['operators'], roles: [] },
+    },
+    policy,
+    pack: { version: '0', digest: '0'.repeat(64), frameworks: [], controls: new Map() },
+    overview: { ask: () => Promise.reject(away), onAdvance: () => () => false },
+    evidence: {
+      append: () => ({ id: '', durable: Promise.reject(away) }),
+      standing: () => ({ records: 0, waitingBytes: 0, failure: null, signed: null }),
+    },
+    place: { directory: null, exportKey: null, controls: '', policies: [], producer: '0.0.0' },
+    metrics: 'loopback',
+    planes: {},
+    version: '0.0.0',
+  }
 }
 
 /** A hold such as the starter policy asks for. */

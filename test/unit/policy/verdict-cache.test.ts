@@ -170,6 +170,19 @@ describe('a bundle that tells what it reads', () => {
     expect(other).toBe(one)
   })
 
+  test('is asked each time about a request over which it asks the time, and only about those', async () => {
+    const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, PATIENT)
+    const { request } = requestOf({ plane: 'postgres', block: { kind: 'select', functions: [], opaque: [] } })
+    const rulesAt = (id: string, owner: string, moment: string): string | undefined => {
+      const asked = sealRequest({ ...request, principal: { ...request.principal, id, owner } }, BINDING_KEY)
+      return policy.evaluate('postgres', asked, Date.parse(moment)).reasons[0]?.rule
+    }
+    const [open, weekend] = ['2026-01-14T15:00:00Z', '2026-01-17T15:00:00Z']
+    const hours = [open, weekend, open].map((moment) => rulesAt('branch-assistant', 'bruno', moment))
+    expect(hours).toEqual([hours[0], 'outside-hours', hours[0]])
+    expect(hours[0]).not.toBe('outside-hours')
+  })
+
   test('is asked each time where it tells nothing', async () => {
     const toy = await openBundle(fixture('toy'), { kind: 'unsigned' }, PATIENT)
     const request = requestOf({ class: 'read' })

@@ -1,0 +1,193 @@
+import type { Decision, Outcome, UpstreamError } from '../../../engine/index.ts'
+import { ObligationError } from '../../../engine/index.ts'
+import type { Answer, HeaderLine, RequestHead, ResponseHead } from '../message.ts'
+import { answerHeaders, hasNoBody } from './answer-head.ts'
+import { answerOf, carriedOut, type Denial, denialOf, withheld } from './denial.ts'
+import type { Caller } from './judge.ts'
+import type { ExchangeMasks } from './masks.ts'
+import { maskBody } from './body-masker.ts'
+import { RecordedAnswer } from './recorded-answer.ts'
+
+/** How an answer's body is let out, by its head. */
+export type Begun =
+  /** All of it first: then `whole`. No more than `most` bytes: beyond them `tooLarge`. */
+  | { readonly kind: 'whole'; readonly most: number }
+  /** As it comes: each piece through `push`, then `end`. */
+  | { readonly kind: 'streamed'; readonly head: ResponseHead }
+
+export interface GateRooms {
+  readonly caller: Caller
+  readonly decision: Decision
+  readonly masks: ExchangeMasks
+  readonly asked: RequestHead
+  /** Bytes of a body that is masked. */
+  readonly mostBytes: number
+  /** Headers of the upstream's that no client of this API gets. */
+  readonly never: ReadonlySet<string>
+  /** Told the whole answer, where it was approved: for who sends the same request again. */
+  readonly onAnswer: (answer: Answer) => void
+}
+
+/** A body of this length or less is recorded and let out in one step. */
+const SMALL_BYTES = 64 * 1024
+
+/**
+ * What comes back of one forwarded request. No byte leaves before it is masked and recorded, and no end before the outcome is
+ * on disk. Exactly one of `whole`, `end`, `failed`, `broken`, `tooLarge` ends it; each is durable when it resolves.
+ */
+export class AnswerGate {
+  readonly #rooms: GateRooms
+  #recorded: RecordedAnswer | null = null
+  #head: ResponseHead | null = null
+
+  constructor(rooms: GateRooms) {
+    this.#rooms = rooms
+  }
+
+  /** The final response's head, as the upstream sent it. */
+  begin(head: ResponseHead): Begun {
+    const { masks, mostBytes, asked } = this.#rooms
+    this.#head = head
+    const owed = !masks.answered.isEmpty && !hasNoBody(head, asked)
+    if (owed) return { kind: 'whole', most: mostBytes }
+    const length = lengthOf(head)
+    if (hasNoBody(head, asked) || (length !== null && length <= SMALL_BYTES))
+      return { kind: 'whole', most: SMALL_BYTES }
+    const shown = this.#shownHead(head)
+    this.#recorded = this.#record(shown)
+    return { kind: 'streamed', head: shown }
+  }
+
+  /** A body that came whole: what the client gets. */
+  async whole(body: Buffer, trailers: readonly HeaderLine[] = []): Promise<Answer> {
+    const head = this.#head ?? { status: 502, headers: [] }
+    const { masks, asked } = this.#rooms
+    const owed = !masks.answered.isEmpty && !hasNoBody(head, asked)
+    try {
+      const shown = owed ? maskBody(head.headers, body, masks.answered) : body
+      if (owed && trailers.length > 0) throw trailersRefused()
+      const answer = { ...this.#shownHead(head), body: shown, trailers: masks.headers(trailers, 'answer') }
+      await this.#recordWhole(answer)
+      this.#rooms.onAnswer(answer)
+      return answer
+    } catch (error) {
+      if (error instanceof ObligationError) return this.#withhold(error)
+      throw error
+    }
+  }
+
+  /** Bytes of a streamed body, once they may go. */
+  async push(chunk: Buffer): Promise<Buffer> {
+    const frames = this.#recorded?.add(chunk) ?? []
+    await Promise.all(frames.map((body) => this.#frame(body)))
+    return chunk
+  }
+
+  /** A streamed body has come to its end; the client may be told so when it resolves. */
+  async end(): Promise<void> {
+    await this.#close('ok', null)
+    this.#tell(carriedOut(this.#head?.status ?? 502))
+  }
+
+  /** The client, or the upstream, went away in the middle. */
+  async broken(why: string): Promise<void> {
+    await this.#close('unknown', why)
+    this.#tell(carriedOut(this.#head?.status ?? 502))
+  }
+
+  /** A body larger than what is masked. */
+  tooLarge(): Promise<Answer> {
+    const message = `policy has something of this answer masked, and it is larger than the ${this.#rooms.mostBytes} bytes that are masked at once`
+    return this.#withhold(new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', message))
+  }
+
+  /** The request can't be masked, so nothing of it was sent. */
+  async unsent(error: ObligationError): Promise<Answer> {
+    const { caller, decision, asked } = this.#rooms
+    await caller.session.settle(decision, this.#outcome('failed', 0, error.code))
+    const answer = answerOf({ ...denialOf(error), decision: decision.id }, asked)
+    this.#rooms.onAnswer(answer)
+    return answer
+  }
+
+  /** There is no answer, or none that can be read. */
+  async failed(error: UpstreamError): Promise<Answer> {
+    const { caller, decision, asked } = this.#rooms
+    await caller.session.settle(
+      decision,
+      this.#outcome(error.code === 'ERR_UPSTREAM_CONNECT' ? 'failed' : 'unknown', 0, error.code),
+    )
+    const answer = answerOf({ ...denialOf(error), decision: decision.id }, asked)
+    this.#rooms.onAnswer(answer)
+    return answer
+  }
+
+  async #withhold(error: ObligationError): Promise<Answer> {
+    const { caller, decision, asked } = this.#rooms
+    await Promise.all([
+      caller.session.failedClosed(error),
+      caller.session.settle(decision, this.#outcome('ok', 0, error.code)),
+    ])
+    const answer = answerOf(withheld(error, decision.id), asked)
+    this.#rooms.onAnswer(answer)
+    return answer
+  }
+
+  #tell(denial: Omit<Denial, 'decision'>): void {
+    const { asked, decision, onAnswer } = this.#rooms
+    onAnswer(answerOf({ ...denial, decision: decision.id }, asked))
+  }
+
+  #shownHead(head: ResponseHead): ResponseHead {
+    const { masks, never, decision, asked } = this.#rooms
+    const changed = !masks.answered.isEmpty
+    const kept = answerHeaders(head.headers, { changed, bodyless: hasNoBody(head, asked), never })
+    return { status: head.status, headers: [...masks.headers(kept, 'answer'), ['x-decision-id', decision.id]] }
+  }
+
+  /** Frames and outcome are queued together and share one write to the disk. */
+  async #recordWhole(answer: Answer): Promise<void> {
+    const recorded = this.#record(answer)
+    const frames = [...recorded.add(answer.body), recorded.end(answer.status, null)]
+    const outcome = this.#outcome('ok', answer.body.length, answer.status >= 400 ? String(answer.status) : null)
+    const { caller, decision } = this.#rooms
+    await Promise.all([...frames.map((body) => this.#frame(body)), caller.session.settle(decision, outcome)])
+  }
+
+  async #close(status: Outcome['status'], broken: string | null): Promise<void> {
+    const { caller, decision } = this.#rooms
+    const code = this.#head?.status ?? 502
+    const end = this.#recorded === null ? [] : [this.#frame(this.#recorded.end(code, broken))]
+    const error = broken ?? (code >= 400 ? String(code) : null)
+    await Promise.all([
+      ...end,
+      caller.session.settle(decision, this.#outcome(status, this.#recorded?.bytes ?? 0, error)),
+    ])
+  }
+
+  #record(head: ResponseHead): RecordedAnswer {
+    const { verdict } = this.#rooms.decision
+    return new RecordedAnswer(head, verdict.kind === 'mask' ? verdict.fields : [])
+  }
+
+  #frame(body: ReturnType<RecordedAnswer['end']>): Promise<void> {
+    const { caller, decision } = this.#rooms
+    return caller.session.record({ dir: 'upstream', kind: 'http.response', decision: decision.id, body })
+  }
+
+  #outcome(status: Outcome['status'], bytes: number, error: string | null): Outcome {
+    return { status, rows: null, bytes, masks: this.#rooms.masks.counts, error }
+  }
+}
+
+function lengthOf({ headers }: ResponseHead): number | null {
+  const written = headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1]
+  return written !== undefined && /^\d{1,15}$/.test(written) ? Number(written) : null
+}
+
+function trailersRefused(): ObligationError {
+  return new ObligationError(
+    'ERR_OBLIGATION_UNENFORCEABLE',
+    'the answer has trailers, and policy has something of it masked',
+  )
+}

@@ -1,0 +1,142 @@
+import { type MaskMethod, stricterMask } from '../../../engine/index.ts'
+import type { PlannedMask } from './part.ts'
+import { maskText } from './value-mask.ts'
+
+export interface CountedMask extends PlannedMask {
+  count: number
+}
+
+/** How far one path has been followed. There is one for each of its steps, so that many ways to it stay one. */
+export interface PathState {
+  readonly mask: CountedMask
+  /** The step to take from here; null at its end. */
+  readonly step: string | null
+  readonly next: PathState | null
+  /** The step that led here is `**`: here is anywhere. */
+  readonly isAnywhere: boolean
+}
+
+/** Other names under which an answer shows a field (GraphQL): shown name → the fields that it may be. */
+export type Aliases = ReadonlyMap<string, ReadonlySet<string>>
+export const NO_ALIASES: Aliases = new Map()
+
+/** The masks over one body, as a walk through it meets them; it counts what they hide. */
+export class MaskPlan {
+  readonly #masks: readonly CountedMask[]
+  readonly #aliases: Aliases
+  readonly #start: readonly PathState[]
+
+  constructor(masks: readonly CountedMask[], aliases: Aliases) {
+    this.#masks = masks
+    this.#aliases = new Map(
+      [...aliases].map(([shown, fields]) => [
+        shown.toLowerCase(),
+        new Set([...fields].map((each) => each.toLowerCase())),
+      ]),
+    )
+    this.#start = withSkips(
+      masks.flatMap((mask) => (mask.part.kind === 'path' ? [statesOf(mask, mask.part.path)] : [])),
+    )
+  }
+
+  /** Nothing of a body is to be hidden. */
+  get isEmpty(): boolean {
+    return this.#masks.every(({ part }) => part.kind === 'header')
+  }
+
+  get hasPaths(): boolean {
+    return this.#start.length > 0
+  }
+
+  get hasPatterns(): boolean {
+    return this.#masks.some(({ part }) => part.kind === 'pattern')
+  }
+
+  /** Over all of the body: by which method. Null where none is. */
+  whole(): MaskMethod | null {
+    return counted(this.#masks.filter(({ part }) => part.kind === 'body'))
+  }
+
+  /** Where every path begins. */
+  start(): readonly PathState[] {
+    return this.#start
+  }
+
+  /** Into the value of a key, without regard to capitals. */
+  into(states: readonly PathState[], key: string): readonly PathState[] {
+    const name = key.toLowerCase()
+    const fields = this.#aliases.get(name)
+    return further(states, (step) => step === '*' || step === name || fields?.has(step) === true)
+  }
+
+  /** Into an element of a list: a path goes on as if there were none, or takes a step of any name. */
+  element(states: readonly PathState[]): readonly PathState[] {
+    return [...new Set([...states, ...further(states, (step) => step === '*')])]
+  }
+
+  /** The masks whose path ends here, counted: by which method. Null where none does. */
+  ended(states: readonly PathState[]): MaskMethod | null {
+    return counted(states.filter(({ step }) => step === null).map(({ mask }) => mask))
+  }
+
+  /** A value stands where a path should go on: nobody can tell what is in it. Counts, and says whether to hide it. */
+  hides(states: readonly PathState[]): boolean {
+    const cut = states.filter(({ step, isAnywhere }) => step !== '**' && !isAnywhere)
+    return counted(cut.map(({ mask }) => mask)) !== null
+  }
+
+  /** What looks like something labelled, masked wherever it stands; null where nothing does. */
+  patterned(text: string): string | null {
+    let changed = text
+    for (const mask of this.#masks) {
+      if (mask.part.kind !== 'pattern') continue
+      changed = changed.replaceAll(mask.part.pattern, (found) => {
+        mask.count += 1
+        return maskText(mask.method, found) ?? '[redacted]'
+      })
+    }
+    return changed === text ? null : changed
+  }
+
+  /** One field of a flat body, a form's or a column's, in a list or not. Null: it is shown. */
+  field(name: string): MaskMethod | null {
+    return this.ended(this.into(this.element(this.#start), name))
+  }
+}
+
+function statesOf(mask: CountedMask, path: readonly string[]): PathState {
+  return path.reduceRight<PathState>(
+    (next, step, index) => ({ mask, step, next, isAnywhere: path[index - 1] === '**' }),
+    { mask, step: null, next: null, isAnywhere: path.at(-1) === '**' },
+  )
+}
+
+function further(states: readonly PathState[], takes: (step: string) => boolean): readonly PathState[] {
+  const found = states.flatMap((state): readonly PathState[] => {
+    const { step, next } = state
+    if (step === null || next === null) return []
+    if (step === '**') return [state]
+    return takes(step) ? [next] : []
+  })
+  return withSkips(found)
+}
+
+/** `**` stands for no step as well. */
+function withSkips(states: readonly PathState[]): readonly PathState[] {
+  if (!states.some(({ step }) => step === '**')) return states
+  const all = new Set<PathState>()
+  for (const state of states) {
+    all.add(state)
+    for (let { step, next } = state; step === '**' && next !== null; { step, next } = next) all.add(next)
+  }
+  return [...all]
+}
+
+function counted(masks: readonly CountedMask[]): MaskMethod | null {
+  let found: MaskMethod | null = null
+  for (const mask of new Set(masks)) {
+    mask.count += 1
+    found = found === null ? mask.method : stricterMask(found, mask.method)
+  }
+  return found
+}

@@ -1,0 +1,102 @@
+import type { JsonObject } from '../../../engine/index.ts'
+import {
+  type HeaderLine,
+  type RequestBody,
+  type RequestHead,
+  type RequestMessage,
+  valuesOf,
+  without,
+} from '../message.ts'
+import { type ReadBody, readBody } from './body.ts'
+import { graphqlIn, type GraphqlRequest, readGraphql } from './graphql.ts'
+import { type GrpcMethod, grpcMethod } from './grpc.ts'
+import { checkHeaders, hopByHop } from './headers.ts'
+import { checkMethod, OVERRIDE_HEADERS, OVERRIDE_PARAMETER } from './method.ts'
+import { refused } from './refusal.ts'
+import { readTarget, type Target } from './target.ts'
+
+/** One request, read in the only way it can be read. */
+export interface NormalizedRequest {
+  readonly head: RequestHead
+  readonly target: Target
+  /** Header lines that go up: without those of one hop, and without the client's credentials. */
+  readonly headers: readonly HeaderLine[]
+  /** Other methods that a framework could take for the request's. */
+  readonly overrides: readonly string[]
+  /** As it was sent, and as it is read. */
+  readonly sent: RequestBody
+  readonly body: ReadBody
+  readonly graphql: GraphqlRequest | null
+  readonly grpc: GrpcMethod | null
+  /** Asks to go on in another protocol: `websocket`, and nothing else. */
+  readonly upgrade: 'websocket' | null
+}
+
+/** What of a client's request never goes up, whatever the API. */
+const ITS_OWN: ReadonlySet<string> = new Set([
+  'host',
+  'authorization',
+  'content-length',
+  'expect',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-forwarded-server',
+  'x-real-ip',
+  'via',
+])
+
+/** `never`: names of headers that this API's clients may not send up, such as cookies. Throws NormalizeError. */
+export function normalize({ head, body }: RequestMessage, never: ReadonlySet<string>): NormalizedRequest {
+  checkMethod(head.method)
+  checkHeaders(head)
+  const target = readTarget(head.target)
+  const headers = without(without(without(head.headers, hopByHop(head.headers)), ITS_OWN), never)
+  const read = readBody(headers, body)
+  return {
+    head,
+    target,
+    headers,
+    overrides: overridesIn(headers, target, read),
+    sent: body,
+    body: read,
+    graphql: graphqlOf(target, read),
+    grpc: grpcMethod(head, target.segments),
+    upgrade: upgradeOf(head),
+  }
+}
+
+function overridesIn(headers: readonly HeaderLine[], { query }: Target, { fields }: ReadBody): readonly string[] {
+  const found = [
+    ...OVERRIDE_HEADERS.flatMap((name) => valuesOf(headers, name)),
+    ...(query.get(OVERRIDE_PARAMETER) ?? []),
+    ...(fields?.get(OVERRIDE_PARAMETER) ?? []),
+  ]
+  return [...new Set(found.map((method) => method.toUpperCase()))]
+}
+
+/** Wherever servers look for a document: JSON, a form, its own content type, or the query. */
+function graphqlOf({ query }: Target, { form, json, fields, text }: ReadBody): GraphqlRequest | null {
+  if (form === 'json') return read(graphqlIn(json))
+  if (form === 'graphql') return read([{ query: text ?? '' }])
+  const parameters = fields?.has('query') === true ? fields : query
+  const [document] = parameters.get('query') ?? []
+  if (document === undefined) return null
+  const [operationName] = parameters.get('operationName') ?? []
+  return read([{ query: document, ...(operationName === undefined ? {} : { operationName }) }])
+}
+
+function read(requests: readonly JsonObject[]): GraphqlRequest | null {
+  return requests.length === 0 ? null : readGraphql(requests)
+}
+
+function upgradeOf({ version, headers }: RequestHead): 'websocket' | null {
+  const [wanted] = valuesOf(headers, 'upgrade')
+  // `h2c` is how cleartext HTTP/2 is offered (RFC 9113, 3.1 lets a server go on without); it is not taken, nor passed on.
+  if (wanted === undefined || wanted.toLowerCase() === 'h2c') return null
+  if (version !== '1.1' || wanted.toLowerCase() !== 'websocket')
+    throw refused('ERR_NORMALIZE_UNSUPPORTED', 'the request asks to go on in a protocol that the gateway does not know')
+  return 'websocket'
+}

@@ -1,0 +1,106 @@
+import { hash } from 'node:crypto'
+import type { PlaneHost, Principal, Session } from '../../../engine/index.ts'
+
+interface Open {
+  readonly principal: Principal
+  readonly session: Session
+}
+
+interface Entry {
+  readonly open: Promise<Open>
+  /** Milliseconds since 1970: verified, and of its last request's end. */
+  readonly since: number
+  lastUsed: number
+  requests: number
+}
+
+/** A caller with a request under way; `leave` when it has ended. */
+export interface Entered extends Open {
+  leave(): void
+}
+
+/** A token is verified again after this: keys are withdrawn, and revocations come. */
+const VERIFIED_FOR_MS = 60_000
+
+/**
+ * One session in evidence for each token: HTTP has no connection that would be one. It opens with its first request and
+ * ends when it has been idle for long, when the token is to be verified again, or the gateway stops.
+ */
+export class Callers {
+  readonly #host: PlaneHost
+  readonly #idleMs: number
+  readonly #now: () => number
+  readonly #open = new Map<string, Entry>()
+  readonly #sweep: NodeJS.Timeout
+
+  constructor(host: PlaneHost, idleMs: number, now: () => number) {
+    this.#host = host
+    this.#idleMs = idleMs
+    this.#now = now
+    this.#sweep = setInterval(() => void this.#closeIdle(), Math.min(idleMs, 30_000)).unref()
+  }
+
+  /** Throws IdentityError, once it is recorded. `client`: what it calls itself. */
+  async enter(token: string, source: string | null, client: string | null): Promise<Entered> {
+    const entry = this.#entry(token, source, client)
+    entry.requests += 1
+    const leave = (): void => {
+      entry.requests -= 1
+      entry.lastUsed = this.#now()
+    }
+    try {
+      return { ...(await entry.open), leave }
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  /** When no request runs any more. */
+  async close(reason: string): Promise<void> {
+    clearInterval(this.#sweep)
+    const all = [...this.#open.values()]
+    this.#open.clear()
+    await Promise.allSettled(all.map(async ({ open }) => (await open).session.close(reason)))
+  }
+
+  #entry(token: string, source: string | null, client: string | null): Entry {
+    const key = hash('sha256', token)
+    const known = this.#open.get(key)
+    if (known !== undefined && this.#now() - known.since < VERIFIED_FOR_MS) return known
+    const entry: Entry = {
+      open: this.#verified(known, token, source, client),
+      since: this.#now(),
+      lastUsed: this.#now(),
+      requests: 0,
+    }
+    this.#open.set(key, entry)
+    // Whoever waits for it sees why; the next one tries again.
+    entry.open.catch(async () => {
+      if (this.#open.get(key) === entry) this.#open.delete(key)
+      await known?.open.then(({ session }) => session.close('token refused')).catch(() => undefined)
+    })
+    return entry
+  }
+
+  /** The session goes on under a token that is verified again. */
+  async #verified(
+    known: Entry | undefined,
+    token: string,
+    source: string | null,
+    client: string | null,
+  ): Promise<Open> {
+    const principal = await this.#host.identify({ kind: 'token', token, source })
+    if (known !== undefined) return { principal, session: (await known.open).session }
+    return { principal, session: await this.#host.openSession(principal, { source, client: { user_agent: client } }) }
+  }
+
+  async #closeIdle(): Promise<void> {
+    const longAgo = this.#now() - this.#idleMs
+    for (const [key, { open, lastUsed, requests }] of this.#open) {
+      if (requests > 0 || lastUsed > longAgo) continue
+      this.#open.delete(key)
+      await open.then(({ session }) => session.close('idle')).catch(() => undefined) // evidence that can't be written ends the process itself
+    }
+  }
+}
