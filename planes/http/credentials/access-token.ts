@@ -52,7 +52,8 @@ export class AccessToken {
   }
 
   #renew(): Promise<string> {
-    if (this.#failure !== null && this.#now() - this.#failure.at < COOL_OFF_MS) return Promise.reject(this.#failure.error)
+    if (this.#failure !== null && this.#now() - this.#failure.at < COOL_OFF_MS)
+      return Promise.reject(this.#failure.error)
     this.#flight ??= this.#asked().finally(() => {
       this.#flight = null
     })

@@ -1,5 +1,5 @@
 import { SignatureV4 } from '@smithy/signature-v4'
-import { ObligationError, type Secret, UpstreamError } from '../../../engine/index.ts'
+import { ConfigError, ObligationError, type Secret, UpstreamError } from '../../../engine/index.ts'
 import type { HeaderLine } from '../message.ts'
 import { readTarget } from '../normalizer/target.ts'
 import type { Outgoing, UpstreamCredentials } from '../upstream-credentials.ts'
@@ -24,7 +24,12 @@ interface AwsIdentity {
 
 /** What the signature covers beside method, target and body; proxies between may change all else. */
 const SIGNED = /^(?:content-type|content-md5|range|x-amz-.+)$/
-const OWN: ReadonlySet<string> = new Set(['authorization', 'x-amz-date', 'x-amz-content-sha256', 'x-amz-security-token'])
+const OWN: ReadonlySet<string> = new Set([
+  'authorization',
+  'x-amz-date',
+  'x-amz-content-sha256',
+  'x-amz-security-token',
+])
 
 export function awsCredentials(text: AwsText, now: () => number): UpstreamCredentials {
   const { service, region } = text
@@ -47,7 +52,7 @@ export function awsCredentials(text: AwsText, now: () => number): UpstreamCreden
 
 /** The request as AWS's canonical form is made of it: names and values unescaped, and escaped again by the signer. */
 function signable({ head, body }: Outgoing, isS3: boolean): Parameters<SignatureV4['sign']>[0] {
-  const { rawPath, query } = readTarget(head.target)
+  const { rawPath, segments, query } = readTarget(head.target)
   const isPresigned = [...query.keys()].some((name) => name.toLowerCase() === 'x-amz-signature')
   if (isPresigned)
     throw new ObligationError(
@@ -60,12 +65,20 @@ function signable({ head, body }: Outgoing, isS3: boolean): Parameters<Signature
     method: head.method,
     protocol: `${head.scheme}:`,
     hostname: head.authority,
-    // Of S3 the path is signed as it is sent; else the signer escapes what is escaped once more.
-    path: rawPath,
+    // S3 unescapes a path and escapes it in its own way; the others escape what was sent once more, as the signer does.
+    path: isS3 ? `/${segments.map(escaped).join('/')}` : rawPath,
     query: Object.fromEntries([...query].map(([name, values]) => [name, [...values]])),
     headers: { ...joined(named), host: head.authority, ...payload },
     body: body ?? '',
   }
+}
+
+/** All but RFC 3986's unreserved characters. */
+function escaped(segment: string): string {
+  return encodeURIComponent(segment).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }
 
 /** A body that nobody has seen whole can't be signed, and only S3 takes one so, over TLS. */
@@ -90,7 +103,12 @@ function joined(lines: readonly HeaderLine[]): Record<string, string> {
 
 function identitySource(text: AwsText, now: () => number): () => Promise<AwsIdentity> {
   const { access_key_id: accessKeyId, secret_access_key: secret, session_token: token } = text
-  if (accessKeyId === undefined || secret === undefined) return ambient()
+  if (accessKeyId === undefined && secret === undefined && token === undefined) return ambient()
+  if (accessKeyId === undefined || secret === undefined)
+    throw new ConfigError(
+      'ERR_CONFIG_PLANE',
+      'apis: expected access_key_id and secret_access_key of aws credentials, or neither for what the SDKs find',
+    )
   const freshSecret = new FreshText(secret, now)
   const freshToken = token === undefined ? null : new FreshText(token, now)
   return async () => ({
@@ -106,7 +124,9 @@ function ambient(): () => Promise<AwsIdentity> {
   return async () => {
     try {
       provider ??= import('@aws-sdk/credential-provider-node').then(({ defaultProvider }) => defaultProvider())
-      return await (await provider)()
+      return await (
+        await provider
+      )()
     } catch (cause) {
       throw new UpstreamError('ERR_UPSTREAM_AUTH', 'the gateway has no AWS credentials for this API', { cause })
     }
