@@ -2,6 +2,7 @@ import { type ConfigSchema, DURATION_PATTERN, type Secret, SIZE_PATTERN } from '
 import type { ClientCertificateText } from './credentials/client-certificate.ts'
 import { CLIENT_CERTIFICATE_SCHEMA, CREDENTIALS_SCHEMA } from './credentials/config-schema.ts'
 import { like, mapping, outside, words } from './schema-words.ts'
+import { ENVOY_SCHEMA, type EnvoyText } from './envoy/config.ts'
 import type { CredentialsText } from './upstream-credentials.ts'
 
 /** The section as it is written. */
@@ -21,6 +22,7 @@ export interface HttpText {
     readonly answer: string
     readonly idle: string
   }
+  readonly envoy?: EnvoyText
 }
 
 export interface ApiText {
@@ -147,6 +149,7 @@ export const HTTP_SCHEMA: ConfigSchema = mapping(
       ),
       default: {},
     },
+    envoy: ENVOY_SCHEMA,
   },
   ['listen', 'apis'],
 )

@@ -2,6 +2,7 @@ import { ConfigError, parseDuration, parseSize, sectionReader } from '../../engi
 import type { Api } from './api.ts'
 import { type ApiText, HTTP_SCHEMA, type HttpText } from './config-schema.ts'
 import { clientCertificate } from './credentials/client-certificate.ts'
+import { type EnvoyConfig, readEnvoy } from './envoy/config.ts'
 import { upstreamCredentials } from './upstream-credentials.ts'
 
 /** The plane's section of the configuration, read and checked. */
@@ -13,6 +14,8 @@ export interface HttpConfig {
   readonly apis: readonly Api[]
   readonly patienceMs: number
   readonly limits: HttpLimits
+  /** Envoy takes the connections; null: the gateway does. */
+  readonly envoy: EnvoyConfig | null
 }
 
 export interface HttpLimits {
@@ -37,7 +40,7 @@ const MAX_PATIENCE_MS = 60_000
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): HttpConfig {
-  const { listen, tls, plaintext, apis, hold, limits } = readSection(raw)
+  const { listen, tls, plaintext, apis, hold, limits, envoy } = readSection(raw)
   const patienceMs = milliseconds(hold.patience)
   if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 60s, the longest that clients wait')
   const bytes = { judgedBytes: parseSize(limits.judged_body) ?? 0, bodyBytes: parseSize(limits.body) ?? 0 }
@@ -57,6 +60,7 @@ export function configure(raw: unknown): HttpConfig {
       answerMs: milliseconds(limits.answer),
       idleMs: milliseconds(limits.idle),
     },
+    envoy: envoy === undefined ? null : readEnvoy(envoy, plaintext === 'loopback'),
   }
 }
 
