@@ -174,6 +174,7 @@ export class Exchange {
       mostBytes: this.#rooms.maskedBytes,
       never: neverAnswered(api),
       onAnswer: own.resolve,
+      onRefused: () => api.credentials.refused(),
     })
     try {
       const { head, body } = await outgoing(api, request, masks)
