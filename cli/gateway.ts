@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openApi } from '../console/index.ts'
 import type { RunningApi } from '../console/index.ts'
-import { openLedger, rebuild } from '../engine/approvals/index.ts'
+import { openLedger, Outbox, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
 import { ControlResolver } from '../engine/controls/index.ts'
@@ -30,6 +30,7 @@ import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
 import type { Log } from './log.ts'
+import { announcer, startWebhooks } from './webhooks.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
 import { configuredBundle, policyAdmission, type Admit } from './policy-admission.ts'
@@ -83,7 +84,10 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const shared = config.evidence.postgres !== null
   const isOver = (writer: string): boolean => !shared || writer.startsWith(`${instance}.`)
   const policyChanges: unknown[] = []
-  const replayed = await rebuild(database, approvalHistory(store, shared ? null : instance, policyChanges), isOver)
+  const outbox = new Outbox(database)
+  const announcing = announcer(loaded, around.now)
+  const history = approvalHistory(store, shared ? null : instance, policyChanges)
+  const replayed = await rebuild(database, history, isOver, { ...announcing, now: around.now })
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
   const relived = await rebuildPolicies(database, policyChanges, isOver)
   if (relived > 0) around.log.warn('policies.rebuilt', { changes: relived })
@@ -96,6 +100,7 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     newId,
     writer: evidence.writerId,
     journal,
+    ...announcing,
     policyInForce: () => policy.current().reference.digest,
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
@@ -122,8 +127,9 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     log: around.log.info,
   }
   const running = await openPlanes(planes, rooms, opened)
-  const api = await openConsole(loaded, rooms, { policies: life, shadow }, around)
+  const api = await openConsole(loaded, rooms, { policies: life, shadow, outbox }, around)
   opened.defer(() => api.close())
+  opened.defer(startWebhooks(loaded, outbox, api.url, around))
   const rest = opened.move()
   return {
     planes: Object.fromEntries([...running].map(([id, plane]) => [id, plane.address])),
@@ -238,7 +244,7 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  { policies, shadow }: { readonly policies: PolicyLife; readonly shadow: Shadow },
+  { policies, shadow, outbox }: { readonly policies: PolicyLife; readonly shadow: Shadow; readonly outbox: Outbox },
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors, signIn } = loaded.config.api
@@ -256,6 +262,7 @@ async function openConsole(
       verifier,
       ledger,
       grants: new Grants(rooms),
+      outbox,
       policies,
       shadow,
       auditors,

@@ -1,6 +1,6 @@
 import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
-import type { ApprovalLedger } from '../engine/approvals/index.ts'
+import type { ApprovalLedger, Outbox } from '../engine/approvals/index.ts'
 import type { TokenVerifier } from '../engine/identity/index.ts'
 import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
@@ -11,6 +11,7 @@ import { BrowserSessions } from './browser-session.ts'
 import { callers } from './caller.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { htmlPage } from './html-page.ts'
+import { linkRoutes } from './link-routes.ts'
 import { liveRoutes } from './live.ts'
 import { meRoute } from './me.ts'
 import { pageRoutes } from './pages.ts'
@@ -28,6 +29,7 @@ export interface ApiOptions {
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly grants: Grants
+  readonly outbox: Outbox
   readonly policies: PolicyLife
   readonly shadow: Shadow
   readonly auditors: Auditors
@@ -92,6 +94,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   policyRoutes(app, { ...options, ...known })
   meRoute(app, { ...options, ...known })
   liveRoutes(app, ledger)
+  linkRoutes(app, options.outbox, sessions, now)
   pageRoutes(app)
   app.post('/v1/sign-out', (_request, reply) => {
     sessions.end(reply)

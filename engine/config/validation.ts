@@ -34,6 +34,7 @@ export interface ConfigText {
     readonly auditors: MembersText
     readonly sign_in?: SignInText
   }
+  readonly webhooks: readonly WebhookText[]
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
 }
@@ -50,6 +51,14 @@ export interface SignInText {
   readonly scope: string
   readonly resource?: string
   readonly public_url?: string
+}
+
+export interface WebhookText {
+  readonly name: string
+  readonly url: string
+  readonly secret: OutsideText
+  readonly previous_secret?: OutsideText
+  readonly private_network: boolean
 }
 
 export interface EvidenceLogText {
