@@ -1,15 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openApi } from '../console/index.ts'
-import type { RunningApi } from '../console/index.ts'
+import type { ApiOptions, RunningApi } from '../console/index.ts'
 import { openLedger, Outbox, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
 import { ControlResolver } from '../engine/controls/index.ts'
 import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
-import { createTokenVerifier } from '../engine/identity/index.ts'
-import type { TokenVerifier } from '../engine/identity/index.ts'
+import { rebuildRevocations } from '../engine/identity/index.ts'
 import {
   approvalJournal,
   ConfigError,
@@ -29,7 +28,9 @@ import { approvalHistory } from './approval-history.ts'
 import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
+import { openIdentity, ownIssuer, tokenExchange, tokenVerifier } from './identity.ts'
 import type { Log } from './log.ts'
+import { evidencePlace, openOverview } from './overview.ts'
 import { announcer, startWebhooks } from './webhooks.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
@@ -70,12 +71,15 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const planes = await configurePlanes(loaded)
   const admit = policyAdmission(loaded, planes)
   const file = await configuredBundle(loaded, admit)
-  const resolver = new ControlResolver(await controlPack(loaded, file.policy))
-  const verifier = tokenVerifier(loaded, around)
+  const pack = await controlPack(loaded, file.policy)
+  const resolver = new ControlResolver(pack)
+  const own = await ownIssuer(loaded)
+  const verifier = tokenVerifier(loaded, own, around)
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
   opened.defer(() => store.close())
-  const closedPeers = new ClosedPeers(store, around.log)
+  const telling = { ...announcer(loaded, around.now), now: around.now }
+  const closedPeers = new ClosedPeers(store, around.log, telling)
   const evidence = await openEvidenceRoom(loaded, store, resolver, around, closedPeers)
   opened.defer(() => evidence.close())
   const database = await openState(loaded)
@@ -84,13 +88,15 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const shared = config.evidence.postgres !== null
   const isOver = (writer: string): boolean => !shared || writer.startsWith(`${instance}.`)
   const policyChanges: unknown[] = []
+  const revoked: unknown[] = []
+  const history = approvalHistory(store, shared ? null : instance, policyChanges, revoked)
   const outbox = new Outbox(database)
-  const announcing = announcer(loaded, around.now)
-  const history = approvalHistory(store, shared ? null : instance, policyChanges)
-  const replayed = await rebuild(database, history, isOver, { ...announcing, now: around.now })
+  const replayed = await rebuild(database, history, isOver, telling)
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
   const relived = await rebuildPolicies(database, policyChanges, isOver)
   if (relived > 0) around.log.warn('policies.rebuilt', { changes: relived })
+  const revocationsRebuilt = await rebuildRevocations(database, revoked)
+  if (revocationsRebuilt > 0) around.log.warn('revocations.rebuilt', { changes: revocationsRebuilt })
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
@@ -100,11 +106,14 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     newId,
     writer: evidence.writerId,
     journal,
-    ...announcing,
+    ...(telling.announce === undefined ? {} : { announce: telling.announce }),
     policyInForce: () => policy.current().reference.digest,
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
   opened.defer(() => ledger.close())
+  const followMs = shared ? FOLLOW_MS : null
+  const identity = await openIdentity(loaded, { database, evidence, newId, followMs }, around)
+  opened.defer(() => identity.revocations.close())
   const life = policyLife(loaded, { database, evidence, policy, admit }, around)
   opened.defer(() => life.close())
   await life.start(file)
@@ -117,6 +126,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const rooms: GatewayRooms = {
     policy,
     verifier,
+    ...identity,
+    endings: config.identity.endings,
     ledger,
     evidence,
     shadow,
@@ -127,12 +138,17 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     log: around.log.info,
   }
   const running = await openPlanes(planes, rooms, opened)
-  const api = await openConsole(loaded, rooms, { policies: life, shadow, outbox }, around)
+  const exchange = own === null ? null : tokenExchange(loaded, own, rooms)
+  const overview = await openOverview(config, evidence.writerId, around.log)
+  opened.defer(() => overview.close())
+  const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
+  const parts = { outbox, policies: life, shadow, exchange, pack, overview, planes: addresses }
+  const api = await openConsole(loaded, rooms, parts, around)
   opened.defer(() => api.close())
   opened.defer(startWebhooks(loaded, outbox, api.url, around))
   const rest = opened.move()
   return {
-    planes: Object.fromEntries([...running].map(([id, plane]) => [id, plane.address])),
+    planes: addresses,
     api: api.url,
     reloadPolicy: async () => life.fileChanged(await configuredBundle(loaded, admit)),
     drain: async (deadlineMs) => {
@@ -170,17 +186,6 @@ async function recordRelease({ config, digest }: LoadedConfig, evidence: Evidenc
 
 function monotonic(): bigint {
   return process.hrtime.bigint()
-}
-
-function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings): TokenVerifier {
-  try {
-    const verifier = createTokenVerifier(loaded.config.identity.issuers, { now })
-    // A provider that is away just now is no reason not to start: nobody gets in until it answers, and probes say so.
-    verifier.ready().catch(() => log.warn('identity.unreachable'))
-    return verifier
-  } catch (error) {
-    throw error instanceof ConfigError ? atLine(error, loaded, 'identity') : error
-  }
 }
 
 async function openEvidenceRoom(
@@ -244,14 +249,14 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  { policies, shadow, outbox }: { readonly policies: PolicyLife; readonly shadow: Shadow; readonly outbox: Outbox },
+  rest: Pick<ApiOptions, 'outbox' | 'policies' | 'shadow' | 'exchange' | 'pack' | 'overview' | 'planes'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
-  const { host, port, tls, auditors, signIn } = loaded.config.api
+  const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api
   const { ledger, bindingKey: secret } = rooms
   const verifier = recordingVerifier('api', rooms)
   const ready = async (): Promise<void> => {
-    policies.checkReady()
+    rest.policies.checkReady()
     await verifier.ready()
   }
   try {
@@ -262,10 +267,14 @@ async function openConsole(
       verifier,
       ledger,
       grants: new Grants(rooms),
-      outbox,
-      policies,
-      shadow,
-      auditors,
+      ...rest,
+      check: (principal) => rooms.revocations?.check(principal),
+      policy: rooms.policy,
+      evidence: rooms.evidence,
+      place: await evidencePlace(loaded),
+      access: { viewers, auditors, operators },
+      metrics,
+      version: await version(),
       instance: loaded.config.instance,
       signIn,
       secret,

@@ -5,3 +5,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteGenericInterfa
 export type App = FastifyInstance<Server>
 export type Request<Route extends RouteGenericInterface = RouteGenericInterface> = FastifyRequest<Route, Server>
 export type Reply = FastifyReply<RouteGenericInterface, Server>
+
+declare module 'fastify' {
+  /** What the API's description (OpenAPI) says of a route, beside what it takes and answers. */
+  interface FastifySchema {
+    readonly summary?: string
+    readonly tags?: readonly string[]
+  }
+}

@@ -8,8 +8,9 @@ import {
 } from '../engine/approvals/index.ts'
 import { ApprovalError, type Principal } from '../engine/index.ts'
 import type { App, Request } from './app.ts'
-import { viewOf, type ApprovalView } from './approval-view.ts'
+import { approvalShape, viewOf, type ApprovalView } from './approval-view.ts'
 import { earlierOf } from './earlier-requests.ts'
+import * as shape from './shape.ts'
 
 /** Whose members may read every approval. */
 export interface Auditors {
@@ -50,7 +51,14 @@ const body = {
 export function approvalRoutes(app: App, options: ApprovalRoutes): void {
   app.get<{ Querystring: { readonly state?: ApprovalState } }>(
     '/v1/approvals',
-    { schema: { querystring: query } },
+    {
+      schema: {
+        summary: 'Holds that you may see',
+        tags: ['approvals'],
+        querystring: query,
+        response: { 200: shape.object({ approvals: shape.list(approvalShape) }) },
+      },
+    },
     async (request) => {
       const approvals = await options.ledger.list(request.query)
       const principal = options.principalOf(request)
@@ -58,16 +66,20 @@ export function approvalRoutes(app: App, options: ApprovalRoutes): void {
       return { approvals: readable.map((approval) => viewOf(approval, principal)) }
     },
   )
-  app.get<One>('/v1/approvals/:id', { schema: { params } }, async (request) => {
-    const approval = await readable(request, options)
-    const { requester } = approval
-    const earlier = earlierOf(approval, await options.ledger.list({ requester }))
-    return { ...viewOf(approval, options.principalOf(request)), earlier }
-  })
+  app.get<One>(
+    '/v1/approvals/:id',
+    { schema: { summary: 'One hold', tags: ['approvals'], params, response: { 200: approvalShape } } },
+    async (request) => {
+      const approval = await readable(request, options)
+      const { requester } = approval
+      const earlier = earlierOf(approval, await options.ledger.list({ requester }))
+      return { ...viewOf(approval, options.principalOf(request)), earlier }
+    },
+  )
   for (const answer of ['approve', 'deny'] as const) {
-    app.post<Answering>(`/v1/approvals/:id/${answer}`, { schema: { params, body } }, (request) =>
-      take(answer, request, options),
-    )
+    const summary = answer === 'approve' ? 'Says yes to a hold' : 'Says no to a hold'
+    const schema = { summary, tags: ['approvals'], params, body, response: { 200: approvalShape } }
+    app.post<Answering>(`/v1/approvals/:id/${answer}`, { schema }, (request) => take(answer, request, options))
   }
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../engine/approvals/index.ts'
 import type { Principal } from '../engine/index.ts'
 import type { EarlierRequests } from './earlier-requests.ts'
+import * as shape from './shape.ts'
 
 /** An approval as the HTTP API tells it. Times are RFC 3339, UTC. */
 export type ApprovalView = Omit<
@@ -35,8 +36,8 @@ export function viewOf(approval: Approval, asker: Principal): ApprovalView {
   const why = obstacle(approval, asker)
   return {
     ...rest,
-    requested_at: rfc3339(requestedAt),
-    expires_at: rfc3339(expiresAt),
+    requested_at: shape.rfc3339(requestedAt),
+    expires_at: shape.rfc3339(expiresAt),
     answers: answers.map(timed),
     ...(review === undefined ? {} : { review: reviewView(review) }),
     ...(revoked === undefined ? {} : { revoked: timed(revoked) }),
@@ -45,54 +46,51 @@ export function viewOf(approval: Approval, asker: Principal): ApprovalView {
 }
 
 function reviewView({ dueAt, overdue, closed }: Review): NonNullable<ApprovalView['review']> {
-  return { due_at: rfc3339(dueAt), overdue, closed: closed === null ? null : timed(closed) }
+  return { due_at: shape.rfc3339(dueAt), overdue, closed: closed === null ? null : timed(closed) }
 }
 
 function timed<Said extends { readonly at: number }>(said: Said): At<Said> {
-  return { ...said, at: rfc3339(said.at) }
+  return { ...said, at: shape.rfc3339(said.at) }
 }
 
-function rfc3339(milliseconds: number): string {
-  return new Date(milliseconds).toISOString()
-}
+const answer = shape.object({
+  by: shape.text,
+  issuer: shape.text,
+  answer: { enum: ['approve', 'deny'] },
+  reason: shape.optionalText,
+  at: shape.time,
+})
 
-const text = { type: 'string' } as const
-const texts = { type: 'array', items: text } as const
-const optionalText = { type: ['string', 'null'] } as const
-const time = { type: 'string', pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$' } as const
-
-/** All of `properties` required; more is let through, so that a newer gateway can be asked by an older client. */
-function object(properties: Readonly<Record<string, object>>): object {
-  return { type: 'object', required: Object.keys(properties), properties }
-}
-
-const schema = object({
-  id: text,
+export const approvalShape: shape.Shape = shape.object({
+  id: shape.text,
   state: { enum: STATES },
-  digest: text,
-  requester: object({ id: text, kind: text, act: texts, owner: optionalText, issuer: text }),
-  decision: text,
-  session: text,
-  policy: object({ revision: text, digest: text }),
-  rule: text,
-  message: text,
-  terms: object({
-    approvers: texts,
+  digest: shape.text,
+  requester: shape.object({
+    id: shape.text,
+    kind: shape.text,
+    act: shape.texts,
+    owner: shape.optionalText,
+    issuer: shape.text,
+  }),
+  decision: shape.text,
+  session: shape.text,
+  policy: shape.object({ revision: shape.text, digest: shape.text }),
+  rule: shape.text,
+  message: shape.text,
+  terms: shape.object({
+    approvers: shape.texts,
     quorum: { type: 'integer' },
     expires_in: { type: 'number' },
-    reason_required: { type: 'boolean' },
+    reason_required: shape.flag,
   }),
-  summary: { type: 'object' },
-  requested_at: time,
-  expires_at: time,
-  answers: {
-    type: 'array',
-    items: object({ by: text, issuer: text, answer: { enum: ['approve', 'deny'] }, reason: optionalText, at: time }),
-  },
+  summary: shape.anything,
+  requested_at: shape.time,
+  expires_at: shape.time,
+  answers: shape.list(answer),
 })
 
 const ajv = new Ajv({ allowUnionTypes: true })
-const compiled = ajv.compile<ApprovalView>(schema)
+const compiled = ajv.compile<ApprovalView>(approvalShape)
 
 /** Whether what an API answered is an approval. */
 export function isApprovalView(value: unknown): value is ApprovalView {

@@ -2,7 +2,8 @@ import type { ApprovalLedger, Approval, ApprovalState, ReviewClosed } from '../e
 import { ApprovalError, type GrantAsk, type Grants, type Principal } from '../engine/index.ts'
 import type { App, Request } from './app.ts'
 import { mayRead, type Auditors } from './approval-routes.ts'
-import { viewOf, type ApprovalView } from './approval-view.ts'
+import { approvalShape, viewOf, type ApprovalView } from './approval-view.ts'
+import * as shape from './shape.ts'
 
 export interface GrantRoutes {
   readonly ledger: ApprovalLedger
@@ -51,6 +52,9 @@ const review = {
   properties: { finding: { enum: ['justified', 'unjustified'] }, reason },
 }
 
+const tags = ['grants'] as const
+const response = { 200: approvalShape }
+
 type Asking = Omit<GrantAsk, 'agent' | 'break_glass'> & Partial<Pick<GrantAsk, 'agent' | 'break_glass'>>
 
 /** Access for a time: asked for here, answered like a hold under /v1/approvals. One that the asker may not read is not there. */
@@ -59,7 +63,14 @@ export function grantRoutes(app: App, options: GrantRoutes): void {
   const principalOf = (request: Request): Principal => options.principalOf(request)
   app.get<{ Querystring: { readonly state?: ApprovalState } }>(
     '/v1/grants',
-    { schema: { querystring: query } },
+    {
+      schema: {
+        summary: 'Grants that you may see: asked for, live and over',
+        tags,
+        querystring: query,
+        response: { 200: shape.object({ grants: shape.list(approvalShape) }) },
+      },
+    },
     async (request) => {
       const principal = principalOf(request)
       const all = await ledger.list({ ...request.query, kind: 'grant' })
@@ -67,10 +78,11 @@ export function grantRoutes(app: App, options: GrantRoutes): void {
       return { grants: readable.map((approval) => viewOf(approval, principal)) }
     },
   )
-  app.get<One>('/v1/grants/:id', { schema: { params } }, async (request) =>
+  app.get<One>('/v1/grants/:id', { schema: { summary: 'One grant', tags, params, response } }, async (request) =>
     viewOf(await readable(request, options), principalOf(request)),
   )
-  app.post<{ Body: Asking }>('/v1/grants', { schema: { body: ask } }, async (request, reply) => {
+  const asking = { summary: 'Asks for access for a time', tags, body: ask, response: { 201: approvalShape } }
+  app.post<{ Body: Asking }>('/v1/grants', { schema: asking }, async (request, reply) => {
     const { agent = null, break_glass = false, ...more } = request.body
     const principal = principalOf(request)
     const asked = await grants.ask(principal, { ...more, agent, break_glass })
@@ -78,7 +90,7 @@ export function grantRoutes(app: App, options: GrantRoutes): void {
   })
   app.post<One & { Body: { readonly reason?: string | null } }>(
     '/v1/grants/:id/revoke',
-    { schema: { params, body: revocation } },
+    { schema: { summary: 'Ends a grant before its time', tags, params, body: revocation, response } },
     async (request) => {
       const { id } = await readable(request, options)
       const by = principalOf(request)
@@ -87,7 +99,7 @@ export function grantRoutes(app: App, options: GrantRoutes): void {
   )
   app.post<One & { Body: { readonly finding: ReviewClosed['finding']; readonly reason: string } }>(
     '/v1/grants/:id/review',
-    { schema: { params, body: review } },
+    { schema: { summary: 'Closes the review of a break-glass', tags, params, body: review, response } },
     async (request): Promise<ApprovalView> => {
       const { id } = await readable(request, options)
       const by = principalOf(request)

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import type { FastifySchema } from 'fastify'
 import type { ApprovalLedger } from '../engine/approvals/index.ts'
+import type { OverviewDoor } from '../engine/overview/index.ts'
 import type { App } from './app.ts'
 
 const LOOK_MS = 1_000
@@ -8,14 +10,24 @@ const HEARTBEAT_LOOKS = 15
 /** Pages that listen at a time; one more is told to come again. */
 const MOST = 200
 
+interface Watched {
+  readonly ledger: ApprovalLedger
+  readonly overview: OverviewDoor
+}
+
 /**
- * `GET /v1/events` (server-sent events, WHATWG HTML 9.2): tells pages that approvals have changed, not how: what each may
- * read they ask for again. One look at the ledger a second for all of them, and none while nobody listens.
+ * `GET /v1/events` (server-sent events, WHATWG HTML 9.2): tells pages that approvals have changed, or that evidence has
+ * gone on, not how: what each may read they ask for again. One look a second for all of them, and none while nobody listens.
  */
-export function liveRoutes(app: App, ledger: ApprovalLedger): void {
-  const listeners = new Listeners(ledger)
+export function liveRoutes(app: App, watched: Watched): void {
+  const listeners = new Listeners(watched)
   app.addHook('preClose', async () => listeners.close())
-  app.get('/v1/events', async (_request, reply) => {
+  const schema: FastifySchema = {
+    summary: 'Server-sent events: `approvals` and `evidence`, when either has changed',
+    tags: ['people'],
+    response: { 200: { description: 'text/event-stream' } },
+  }
+  app.get('/v1/events', { schema }, async (_request, reply) => {
     if (listeners.size >= MOST) return reply.code(503).header('retry-after', '30').send()
     reply.hijack()
     const response = reply.raw
@@ -32,13 +44,17 @@ export function liveRoutes(app: App, ledger: ApprovalLedger): void {
 
 class Listeners {
   readonly #ledger: ApprovalLedger
+  #hasAdvanced = false
   readonly #open = new Set<ServerResponse>()
   #timer: NodeJS.Timeout | null = null
   #seen = ''
   #looks = 0
 
-  constructor(ledger: ApprovalLedger) {
+  constructor({ ledger, overview }: Watched) {
     this.#ledger = ledger
+    overview.onAdvance(() => {
+      this.#hasAdvanced = true
+    })
   }
 
   get size(): number {
@@ -68,6 +84,8 @@ class Listeners {
 
   async #look(): Promise<void> {
     this.#looks += 1
+    if (this.#hasAdvanced) this.#tell('event: evidence\ndata: more\n\n')
+    this.#hasAdvanced = false
     const seen = await this.#standing()
     if (seen !== this.#seen) this.#tell(`event: approvals\ndata: ${seen}\n\n`)
     else if (this.#looks % HEARTBEAT_LOOKS === 0) this.#tell(': still here\n\n')

@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv'
 import type { ShadowStatus } from '../engine/shadow/index.ts'
 import type { PolicyStatus, Proposal } from '../engine/lifecycle/index.ts'
+import * as shape from './shape.ts'
 
 /** What the API tells of policies. Times are RFC 3339, UTC. */
 export interface PolicyView {
@@ -38,71 +39,63 @@ export function policyStatusView({ review, here, active, previous, proposals }: 
 }
 
 export function proposalView({ policy, archive, by, at, tested, review }: Proposal): ProposalView {
-  const said = review === null ? null : { ...review, by: review.by.id, at: rfc3339(review.at) }
-  return { policy, archive, by: by.id, at: rfc3339(at), tested, review: said }
+  const said = review === null ? null : { ...review, by: review.by.id, at: shape.rfc3339(review.at) }
+  return { policy, archive, by: by.id, at: shape.rfc3339(at), tested, review: said }
 }
 
 function inForce(value: PolicyStatus['active']): InForceView | null {
-  return value === null ? null : { policy: value.policy, by: value.by?.id ?? null, since: rfc3339(value.since) }
+  return value === null ? null : { policy: value.policy, by: value.by?.id ?? null, since: shape.rfc3339(value.since) }
 }
 
-function rfc3339(milliseconds: number): string {
-  return new Date(milliseconds).toISOString()
-}
+const policy = shape.object({ revision: shape.text, digest: shape.text })
+const force = shape.orNull(shape.object({ policy, by: shape.optionalText, since: shape.text }))
+const said = shape.object({ by: shape.text, answer: shape.text, reason: shape.optionalText, at: shape.text })
 
-const text = { type: 'string' } as const
-const optionalText = { type: ['string', 'null'] } as const
-
-/** All of `properties` required; more is let through, so that a newer gateway can be asked by an older client. */
-function object(properties: Readonly<Record<string, object>>): object {
-  return { type: 'object', required: Object.keys(properties), properties }
-}
-
-const orNull = (schema: object): object => ({ anyOf: [schema, { type: 'null' }] })
-const policy = object({ revision: text, digest: text })
-const force = orNull(object({ policy, by: optionalText, since: text }))
-const proposal = object({
+export const proposalShape: shape.Shape = shape.object({
   policy,
-  archive: text,
-  by: text,
-  at: text,
-  tested: optionalText,
-  review: orNull(object({ by: text, answer: text, reason: optionalText, at: text })),
+  archive: shape.text,
+  by: shape.text,
+  at: shape.text,
+  tested: shape.optionalText,
+  review: shape.orNull(said),
+})
+
+export const policyShape: shape.Shape = shape.object({
+  review: { enum: ['required', 'none'] },
+  here: shape.object({ revision: shape.text, digest: shape.text, suspended: shape.flag }),
+  active: force,
+  previous: force,
+  proposals: shape.list(proposalShape),
+})
+
+const side = shape.object({ verdict: shape.text, rules: shape.texts })
+const example = shape.object({
+  decision: shape.text,
+  action: shape.text,
+  difference: shape.text,
+  live: side,
+  candidate: side,
+})
+
+export const shadowShape: shape.Shape = shape.object({
+  candidate: shape.optionalText,
+  counts: shape.object({
+    compared: shape.count,
+    same: shape.count,
+    dropped: shape.count,
+    failed: shape.count,
+    differences: { type: 'object', additionalProperties: shape.count },
+    examples: shape.list(example),
+  }),
 })
 
 const ajv = new Ajv({ allowUnionTypes: true })
 
 /** Whether what an API answered is the status of policies. */
-export const isPolicyView: (value: unknown) => value is PolicyView = ajv.compile<PolicyView>(
-  object({
-    review: { enum: ['required', 'none'] },
-    here: object({ revision: text, digest: text, suspended: { type: 'boolean' } }),
-    active: force,
-    previous: force,
-    proposals: { type: 'array', items: proposal },
-  }),
-)
+export const isPolicyView: (value: unknown) => value is PolicyView = ajv.compile<PolicyView>(policyShape)
 
 /** Whether what an API answered is one proposal. */
-export const isProposalView: (value: unknown) => value is ProposalView = ajv.compile<ProposalView>(proposal)
-
-const count = { type: 'integer' } as const
-const side = object({ verdict: text, rules: { type: 'array', items: text } })
+export const isProposalView: (value: unknown) => value is ProposalView = ajv.compile<ProposalView>(proposalShape)
 
 /** Whether what an API answered tells of a candidate beside the live policy. */
-export const isShadowView: (value: unknown) => value is ShadowStatus = ajv.compile<ShadowStatus>(
-  object({
-    candidate: optionalText,
-    counts: object({
-      compared: count,
-      same: count,
-      dropped: count,
-      failed: count,
-      differences: { type: 'object', additionalProperties: count },
-      examples: {
-        type: 'array',
-        items: object({ decision: text, action: text, difference: text, live: side, candidate: side }),
-      },
-    }),
-  }),
-)
+export const isShadowView: (value: unknown) => value is ShadowStatus = ajv.compile<ShadowStatus>(shadowShape)

@@ -9,7 +9,7 @@ import {
   PolicyError,
   StateError,
 } from '../engine/index.ts'
-import type { ApprovalErrorCode, PolicyErrorCode } from '../engine/index.ts'
+import type { ApprovalErrorCode, EvidenceErrorCode, IdentityErrorCode, PolicyErrorCode } from '../engine/index.ts'
 import type { Reply } from './app.ts'
 
 /** The body of every answer that is no success (RFC 9457). `code` is of docs/errors.md, or of the request's own fault. */
@@ -25,6 +25,9 @@ export function problem(status: number, code: string, detail: string): Problem {
   return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, code, detail }
 }
 
+/** Something that isn't there, or isn't for who asks to know of. */
+export class NotThere extends Error {}
+
 /** Sends a problem; the caller returns the reply. */
 export function refuse(reply: Reply, body: Problem): Reply {
   if (body.status === 401) reply.header('www-authenticate', 'Bearer realm="countersign", error="invalid_token"')
@@ -34,12 +37,13 @@ export function refuse(reply: Reply, body: Problem): Reply {
 /** What the asker is told of an error. Of what is not their doing, only that it happened: the rest is for the log. */
 export function problemOf(error: FastifyError | CountersignError | Error): Problem {
   if (error instanceof ApprovalError) return problem(STATUS[error.code], error.code, error.message)
-  if (error instanceof IdentityError) {
-    return problem(error.code === 'ERR_IDENTITY_PROVIDER' ? 503 : 401, error.code, error.message)
-  }
+  if (error instanceof NotThere) return problem(404, 'ERR_NOT_FOUND', error.message)
+  if (error instanceof IdentityError) return problem(IDENTITY_STATUS[error.code] ?? 401, error.code, error.message)
   // Of a bundle that was sent: what is wrong with it, or that this is not the time for it.
   if (error instanceof PolicyError) return problem(POLICY_STATUS[error.code] ?? 422, error.code, error.message)
   if (error instanceof ConfigError) return problem(422, error.code, error.message)
+  const reading = error instanceof EvidenceError ? READING_STATUS[error.code] : undefined
+  if (reading !== undefined && error instanceof EvidenceError) return problem(reading, error.code, error.message)
   if (error instanceof EvidenceError || error instanceof StateError) {
     return problem(503, error.code, 'the answer could not be made durable, so it was not taken: try again later')
   }
@@ -63,6 +67,21 @@ const STATUS: Readonly<Record<ApprovalErrorCode, number>> = {
   ERR_APPROVAL_POLICY: 409,
   ERR_APPROVAL_REFUSED: 403,
   ERR_APPROVAL_LIMIT: 429,
+}
+
+const IDENTITY_STATUS: Readonly<Partial<Record<IdentityErrorCode, number>>> = {
+  ERR_IDENTITY_PROVIDER: 503,
+  ERR_IDENTITY_UNSURE: 503,
+  ERR_IDENTITY_ROLE: 403,
+  ERR_IDENTITY_UNKNOWN: 404,
+}
+
+/** Of evidence that was to be read, not written. */
+const READING_STATUS: Readonly<Partial<Record<EvidenceErrorCode, number>>> = {
+  ERR_EVIDENCE_OVERVIEW: 503,
+  ERR_EVIDENCE_TOO_LARGE: 413,
+  ERR_EVIDENCE_DIRECTORY: 409,
+  ERR_EVIDENCE_EXPORT: 422,
 }
 
 /** A bundle that can't be opened: 422. */

@@ -1,38 +1,67 @@
 import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
 import type { ApprovalLedger, Outbox } from '../engine/approvals/index.ts'
-import type { TokenVerifier } from '../engine/identity/index.ts'
+import type { ControlPack } from '../engine/controls/index.ts'
+import type { EvidenceLog, RecordDraft } from '../engine/evidence/index.ts'
+import type { TokenExchange, TokenVerifier } from '../engine/identity/index.ts'
 import type { PolicyLife } from '../engine/lifecycle/index.ts'
+import type { OverviewDoor } from '../engine/overview/index.ts'
+import type { PolicyStore } from '../engine/policy/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
-import { ConfigError, CountersignError, type Grants, type JsonObject } from '../engine/index.ts'
+import { ConfigError, CountersignError, type Grants, type JsonObject, type Principal } from '../engine/index.ts'
 import type { App } from './app.ts'
-import { approvalRoutes, type Auditors } from './approval-routes.ts'
+import type { Access } from './access.ts'
+import { approvalRoutes } from './approval-routes.ts'
 import { BrowserSessions } from './browser-session.ts'
 import { callers } from './caller.ts'
+import { controlRoutes } from './control-routes.ts'
+import { decisionRoutes } from './decision-routes.ts'
+import { EvidenceReader, type EvidencePlace } from './evidence-reader.ts'
+import { exportRoutes } from './export-routes.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { htmlPage } from './html-page.ts'
 import { linkRoutes } from './link-routes.ts'
 import { liveRoutes } from './live.ts'
 import { meRoute } from './me.ts'
+import { metricsRoute } from './metrics.ts'
+import { describeApi } from './openapi.ts'
 import { pageRoutes } from './pages.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { SealedCookies } from './sealed-cookies.ts'
+import { sessionRoutes } from './session-routes.ts'
+import * as shape from './shape.ts'
 import { signInRoutes, type SignInConfig } from './sign-in.ts'
 import { problem, problemOf, refuse } from './problem.ts'
+import { systemRoutes, type SystemRoutes } from './system-routes.ts'
+import { tokenRoutes } from './token-routes.ts'
 
 export interface ApiOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
   /** PEM. Without it the API speaks plain HTTP, and only on loopback. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  readonly tls?: { readonly key: string; readonly cert: string; readonly clientCertificates?: boolean }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly grants: Grants
   readonly outbox: Outbox
   readonly policies: PolicyLife
   readonly shadow: Shadow
-  readonly auditors: Auditors
+  /** Where the gateway issues tokens of its own; null: it doesn't. */
+  readonly exchange?: TokenExchange | null
+  /** Throws IdentityError for whom is not believed any more. */
+  check?(principal: Principal): void
+  readonly access: Access
+  readonly policy: PolicyStore
+  /** The control pack that records cite. */
+  readonly pack: ControlPack
+  readonly overview: OverviewDoor
+  readonly evidence: Pick<EvidenceLog, 'append' | 'standing'>
+  readonly place: EvidencePlace
+  readonly metrics: 'loopback' | 'open' | 'off'
+  /** Where each plane listens. */
+  readonly planes: SystemRoutes['planes']
+  readonly version: string
   /** The gateway's name, as its people know it. */
   readonly instance: string
   /** How people sign in to the console; null: the API takes bearer tokens alone. `publicUrl` null: as it listens. */
@@ -64,13 +93,16 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
     throw new ConfigError('ERR_CONFIG_SHAPE', message)
   }
   const app = Fastify({
-    https: tls ?? null,
+    https: tls === undefined ? null : listenerTls(tls),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   })
+  // Schemas of answers are for who reads the API's description; what is answered goes out whole.
+  app.setSerializerCompiler(() => JSON.stringify)
   await app.register(cookie)
+  describeApi(app, options.version)
   answerProblems(app, options)
   probes(app, options)
   const listening = Promise.withResolvers<string>()
@@ -80,29 +112,51 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
   return { url, close: () => app.close() }
 }
 
+/** A certificate may be of any authority: what counts is whether a token is bound to it (RFC 8705). */
+function listenerTls({ key, cert, clientCertificates = false }: NonNullable<ApiOptions['tls']>): object {
+  return { key, cert, requestCert: clientCertificates, rejectUnauthorized: false }
+}
+
 /** All that people come for, with a token or with a browser. */
 function people(app: App, options: ApiOptions, address: () => Promise<string>): void {
-  const { secret, verifier, ledger, signIn, tls } = options
+  const { secret, verifier, ledger, signIn, tls, overview, evidence } = options
   const now = (): number => options.now()
   const log: ApiOptions['log'] = (event, fields) => options.log(event, fields)
   const cookies = new SealedCookies(secret, now)
   const secure = tls !== undefined || signIn?.publicUrl?.startsWith('https:') === true
   const sessions = new BrowserSessions(cookies, { secure, now })
-  const known = callers(app, verifier, sessions)
-  approvalRoutes(app, { ...options, ...known })
-  grantRoutes(app, { ...options, ...known })
-  policyRoutes(app, { ...options, ...known })
-  meRoute(app, { ...options, ...known })
-  liveRoutes(app, ledger)
+  const known = callers(app, verifier, sessions, (principal) => options.check?.(principal))
+  const reader = new EvidenceReader(options.place)
+  app.addHook('onClose', () => reader.close())
+  const record = (draft: RecordDraft): Promise<void> => evidence.append(draft).durable
+  const { auditors } = options.access
+  const rooms = { ...options, ...known, auditors, reader, record, log, standing: () => evidence.standing() }
+  if (options.exchange) tokenRoutes(app, options.exchange, log)
+  approvalRoutes(app, rooms)
+  grantRoutes(app, rooms)
+  decisionRoutes(app, rooms)
+  sessionRoutes(app, rooms)
+  controlRoutes(app, rooms)
+  exportRoutes(app, rooms)
+  policyRoutes(app, rooms)
+  systemRoutes(app, rooms)
+  metricsRoute(app, rooms)
+  meRoute(app, rooms)
+  liveRoutes(app, { ledger, overview })
   linkRoutes(app, options.outbox, sessions, now)
   pageRoutes(app)
-  app.post('/v1/sign-out', (_request, reply) => {
-    sessions.end(reply)
-    return reply.code(204).send()
-  })
+  signOutRoute(app, sessions)
   if (signIn === null) return notToBeSignedIn(app)
   const publicUrl = async (): Promise<string> => signIn.publicUrl ?? (await address())
   signInRoutes(app, { ...signIn, publicUrl }, { cookies, sessions, secure, verifier, now, log })
+}
+
+function signOutRoute(app: App, sessions: BrowserSessions): void {
+  const schema = { summary: 'Ends a browser’s session', tags: ['people'], response: { 204: { type: 'null' } } }
+  app.post('/v1/sign-out', { schema }, (_request, reply) => {
+    sessions.end(reply)
+    return reply.code(204).send()
+  })
 }
 
 function notToBeSignedIn(app: App): void {
@@ -154,8 +208,9 @@ function answerProblems(app: App, options: ApiOptions): void {
 
 /** For orchestrators; neither tells anything that needs a token. */
 function probes(app: App, options: ApiOptions): void {
-  app.get('/healthz', () => ({ status: 'ok' }))
-  app.get('/readyz', async (_request, reply) => {
+  const told = { tags: ['probes'], response: { 200: shape.object({ status: shape.text }) } }
+  app.get('/healthz', { schema: { ...told, summary: 'Whether the process lives' } }, () => ({ status: 'ok' }))
+  app.get('/readyz', { schema: { ...told, summary: 'Whether the gateway can take work' } }, async (_request, reply) => {
     try {
       await options.ready()
       return { status: 'ready' }

@@ -1,16 +1,17 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, GrantSeen, Principal, SealedRequest } from './access-request.ts'
 import { constant, sealRequest } from './access-request.ts'
-import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
+import { ApprovalError, IdentityError, ObligationError, PolicyError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import { approverView, controlsOf, intentOf, limitsOf, withLimits, type ApprovalRef, type Judgement } from './intent.ts'
+import { ruleOf, SessionEnd, type EndRooms } from './session-end.ts'
 import type { Observer } from './shadow/index.ts'
 import type { Decision, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
-export interface SessionRooms {
+export interface SessionRooms extends EndRooms {
   readonly policy: PolicyStore
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
@@ -25,6 +26,9 @@ export interface SessionRooms {
   newId(): string
 }
 
+const EXPIRED = { event: 'credential.expired' } as const
+const REFUSED = { event: 'identity.rejected' } as const
+
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
 
 /**
@@ -36,6 +40,7 @@ export class GatewaySession implements Session {
   readonly #principal: Principal
   readonly #enforceable: Enforceable
   readonly #rooms: SessionRooms
+  readonly #end: SessionEnd
   /** What this session has recorded: its last record tells, so that one that is left out of a copy is missed. */
   #records = 0
 
@@ -44,6 +49,11 @@ export class GatewaySession implements Session {
     this.#principal = constant(principal)
     this.#enforceable = enforceable
     this.#rooms = rooms
+    this.#end = new SessionEnd(principal, rooms, (error) => this.#recordEnd(error))
+  }
+
+  get over(): AbortSignal {
+    return this.#end.signal
   }
 
   async connected(upstream: UpstreamInfo): Promise<void> {
@@ -51,6 +61,13 @@ export class GatewaySession implements Session {
   }
 
   async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
+    const decided = await this.#decide(request, options)
+    const refusal = this.#end.refusal()
+    if (refusal !== null && refusal.code !== 'ERR_IDENTITY_UNSURE') void this.#end.fire(refusal)
+    return decided
+  }
+
+  async #decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
     const decision = this.#rooms.newId()
     const judgement = this.#judge(request, decision)
     const { verdict } = judgement.answer
@@ -100,6 +117,7 @@ export class GatewaySession implements Session {
   }
 
   async close(reason: string): Promise<void> {
+    this.#end.close()
     await this.#append({ event: 'session.closed', detail: { reason, records: this.#records + 1 } }).durable
   }
 
@@ -114,7 +132,7 @@ export class GatewaySession implements Session {
       })
     }
     const sealed = sealRequest(request, this.#rooms.bindingKey)
-    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
+    const answer = this.#over() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
     const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
     return { sealed, policy: policy.reference, answer, decidedUs }
   }
@@ -132,9 +150,15 @@ export class GatewaySession implements Session {
     return live
   }
 
-  #expired(): PolicyAnswer | null {
-    if (this.#rooms.now() < this.#principal.expires_at * 1000) return null
-    return rejection('token_expired', 'the token of this session has expired: reconnect with a fresh one')
+  #over(): PolicyAnswer | null {
+    const refusal = this.#end.refusal()
+    return refusal === null ? null : rejection(ruleOf(refusal), refusal.message)
+  }
+
+  /** The session's last but one: whoever reads it sees why it ended before it sees that it did. */
+  #recordEnd({ code }: IdentityError): Promise<void> {
+    const what = code === 'ERR_IDENTITY_EXPIRED' ? EXPIRED : REFUSED
+    return this.#append({ ...what, principal: this.#principal, detail: { code } }).durable
   }
 
   #enforceableOnly(answer: PolicyAnswer): PolicyAnswer {

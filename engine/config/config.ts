@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseConfigDocument } from './document.ts'
 import type { ConfigDocument } from './document.ts'
+import { identityConfig, type IdentityConfig } from './identity.ts'
 import { keeping, type Keeping } from './keeping.ts'
 import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
 import { stores, type EvidencePlace, type StatePlace } from './stores.ts'
@@ -14,11 +15,12 @@ import { parsePath } from './complaint.ts'
 import { signIn, type SignIn } from './sign-in.ts'
 import { webhooks, type Webhook } from './webhooks.ts'
 import { validateConfig } from './validation.ts'
-import type { ConfigText, IssuerText, OutsideText } from './validation.ts'
+import type { ConfigText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
-import type { IssuerConfig } from '../identity/index.ts'
-import type { LifecycleRules } from '../lifecycle/index.ts'
+import type { LifecycleRules, Members } from '../lifecycle/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
+import type { Secret } from '../secret.ts'
+import { parseSigner } from '../evidence/index.ts'
 import { parseDuration } from '../units.ts'
 
 /** Paths are absolute, durations in the unit that their name says, secrets read. */
@@ -39,14 +41,21 @@ export interface GatewayConfig {
     /** Where the control pack lies; null: the one that comes with the gateway. */
     readonly directory: string | null
   }
-  readonly identity: { readonly issuers: readonly IssuerConfig[] }
+  readonly identity: IdentityConfig
   readonly api: {
     readonly host: string
     readonly port: number
     /** PEM; null: plain HTTP, which is for loopback only. */
-    readonly tls: { readonly cert: string; readonly key: string } | null
-    /** Who may see every approval. */
-    readonly auditors: { readonly groups: readonly string[]; readonly roles: readonly string[] }
+    readonly tls: { readonly cert: string; readonly key: string; readonly clientCertificates: boolean } | null
+    /** Who may see every approval, replay sessions and export evidence. */
+    readonly auditors: Members
+    /** Who may see decisions and sessions, without what was sent. */
+    readonly viewers: Members
+    readonly operators: Members
+    /** Who may ask for /metrics: this host, whoever reaches the API, or nobody. */
+    readonly metrics: 'loopback' | 'open' | 'off'
+    /** Signs exports made on a page, as text; null: they are unsigned. */
+    readonly exportKey: Secret | null
     /** How people sign in to the console; null: they don't. */
     readonly signIn: SignIn | null
   }
@@ -89,7 +98,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   const { instance, evidence, state, policy, controls, identity, api, planes, log, ...more } = validateConfig(document)
   const from = dirname(file)
   const outside = new OutsideTexts(document, from, surroundings)
-  const issuers = identity.issuers.map((issuer, index) => configuredIssuer(issuer, index, document))
+  const believed = identityConfig(identity, { document, outside })
   const config: GatewayConfig = {
     instance,
     ...stores(evidence, state, { document, from, outside }),
@@ -101,13 +110,17 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       rules: lifecycleRules(policy, document),
     },
     controls: { directory: controls === undefined ? null : resolve(from, controls.directory) },
-    identity: { issuers },
+    identity: believed,
     api: {
       host: api.host,
       port: api.port,
       tls: api.tls === undefined ? null : apiTls(api.tls, outside),
       auditors: api.auditors,
-      signIn: signIn(api.sign_in, { document, outside, issuers }),
+      viewers: api.viewers,
+      operators: api.operators,
+      metrics: api.metrics,
+      exportKey: exportKey(api.export_key, outside, document),
+      signIn: signIn(api.sign_in, { document, outside, issuers: believed.issuers }),
     },
     webhooks: webhooks(more.webhooks, { document, outside }),
     planes: outside.within(planes, ['planes']),
@@ -143,9 +156,21 @@ function trusted(verify: { key: OutsideText; algorithm: string; key_id: string }
   return { kind: 'signed', key, keyId: verify.key_id, algorithm: verify.algorithm }
 }
 
-function apiTls(tls: Record<'cert' | 'key', OutsideText>, outside: OutsideTexts): { cert: string; key: string } {
+// What was found is a key, or nearly one: it is not repeated.
+function exportKey(key: OutsideText | undefined, outside: OutsideTexts, document: ConfigDocument): Secret | null {
+  if (key === undefined) return null
+  const path = ['api', 'export_key']
+  const text = outside.read(key, path)
+  if (parseSigner(text.reveal()) !== undefined) return text
+  throw shapeAt(document, path, 'a private key as `countersign evidence key` makes it', 'other text')
+}
+
+function apiTls(
+  tls: NonNullable<ConfigText['api']['tls']>,
+  outside: OutsideTexts,
+): NonNullable<GatewayConfig['api']['tls']> {
   const read = (name: 'cert' | 'key'): string => outside.read(tls[name], ['api', 'tls', name]).reveal()
-  return { cert: read('cert'), key: read('key') }
+  return { cert: read('cert'), key: read('key'), clientCertificates: tls.client_certificates === 'ask' }
 }
 
 /** Approvers' tokens go over it: in the clear only where the line never leaves this host. */
@@ -158,15 +183,4 @@ function checkApi({ api: { host, tls, signIn: console } }: GatewayConfig, docume
   if (console?.publicUrl === null) {
     throw shapeAt(document, ['api', 'sign_in', 'public_url'], 'what browsers call the gateway', 'nothing')
   }
-}
-
-function configuredIssuer(text: IssuerText, index: number, document: ConfigDocument): IssuerConfig {
-  const seconds = (key: 'max_lifetime' | 'keys_max_age'): number => {
-    const ms = parseDuration(text[key])
-    if (ms !== undefined && ms >= 1000) return Math.floor(ms / 1000)
-    throw shapeAt(document, ['identity', 'issuers', index, key], 'a duration of at least 1s', text[key])
-  }
-  const { issuer, audience, algorithms, claims } = text
-  const times = { maxLifetimeSeconds: seconds('max_lifetime'), keysMaxAgeSeconds: seconds('keys_max_age') }
-  return { issuer, audience, algorithms, claims, ...times }
 }

@@ -1,6 +1,6 @@
 import type { StoredRecord } from '../evidence/index.ts'
 import { isByRuleOnly, isCitable, type Control, type ControlPack } from './control.ts'
-import { namedControls, PopulationCount } from './population.ts'
+import { namedControls, PopulationCount, type Population } from './population.ts'
 import type { TestsByRule } from './policy-tests.ts'
 import { RECORDED_EVENTS } from './recorded-events.ts'
 import type { PolicyRule } from './resolve.ts'
@@ -52,11 +52,48 @@ export async function coverage(pack: ControlPack, inputs: CoverageInputs): Promi
     const named = namedControls(seen)
     for (const count of counts) count.take(seen, leaf, named, '')
   }
-  return controls.map((control, at) => rowOf(control, counts[at] ?? new PopulationCount(control), inputs))
+  const behind = { ...inputs, looked: records !== null }
+  return controls.map((control, at) => rowOf(control, (counts[at] ?? new PopulationCount(control)).result(), behind))
 }
 
-function rowOf(control: Control, count: PopulationCount, { rules, tests, records }: CoverageInputs): CoverageRow {
-  const { records: seen, byEvent, namedByRules } = count.result()
+/** Records of one event behind the same rules, counted beforehand. */
+export interface CountedEvent {
+  readonly event: string
+  /** Controls that the rules behind it named. */
+  readonly named: readonly string[]
+  readonly records: number
+}
+
+/** The same of records that somebody else has counted. */
+export function coverageOf(
+  controls: readonly Control[],
+  { rules, tests, counted }: Pick<CoverageInputs, 'rules' | 'tests'> & { readonly counted: readonly CountedEvent[] },
+): readonly CoverageRow[] {
+  return controls.map((control) => {
+    const events = new Set<string>(isByRuleOnly(control) ? [] : control.events)
+    const byEvent: Record<string, number> = {}
+    const seen = { records: 0, namedByRules: 0, byEvent }
+    for (const { event, named, records } of counted) {
+      const isNamed = named.includes(control.id)
+      if (!isNamed && !events.has(event)) continue
+      seen.records += records
+      if (isNamed) seen.namedByRules += records
+      byEvent[event] = (byEvent[event] ?? 0) + records
+    }
+    return rowOf(control, seen, { rules, tests, looked: true })
+  })
+}
+
+interface Behind extends Pick<CoverageInputs, 'rules' | 'tests'> {
+  /** Whether evidence was looked at. */
+  readonly looked: boolean
+}
+
+function rowOf(
+  control: Control,
+  { records: seen, byEvent, namedByRules }: Pick<Population, 'records' | 'byEvent' | 'namedByRules'>,
+  { rules, tests, looked }: Behind,
+): CoverageRow {
   const citing = rules.filter((rule) => rule.controls.includes(control.id))
   const recordedEvents = control.events.filter((event) => RECORDED_EVENTS.has(event))
   const decisions = Object.entries(byEvent).reduce(
@@ -67,14 +104,13 @@ function rowOf(control: Control, count: PopulationCount, { rules, tests, records
   return {
     control,
     rules: citing.map(({ id, verdict }) => ({ id, verdict, tests: tests.get(id)?.size ?? 0 })),
-    standing:
-      records === null
-        ? 'not looked for'
-        : seen > 0
-          ? 'evidenced'
-          : possible
-            ? 'none in the period'
-            : 'not recorded yet',
+    standing: !looked
+      ? 'not looked for'
+      : seen > 0
+        ? 'evidenced'
+        : possible
+          ? 'none in the period'
+          : 'not recorded yet',
     records: seen,
     decisions,
     namedByRules,

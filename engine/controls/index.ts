@@ -1,6 +1,6 @@
 /** Controls: which framework requirement a record evidences, and reports that an examiner can check. */
 export { CERTAINTY, isCitable, type Control, type ControlPack } from './control.ts'
-export { coverage, type CoverageRow } from './coverage.ts'
+export { coverage, coverageOf, type CoverageRow } from './coverage.ts'
 export { controlsCsv } from './controls-csv.ts'
 export { loadControlPack, SHIPPED_CONTROLS } from './mapping.ts'
 export { selfTestsOf, testsIn, type TestsByRule } from './policy-tests.ts'
@@ -8,4 +8,4 @@ export { RECORDED_EVENTS } from './recorded-events.ts'
 export { reportHtml } from './report-html.ts'
 export { reportPdf } from './report-pdf.ts'
 export { controlReport, type ControlReport, type ReportScope } from './report.ts'
-export { ControlResolver, requireControls, rulesOf } from './resolve.ts'
+export { ControlResolver, requireControls, rulesOf, type PolicyRule } from './resolve.ts'

@@ -39,6 +39,17 @@ export interface CheckpointsOptions {
   readonly peers: Pick<Peers, 'look'>
 }
 
+/** How far the log is signed, for who watches over it. Ages are milliseconds. */
+export interface SignedStanding {
+  /** Whether it is this gateway that signs; else another one does, and knows the rest. */
+  readonly signs: boolean
+  /** The last checkpoint; `ageMs`: since all that was recorded until then had been signed. */
+  readonly checkpoint: { readonly origin: string; readonly size: number; readonly ageMs: number } | null
+  /** What a witness has signed last, and since when it is known. Null: nothing, or there are no witnesses. */
+  readonly witnessed: { readonly size: number; readonly ageMs: number } | null
+  readonly witnesses: number
+}
+
 /** Where a writer's records end. */
 interface End {
   readonly writer: string
@@ -65,10 +76,15 @@ export class Checkpoints {
   #failure: EvidenceError | null = null
   /** Since when the store couldn't be reached for signing, by the monotonic clock. */
   #lost: bigint | null = null
+  /** When it was last seen that all is signed, and when a witness's signature was last kept; by the monotonic clock. */
+  #signed: bigint
+  #witnessed: bigint
 
   private constructor(options: CheckpointsOptions, sequencer: Sequencer | null) {
     this.#options = options
     this.#sequencer = sequencer
+    this.#signed = options.monotonic()
+    this.#witnessed = this.#signed
   }
 
   static async open(options: CheckpointsOptions): Promise<Checkpoints> {
@@ -116,6 +132,21 @@ export class Checkpoints {
     await this.#sequencer?.close()
   }
 
+  standing(): SignedStanding {
+    const { witnesses, monotonic } = this.#options
+    const now = monotonic()
+    const age = (since: bigint): number => Number((now - since) / 1_000_000n)
+    const signs = this.#sequencer !== null
+    const seen = witnesses?.witnessed ?? null
+    const { origin, size } = this.#sequencer?.checkpoint ?? { origin: '', size: 0 }
+    return {
+      signs,
+      checkpoint: signs ? { origin, size, ageMs: age(this.#signed) } : null,
+      witnessed: seen === null ? null : { size: seen.size, ageMs: age(this.#witnessed) },
+      witnesses: witnesses?.count ?? 0,
+    }
+  }
+
   async #run(beside: Beside): Promise<void> {
     const { rhythm, monotonic, onFailure } = this.#options
     let active = monotonic()
@@ -150,7 +181,9 @@ export class Checkpoints {
       await this.#rotate(beside)
       await this.#recall()
     }
+    const began = this.#options.monotonic()
     const news = await this.#sequencer.advance()
+    this.#signed = began
     this.#lost = null
     if (news) this.#offer()
     await this.#options.peers.look(beside.writer)
@@ -187,6 +220,7 @@ export class Checkpoints {
     if (text === null) return
     await this.#sequencer?.keepWitnessed(text)
     witnesses?.kept(text)
+    this.#witnessed = this.#options.monotonic()
   }
 
   async #closeWitnesses(): Promise<void> {

@@ -16,12 +16,21 @@ import {
 import { MAX_LINE_BYTES, type EntryKind } from './line.ts'
 import { isInstanceRunning, lockInstance } from './lock.ts'
 import { readRecords } from './reading.ts'
-import type { Batch, EvidenceStore, InstanceHold, LineWriter } from './store.ts'
+import { ifGone } from './line-reader.ts'
+import {
+  STATE_EVENTS,
+  type Batch,
+  type EvidenceStore,
+  type InstanceHold,
+  type LinePlace,
+  type LineWriter,
+  type PlacedLine,
+} from './store.ts'
 import { writersIn } from './writers.ts'
 
-/** Families of events that tell of a change of state, such as a restart rebuilds it from. */
-const STATE_FAMILIES = ['approval.', 'access.', 'breakglass.', 'policy.'] as const
+/** More than any line takes. */
 const CHUNK_BYTES: number = 256 * 1024
+const NEWLINE = 0x0a
 
 /** Evidence in files of one directory (docs/evidence-format.md), made with mode 0700 when it isn't there. */
 export function directoryStore(path: string, files: FileSystem = localFiles): EvidenceStore {
@@ -33,9 +42,10 @@ export function directoryStore(path: string, files: FileSystem = localFiles): Ev
     writers: () => writersIn(directory),
     content: (kind, writer) => createReadStream(fileOf(directory, kind, writer), { highWaterMark: CHUNK_BYTES }),
     lastRecord: (writer) => readLastLine(recordsFile(directory, writer)),
+    recordsAfter: (writer, place) => readAfter(recordsFile(directory, writer), place),
     order: () => openDirectoryOrder(directory, files),
     ordered: (writer) => orderedIn(directory, writer),
-    stateChanges: () => readRecords(directory, { mark: STATE_FAMILIES.map((family) => `"event":"${family}`) }),
+    stateChanges: () => readRecords(directory, { mark: STATE_EVENTS.map((name) => `"event":"${name}`) }),
     isHeld: (instance) => Promise.resolve(isInstanceRunning(directory, instance)),
     close: () => Promise.resolve(),
   }
@@ -129,5 +139,31 @@ async function readLastLine(path: string): Promise<Buffer | undefined> {
     return end.subarray(end.lastIndexOf(0x0a, -2) + 1, -1)
   } finally {
     await file.close()
+  }
+}
+
+async function readAfter(path: string, place: LinePlace): Promise<readonly PlacedLine[]> {
+  const file = await open(path, 'r').catch(ifGone)
+  if (file === undefined) return []
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, place.at)
+    return wholeLines(buffer.subarray(0, bytesRead), place)
+  } finally {
+    await file.close()
+  }
+}
+
+// Zeros are what a file has where a crash, or a write under way, left it unwritten.
+function wholeLines(chunk: Buffer, place: LinePlace): readonly PlacedLine[] {
+  const lines: PlacedLine[] = []
+  let before = place
+  for (let begin = 0; ;) {
+    const end = chunk.indexOf(NEWLINE, begin)
+    const line = chunk.subarray(begin, Math.max(end, begin))
+    if (end < 0 || line.includes(0)) return lines
+    begin = end + 1
+    const after = { seq: before.seq + 1, at: place.at + begin }
+    lines.push({ line, before, after })
+    before = after
   }
 }

@@ -60,6 +60,16 @@ export class GroupCommit {
     return this.#durable
   }
 
+  /** Bytes that were taken and are not durable yet. */
+  get waitingBytes(): number {
+    return this.#waiting
+  }
+
+  /** What stopped it; null while it writes. */
+  get failure(): EvidenceError | null {
+    return this.#failure
+  }
+
   /** Throws what refuses the next line: the failure that stopped the log, or a disk that can't keep up. */
   assertWritable(): void {
     if (this.#failure !== null) throw this.#failure

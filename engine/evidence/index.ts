@@ -1,6 +1,8 @@
 /** Evidence: an append-only record of what was decided and what then happened, and the means to check it offline. */
 export { canonicalJson } from './canonical-json.ts'
 export {
+  asObject,
+  asText,
   EVENT_NAMES,
   type Citation,
   type Cite,
@@ -37,16 +39,18 @@ export {
   type LegalHold,
 } from './legal-hold.ts'
 export type { RetentionRule } from './retention.ts'
-export { readFrames, readRecords, type ReadOptions, type StoredFrame, type StoredRecord } from './reading.ts'
+export { readFrames, readRecords, recordOf, type ReadOptions, type StoredFrame, type StoredRecord } from './reading.ts'
 export type { ParsedFrame, RecordingFrame } from './recording.ts'
 export type { PostgresAddress } from './postgres-session.ts'
 export { postgresStore } from './postgres-store.ts'
 export { pullEvidence, type Pulled } from './pull.ts'
 export type { InDoubt } from './recovery.ts'
-export type { EvidenceStore } from './store.ts'
+export { entryFields } from './line.ts'
+export type { EvidenceStore, LinePlace, PlacedLine } from './store.ts'
 export type { Finding, Severity } from './finding.ts'
 export { verifyEvidence, type VerifyReport, type WriterReport } from './verify.ts'
-export type { Appended, EvidenceLog } from './writer-log.ts'
+export type { SignedStanding } from './checkpoints.ts'
+export type { Appended, EvidenceLog, LogStanding } from './writer-log.ts'
 export type { Explanation, LogReport, Trust } from './log-check.ts'
 export {
   parseSigner,

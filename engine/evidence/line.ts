@@ -79,6 +79,18 @@ export function splitLine(kind: EntryKind, line: Buffer): LineParts | undefined 
 
 const BRACE = 0x7d
 
+/** What an entry says, its payload aside. Null for a line that is no entry. */
+export function entryFields(kind: EntryKind, line: Buffer): JsonObject | null {
+  const parts = splitLine(kind, line)
+  if (parts === undefined) return null
+  try {
+    const value: JsonValue = JSON.parse(parts.entry.toString('utf8'))
+    return asObject(value)
+  } catch {
+    return null
+  }
+}
+
 function entryBefore(kind: EntryKind, line: Buffer, end: number): Pick<LineParts, 'leaf' | 'entry'> | undefined {
   return kind === 'record' ? recordBefore(line, end) : frameBefore(line, end)
 }

@@ -13,7 +13,14 @@ import {
 } from './postgres-session.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 import { recordOf, type StoredRecord } from './reading.ts'
-import type { EvidenceStore, InstanceHold, OrderStore } from './store.ts'
+import {
+  STATE_EVENTS,
+  type EvidenceStore,
+  type InstanceHold,
+  type LinePlace,
+  type OrderStore,
+  type PlacedLine,
+} from './store.ts'
 import { namesOf, type WriterName } from './writers.ts'
 
 /** Lines fetched at a time. */
@@ -86,6 +93,14 @@ class PostgresStore implements EvidenceStore {
       yield Buffer.from(rows.map(({ line }) => `${String(line)}\n`).join(''))
       seq = Number(rows.at(-1)?.['seq'])
     }
+  }
+
+  async recordsAfter(writer: string, place: LinePlace): Promise<readonly PlacedLine[]> {
+    const rows = await this.#ask(LINES_AFTER, [writer, 'record', place.seq, FETCH])
+    return rows.map(({ seq, line }) => {
+      const number = Number(seq)
+      return { line: Buffer.from(String(line)), before: { seq: number - 1, at: 0 }, after: { seq: number, at: 0 } }
+    })
   }
 
   async lastRecord(writer: string): Promise<Buffer | undefined> {
@@ -188,9 +203,9 @@ const LINES_AFTER = `SELECT seq, line FROM evidence_lines WHERE writer = ${WRITE
   ORDER BY seq LIMIT $4`
 // The index that has these lines alone is found by the very same condition.
 // One an index: see evidence_lines_approvals and its like.
-const CHANGES_AFTER = ['approval', 'access', 'breakglass', 'policy'].map(
-  (family) => `SELECT writer, seq, line FROM evidence_lines
-  WHERE kind = 'record' AND line LIKE '%"event":"${family}.%' AND (writer, seq) > ($1::integer, $2::bigint)
+const CHANGES_AFTER = STATE_EVENTS.map(
+  (begin) => `SELECT writer, seq, line FROM evidence_lines
+  WHERE kind = 'record' AND line LIKE '%"event":"${begin}%' AND (writer, seq) > ($1::integer, $2::bigint)
   ORDER BY writer, seq LIMIT $3`,
 )
 const LAST_RECORD = `SELECT line FROM evidence_lines WHERE writer = ${WRITER} AND kind = 'record'

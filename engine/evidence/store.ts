@@ -32,14 +32,32 @@ export interface EvidenceStore {
    * Throws ERR_EVIDENCE_LOCKED where it may not.
    */
   order(): Promise<OrderStore | null>
+  /**
+   * Whole records of a writer behind a place, as many as one read brings; none where there are no more yet. For who
+   * follows what is written: a record may be handed out a moment before it is durable.
+   */
+  recordsAfter(writer: string, place: LinePlace): Promise<readonly PlacedLine[]>
   /** How many of a writer's records have a place in the order, and are signed or about to be. */
   ordered(writer: string): Promise<number>
-  /** The records of approvals and of policies, of all instances, for state to be rebuilt from; in no order that could be relied on. */
+  /** The records of approvals, policies and revocations, of all instances, for state to be rebuilt from; in no order that could be relied on. */
   stateChanges(): AsyncIterable<StoredRecord>
   /** Whether somebody writes as this instance now. */
   isHeld(instance: string): Promise<boolean>
   /** Closes what it holds open itself. Holds and orders are their holders' to release. */
   close(): Promise<void>
+}
+
+/** Behind a record: its seq, and where the next one begins, in bytes where the store has files. Before the first: both 0. */
+export interface LinePlace {
+  readonly seq: number
+  readonly at: number
+}
+
+/** A line without its newline, the place that it begins at, and the one behind it. */
+export interface PlacedLine {
+  readonly line: Buffer
+  readonly before: LinePlace
+  readonly after: LinePlace
 }
 
 export interface InstanceHold {
@@ -95,3 +113,13 @@ export interface LeafSource {
   /** Hands out at most `limit` leaves that are new, of durable records only. Lets others run in between. */
   read(limit: number, onLeaf: (leaf: Buffer) => void): Promise<void>
 }
+
+/** What begins the name of every event that state is rebuilt from. */
+export const STATE_EVENTS: readonly string[] = [
+  'approval.',
+  'access.',
+  'breakglass.',
+  'policy.',
+  'credential.revoked',
+  'agent.',
+]

@@ -64,6 +64,10 @@ export class Witnesses {
     this.#running = this.#run()
   }
 
+  get count(): number {
+    return this.#peers.length
+  }
+
   /** The newest checkpoint that a witness has signed, and that is kept. */
   get witnessed(): Witnessed | null {
     return this.#kept

@@ -1,5 +1,5 @@
 import { EvidenceError } from '../errors.ts'
-import type { Checkpoints } from './checkpoints.ts'
+import type { Checkpoints, SignedStanding } from './checkpoints.ts'
 import {
   FORMAT,
   isIntent,
@@ -42,6 +42,17 @@ export interface Appended {
   readonly durable: Promise<void>
 }
 
+export interface LogStanding {
+  /** Records of this writer. */
+  readonly records: number
+  /** Bytes that are not durable yet. */
+  readonly waitingBytes: number
+  /** Code of what stopped it: nothing is let through any more. Null while it writes. */
+  readonly failure: string | null
+  /** Null: no key signs this log. */
+  readonly signed: SignedStanding | null
+}
+
 /** One writer of an evidence directory. Life: openEvidenceLog → append… → close. */
 export interface EvidenceLog {
   /** `<instance>.<boot>`: names this writer's two files. */
@@ -52,6 +63,8 @@ export interface EvidenceLog {
   append(draft: RecordDraft, how?: { readonly unhurried: boolean }): Appended
   /** A body that makes the frame larger than an entry may be is recorded by its digest, with `truncated: true`. */
   appendFrame(session: string, frame: RecordingFrame): Appended
+  /** For who watches over it. */
+  standing(): LogStanding
   /** Leaf hash of the session's last frame so far, durable or not; 64 zeros before the first and after session.closed. */
   recordingDigest(session: string): string
   /**
@@ -128,6 +141,17 @@ export class WriterLog implements EvidenceLog {
       return { id: `${this.writerId}:${session}:${this.#recordings.frames(session)}`, durable }
     } catch (error) {
       return refused(error)
+    }
+  }
+
+  standing(): LogStanding {
+    const { commit, checkpoints } = this.#parts
+    const { waitingBytes, failure } = commit
+    return {
+      records: this.#seq,
+      waitingBytes,
+      failure: failure?.code ?? null,
+      signed: checkpoints?.standing() ?? null,
     }
   }
 

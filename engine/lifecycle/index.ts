@@ -2,5 +2,5 @@
 export type { Proposal } from './lifecycle.ts'
 export { PolicyLife, type PolicyStatus } from './policy-life.ts'
 export { rebuildPolicies } from './rebuild.ts'
-export type { LifecycleRules } from './rules.ts'
+export type { LifecycleRules, Members } from './rules.ts'
 export { LifecycleStore } from './store.ts'

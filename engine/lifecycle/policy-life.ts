@@ -13,7 +13,9 @@ import {
   checkReader,
   checkReason,
   checkReviewer,
+  powersOf,
   type LifecycleRules,
+  type Powers,
 } from './rules.ts'
 import type { LifecycleStore } from './store.ts'
 import { readTestResult, testResult } from './test-result.ts'
@@ -208,6 +210,21 @@ export class PolicyLife {
       })
       return this.#status()
     })
+  }
+
+  /** A bundle that is in force, was, or is proposed, opened. */
+  opened(digest: string): Promise<ActivePolicy> {
+    return this.#inTurn(() => this.#stored(digest))
+  }
+
+  /** For whoever the caller lets see it. */
+  look(): Promise<PolicyStatus> {
+    return this.#status()
+  }
+
+  /** Whether somebody may operate policies, and review them. */
+  powersOf(by: Principal): Powers {
+    return powersOf(this.#options.rules, by)
   }
 
   /** For operators and reviewers. */

@@ -49,6 +49,20 @@ export function checkReader({ operators, reviewers }: LifecycleRules, by: Princi
   throw new PolicyError('ERR_POLICY_PERSON', 'only operators (policy.operators) and reviewers may see this')
 }
 
+export interface Powers {
+  readonly operates: boolean
+  readonly reviews: boolean
+}
+
+/** What somebody may do with policies that are not their own. */
+export function powersOf({ operators, reviewers }: LifecycleRules, by: Principal): Powers {
+  const stands = by.kind !== 'agent' && by.act.length === 0
+  return {
+    operates: stands && isMember(operators, by),
+    reviews: by.kind === 'person' && stands && isMember(reviewers, by),
+  }
+}
+
 export function checkReason(given: string | null): string | null {
   const reason = given?.trim() ?? ''
   if (reason.length > MAX_REASON_LENGTH || !reason.isWellFormed()) {

@@ -27,7 +27,7 @@ export interface ExchangeRooms {
 
 /** A caller with one exchange under way; `leave` when it is over, whatever became of it. */
 export interface EnteredCaller extends Caller {
-  leave(): void
+  readonly leave: () => void
 }
 
 export type Admitted =

@@ -2,28 +2,27 @@
 package countersign.sqs
 
 import data.countersign.lib
+import data.countersign.lib.amounts
+import data.countersign.lib.register
 
-# An agent is known when its identity provider says it is one, and the register has its purpose and the very owner that
-# the token names.
-known_agent if {
-	input.principal.kind == "agent"
-	"agents" in input.principal.groups
-	entry := data.agents[input.principal.id]
-	entry.owner == input.principal.owner
-	entry.owner != ""
-	entry.purpose != ""
-}
+known_agent if register.known
 
 # METADATA
 # title: Agents at queues are registered with an owner and a purpose
 # custom:
 #   id: unregistered-queue-agent
 #   controls: [IS.II.C.7(b), AIO.VI.A.3, AUTH.Scope]
-reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+reject contains lib.tagged(rego.metadata.rule(), {"message": register.unknown_message}) if {
 	input.principal.kind == "agent"
 	not known_agent
-	message := "this agent is not registered with the owner that its token names, or is not in the group agents; ask the policy's owners to add it to the register with its owner and purpose"
 }
+
+# METADATA
+# title: Agents that have hours use queues in them
+# custom:
+#   id: outside-queue-hours
+#   controls: [IS.II.C.15, IS.II.C.7(b), AUTH.Scope]
+reject contains lib.tagged(rego.metadata.rule(), {"message": register.off_hours_message}) if register.off_hours
 
 # METADATA
 # title: Agents receive from queues that are listed for it
@@ -46,6 +45,7 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	known_agent
 	sending
 	not listed.approvers
+	not waits_by_amount
 }
 
 # METADATA
@@ -64,6 +64,37 @@ hold contains lib.tagged(rego.metadata.rule(), {
 	sending
 	readable
 	message := sprintf("a message to %s waits for a yes from %s, with a reason; send the same message again once it is approved", [input.sqs.queue.name, concat(" or ", listed.approvers)])
+}
+
+# METADATA
+# title: A message that moves much money waits for a person
+# custom:
+#   id: hold-payment-message
+#   controls: [IS.II.C.7(c), GLBA.III.C.1.e, IS.II.C.15]
+hold contains lib.tagged(rego.metadata.rule(), {
+	"message": message,
+	"approvers": limit.approvers,
+	"quorum": limit.quorum,
+	"expires_in": limit.expires_in,
+	"reason_required": true,
+}) if {
+	known_agent
+	sending
+	amount >= limit.hold_from
+	message := sprintf("a payment of this size waits for %d yes from %s, with a reason; send the same message again once it is approved", [limit.quorum, concat(" or ", limit.approvers)])
+}
+
+# METADATA
+# title: A message that moves money tells its amount
+# custom:
+#   id: payment-not-knowable
+#   controls: [IS.II.C.7(c), IS.II.C.15]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	sending
+	limit
+	not amount
+	message := sprintf("what this queue moves must be seen: send a JSON object with the amount at %s, a plain decimal with at most two places", [concat(".", limit.amount)])
 }
 
 # METADATA
@@ -143,6 +174,19 @@ sending if {
 
 # Its own queue; what a listing is of has none.
 listed := data.queues[input.resources[0].name]
+
+# What moves money, where it tells the amount, and from which amount on a person looks at it.
+limit := listed.moves_money
+
+amount := amounts.plain(amounts.at(input.sqs.message.json, limit.amount))
+
+# Anything but an amount below the limit.
+waits_by_amount if {
+	limit
+	not small
+}
+
+small if amount < limit.hold_from
 
 readable if input.sqs.message.form in {"json", "text"}
 

@@ -154,3 +154,49 @@ test_strangers_get_nothing if {
 	person := object.union(receive("tasks", []), {"principal": {"kind": "person"}})
 	r.rules(verdict(person)) == {"no_rule"}
 }
+
+pay(json) := send("instructions", {"form": "json", "json": json})
+
+test_small_payments_are_let_through if {
+	every amount in [0, 9999, "9999.99"] {
+		answer := verdict(pay({"payment": {"amount": amount}}))
+		answer.verdict == "forward"
+		r.rules(answer) == {"send-listed"}
+	}
+}
+
+test_large_payments_wait if {
+	every amount in [10000, "10000.00", "999999999999.99"] {
+		answer := verdict(pay({"payment": {"amount": amount}}))
+		answer.verdict == "hold"
+		r.rules(answer) == {"hold-payment-message"}
+		answer.hold == {"approvers": ["payments"], "quorum": 1, "expires_in": 900, "reason_required": true}
+	}
+}
+
+test_payments_whose_amount_is_not_seen_are_refused if {
+	every json in [{}, [], null, {"payment": []}, {"payment": {"amount": "1e9"}}, {"payment": {"amount": -1}}, {"payment": {"Amount": 1}}, [{"payment": {"amount": 1}}]] {
+		answer := verdict(pay(json))
+		answer.verdict == "reject"
+		r.rules(answer) == {"payment-not-knowable"}
+		contains(answer.reasons[0].message, "payment.amount")
+	}
+	every form in ["text", "large", "ambiguous"] {
+		r.rules(verdict(send("instructions", {"form": form}))) == {"payment-not-knowable"}
+	}
+}
+
+test_a_limit_without_an_amount_lets_nothing_through if {
+	half := {arn("instructions"): {"send": true, "receive": false, "moves_money": {"amount": ["amount"]}}}
+	r.rules(verdict(pay({"amount": 1}))) == {"payment-not-knowable"}
+	unlimited := verdict(pay({"amount": 1})) with data.queues as half
+	r.rules(unlimited) == {"no_rule"}
+}
+
+test_an_agent_with_hours_uses_queues_in_them if {
+	hours := {"days": ["Monday"], "from": "08:00", "to": "18:00", "zone": "UTC"}
+	entry := {"owner": "olivia", "purpose": "p", "planes": ["sqs"], "hours": hours}
+	sunday := time.parse_rfc3339_ns("2026-01-18T12:00:00Z")
+	answer := verdict(receive("tasks", [])) with data.agents as {"reconciler": entry} with time.now_ns as sunday
+	r.rules(answer) == {"outside-queue-hours"}
+}

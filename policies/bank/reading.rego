@@ -2,6 +2,7 @@
 package countersign.postgres
 
 import data.countersign.lib
+import data.countersign.lib.register
 
 # METADATA
 # title: Registered agents read the bank's public tables and the server's catalogue
@@ -94,6 +95,7 @@ readable(resource) if {
 	resource.type in relation_types
 	[schema, _] := split(resource.name, ".")
 	schema in data.readable_schemas
+	in_reach(resource)
 }
 
 readable(resource) if {
@@ -101,3 +103,8 @@ readable(resource) if {
 	[schema, name] := split(resource.name, ".")
 	name in data.readable_catalogue[schema]
 }
+
+# An agent with relations of its own gets to no other table; the catalogue, which any client needs, stays open.
+in_reach(resource) if resource.name in register.entry.relations
+
+in_reach(_) if not register.entry.relations

@@ -2,6 +2,7 @@
 package countersign.postgres
 
 import data.countersign.lib
+import data.countersign.lib.amounts
 import data.countersign.lib.grants
 
 # METADATA
@@ -16,13 +17,20 @@ hold contains lib.tagged(rego.metadata.rule(), {
 	"expires_in": data.transfers.expires_in,
 	"reason_required": true,
 }) if {
-	known_agent
-	transfer
-	values_known
-	all_readable
-	builtin_functions_only
+	plain_transfer
+	total >= data.transfers.hold_from
 	quorum := transfer_quorum
 	message := sprintf("a transfer waits for %d yes from %s, with a reason; keep the connection open, or repeat the statement once it is approved", [quorum, concat(" or ", data.transfers.approvers)])
+}
+
+# METADATA
+# title: Transfers below the amount that a person looks at are let through
+# custom:
+#   id: small-transfer
+#   controls: [IS.II.C.7(b), IS.II.C.15, IS.II.C.18]
+forward contains lib.tagged(rego.metadata.rule(), {}) if {
+	plain_transfer
+	total < data.transfers.hold_from
 }
 
 # METADATA
@@ -122,24 +130,30 @@ transfer_parts := {part |
 	"written" in part.uses
 }
 
+plain_transfer if {
+	known_agent
+	transfer
+	values_known
+	all_readable
+	builtin_functions_only
+}
+
 # Every value is known, and each row's amount reads as what the server will store: no rounding, no NaN, no exponent.
 values_known if {
 	every part in transfer_parts {
 		is_array(part.values)
 	}
-	count(amounts) > 0
-	every amount in amounts {
-		is_string(amount)
-		regex.match(`^[0-9]{1,12}(\.[0-9]{1,2})?$`, amount)
-	}
+	total
 }
 
-amounts := [amount |
+total := amounts.total(sums) if every amount in sums { is_string(amount) }
+
+sums := [amount |
 	some part in transfer_parts
 	part.name == data.transfers.amount_column
 	some amount in part.values
 ]
 
 transfer_quorum := data.transfers.large_quorum if {
-	sum([to_number(amount) | some amount in amounts]) >= data.transfers.large_amount
+	total >= data.transfers.large_amount
 } else := data.transfers.quorum

@@ -50,6 +50,18 @@ test_a_transfer_waits_for_one_person if {
 	not contains(answer.reasons[0].message, "250000")
 }
 
+held_from_500 := object.union(data.transfers, {"hold_from": 500})
+
+test_transfers_below_the_amount_that_is_held_are_let_through if {
+	small := verdict(r.transfer(["499.99"])) with data.transfers as held_from_500
+	small.verdict == "forward"
+	r.rules(small) == {"small-transfer"}
+	in_pieces := verdict(r.transfer(["499.99", "0.01"])) with data.transfers as held_from_500
+	r.rules(in_pieces) == {"hold-transfer"}
+	unlimited := verdict(r.transfer(["1"])) with data.transfers as object.remove(data.transfers, ["hold_from"])
+	r.rules(unlimited) == {"no_rule"}
+}
+
 test_large_amounts_wait_for_two if {
 	every values in [["1000000"], ["1000000.00"], ["999999999999.99"], ["500000", "500000"], ["999999.99", "0.01"]] {
 		verdict(r.transfer(values)).hold.quorum == 2

@@ -34,10 +34,10 @@ async function decided(rooms: TestRooms): Promise<void> {
 async function changedBundle(home: string): Promise<string> {
   const policies = join(home, 'policies')
   await cp(join(ROOT, 'policies'), policies, { recursive: true })
-  const { planes }: { readonly planes: readonly { readonly id: string }[] } = JSON.parse(
+  const { planes }: { readonly planes: readonly { readonly schema: string }[] } = JSON.parse(
     await readFile(join(policies, 'starter.json'), 'utf8'),
   )
-  const schemas = planes.map(({ id }) => `planes/${id}/request.schema.json`)
+  const schemas = planes.map(({ schema }) => join('policies', schema))
   for (const room of [...schemas, 'compliance-mappings']) {
     await cp(join(ROOT, room), join(home, room), { recursive: true })
   }

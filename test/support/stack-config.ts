@@ -104,6 +104,8 @@ export function gatewayConfiguration(
       host: '127.0.0.1',
       port: options.apiPort,
       auditors: { groups: ['auditors'] },
+      viewers: { groups: ['viewers'] },
+      operators: { groups: ['operators'] },
       sign_in: { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
     },
     planes,

@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -70,6 +71,9 @@ func (q *query) decide(ctx context.Context, input []byte, options ...rego.EvalOp
 	if err := util.UnmarshalJSON(input, &document); err != nil {
 		return nil, fmt.Errorf("the request is not JSON: %w", err)
 	}
+	if at, told := timeOf(document); told {
+		options = append(options, rego.EvalTime(at))
+	}
 	results, err := q.prepared.Eval(ctx, append(options, rego.EvalInput(document))...)
 	if err != nil {
 		return nil, err
@@ -78,6 +82,15 @@ func (q *query) decide(ctx context.Context, input []byte, options ...rego.EvalOp
 		return nil, fmt.Errorf("%s is undefined for this request", q.entrypoint)
 	}
 	return results[0].Expressions[0].Value, nil
+}
+
+// timeOf is the request's own time: as in a replay, it is asked as if it were then.
+func timeOf(document any) (time.Time, bool) {
+	request, _ := document.(map[string]any)
+	context, _ := request["context"].(map[string]any)
+	text, _ := context["time"].(string)
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at, err == nil
 }
 
 const longestLine = 1 << 20

@@ -5,7 +5,7 @@ import { openApi } from '../../../console/index.ts'
 import { EvidenceError } from '../../../engine/index.ts'
 import { startIdentityProvider, type IdentityProvider } from '../../support/identity-provider.ts'
 import { verifierFor } from '../identity/setting.ts'
-import { hold, openGateway, type Gateway } from './setting.ts'
+import { hold, openGateway, withoutEvidence, type Gateway } from './setting.ts'
 
 let provider: IdentityProvider
 beforeAll(async () => {
@@ -292,7 +292,7 @@ describe('the server', () => {
         outbox: gateway.outbox,
         policies: gateway.policies.life,
         shadow: gateway.policies.shadow,
-        auditors: { groups: [], roles: [] },
+        ...withoutEvidence(gateway.policies),
         instance: 'gw-1',
         signIn: null,
         secret: new Uint8Array(32),

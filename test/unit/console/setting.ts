@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openApi, type ApiOptions } from '../../../console/index.ts'
 import { Outbox, type ApprovalLedger } from '../../../engine/approvals/index.ts'
-import { Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
+import { EvidenceError, Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
 import type { IdentityProvider } from '../../support/identity-provider.ts'
 import { draft, setUp, type Setting } from '../approvals/setting.ts'
 import { verifierFor } from '../identity/setting.ts'
@@ -47,7 +47,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     outbox,
     policies: policies.life,
     shadow: policies.shadow,
-    auditors: { groups: ['auditors'], roles: ['examiner'] },
+    ...withoutEvidence(policies),
     instance: 'gw-1',
     signIn: null,
     secret: new Uint8Array(32).fill(7),
@@ -58,6 +58,34 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
   })
   onTestFinished(() => api.close())
   return { ...setting, grants, outbox, policies, url: api.url, close: () => api.close(), logged }
+}
+
+/** What the API needs of evidence, where a test asks for none of it: an index that is away, a log that takes nothing. */
+export function withoutEvidence({
+  policy,
+}: Pick<Policies, 'policy'>): Pick<
+  ApiOptions,
+  'access' | 'policy' | 'pack' | 'overview' | 'evidence' | 'place' | 'metrics' | 'planes' | 'version'
+> {
+  const away = new EvidenceError('ERR_EVIDENCE_OVERVIEW', 'the index is not opened here')
+  return {
+    access: {
+      auditors: { groups: ['auditors'], roles: ['examiner'] },
+      viewers: { groups: ['viewers'], roles: [] },
+      operators: { groups: ['operators'], roles: [] },
+    },
+    policy,
+    pack: { version: '0', digest: '0'.repeat(64), frameworks: [], controls: new Map() },
+    overview: { ask: () => Promise.reject(away), onAdvance: () => () => false },
+    evidence: {
+      append: () => ({ id: '', durable: Promise.reject(away) }),
+      standing: () => ({ records: 0, waitingBytes: 0, failure: null, signed: null }),
+    },
+    place: { directory: null, exportKey: null, controls: '', policies: [], producer: '0.0.0' },
+    metrics: 'loopback',
+    planes: {},
+    version: '0.0.0',
+  }
 }
 
 /** A hold such as the starter policy asks for. */
