@@ -6,7 +6,7 @@ import { afterEach, expect, test } from 'vitest'
 import { SqsUpstream } from '../../../planes/sqs/upstream.ts'
 import type { AwsCredentials } from '../../../planes/sqs/upstream-credentials.ts'
 import { freePort } from '../../support/free-port.ts'
-import { NodeSha256 } from '../../support/sha256.ts'
+import { NodeSha256 } from '../../../planes/http/credentials/sha256.ts'
 
 const NOW = Date.parse('2026-11-25T12:00:00.000Z')
 const KEYS: AwsCredentials = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'a+token/==' }
