@@ -1,6 +1,8 @@
 import { ConfigError, parseDuration, parseSize, sectionReader } from '../../engine/index.ts'
 import type { Api } from './api.ts'
 import { type ApiText, HTTP_SCHEMA, type HttpText } from './config-schema.ts'
+import { clientCertificate } from './credentials/client-certificate.ts'
+import { type EnvoyConfig, readEnvoy } from './envoy/config.ts'
 import { upstreamCredentials } from './upstream-credentials.ts'
 
 /** The plane's section of the configuration, read and checked. */
@@ -12,6 +14,8 @@ export interface HttpConfig {
   readonly apis: readonly Api[]
   readonly patienceMs: number
   readonly limits: HttpLimits
+  /** Envoy takes the connections; null: the gateway does. */
+  readonly envoy: EnvoyConfig | null
 }
 
 export interface HttpLimits {
@@ -36,7 +40,7 @@ const MAX_PATIENCE_MS = 60_000
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): HttpConfig {
-  const { listen, tls, plaintext, apis, hold, limits } = readSection(raw)
+  const { listen, tls, plaintext, apis, hold, limits, envoy } = readSection(raw)
   const patienceMs = milliseconds(hold.patience)
   if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 60s, the longest that clients wait')
   const bytes = { judgedBytes: parseSize(limits.judged_body) ?? 0, bodyBytes: parseSize(limits.body) ?? 0 }
@@ -56,6 +60,7 @@ export function configure(raw: unknown): HttpConfig {
       answerMs: milliseconds(limits.answer),
       idleMs: milliseconds(limits.idle),
     },
+    envoy: envoy === undefined ? null : readEnvoy(envoy, plaintext === 'loopback'),
   }
 }
 
@@ -67,13 +72,19 @@ function apisOf(apis: readonly ApiText[]): readonly Api[] {
     throw wrong('apis: expected hosts of each API by name, where there is more than one')
   const hosts = apis.flatMap((api) => (api.hosts === 'any' ? [] : api.hosts))
   if (new Set(hosts).size !== hosts.length) throw wrong('apis: expected each host once')
-  return apis.map(({ name, hosts: own, cookies, upstream }) => ({
+  for (const { name, upstream } of apis) {
+    if (upstream.client_certificate !== undefined && !upstream.url.startsWith('https:'))
+      throw wrong(`apis: expected an https url for ${name}, which has a client_certificate`)
+  }
+  return apis.map(({ name, hosts: own, cookies, strip, upstream }) => ({
     name,
     hosts: own,
     origin: new URL(upstream.url),
     http2: upstream.http2,
     ca: upstream.ca?.reveal() ?? null,
+    certificate: upstream.client_certificate === undefined ? null : clientCertificate(upstream.client_certificate),
     credentials: upstreamCredentials(upstream.credentials),
+    stripped: strip,
     cookies: cookies === 'pass',
   }))
 }

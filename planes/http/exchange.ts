@@ -45,6 +45,8 @@ export interface Forwarded {
   /** To go on as WebSocket: nothing of the answer is owed. */
   readonly upgrade: 'websocket' | null
   readonly gate: AnswerGate
+  /** Its id. */
+  readonly decision: string
 }
 
 /** `answer`: recorded, and nothing goes up. */
@@ -172,10 +174,11 @@ export class Exchange {
       mostBytes: this.#rooms.maskedBytes,
       never: neverAnswered(api),
       onAnswer: own.resolve,
+      onRefused: () => api.credentials.refused(),
     })
     try {
       const { head, body } = await outgoing(api, request, masks)
-      return { kind: 'forward', api, head, body, upgrade: request.upgrade, gate }
+      return { kind: 'forward', api, head, body, upgrade: request.upgrade, gate, decision: decision.id }
     } catch (error) {
       if (error instanceof ObligationError) return { kind: 'answer', answer: await gate.unsent(error) }
       if (error instanceof UpstreamError) return { kind: 'answer', answer: await gate.failed(error) }

@@ -8,6 +8,10 @@ export const http: Plane<HttpConfig> = {
   id: 'http',
   configure,
   enforces: () => ({ maskMethods: ENFORCED_METHODS, hold: true, limits: false }),
-  open: openListener,
+  open: async (config, host) => {
+    if (config.envoy === null) return openListener(config, host)
+    const { openEnvoyForm } = await import('./envoy/form.ts') // Envoy's protocol is read only where it is spoken
+    return openEnvoyForm(config, config.envoy, host)
+  },
 }
 export { reachUpstream } from './probe.ts'

@@ -2,9 +2,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { bootstrap } from '../../planes/http/envoy/bootstrap.ts'
 import { type BankApi, startBankApi } from './bank-api.ts'
 import { issueCertificates } from './certificates.ts'
 import { writeChangedBundle } from './changed-bundle.ts'
+import { EnvoyProcess } from './envoy.ts'
+import { freePort } from './free-port.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import { startIdentityProvider } from './identity-provider.ts'
 import type { IdentityProvider } from './identity-provider.ts'
@@ -28,6 +31,8 @@ export interface HttpStackOptions {
   /** Merged over the API's, and the plane's own section of the configuration. */
   readonly api?: Readonly<Record<string, unknown>>
   readonly plane?: Readonly<Record<string, unknown>>
+  /** Envoy takes the connections. `dial`: where it reaches the processor, as `HOST:PORT`; at the gateway by default. */
+  readonly envoy?: { readonly dial?: string; readonly responses?: 'buffered' | 'streamed' }
   readonly nodeOptions?: readonly string[]
   readonly onLog?: (line: string) => void
 }
@@ -44,6 +49,8 @@ export interface HttpStackLine {
   readonly dataDir: string
   readonly config: string
   readonly ca?: string
+  /** Its admin address, and where the gateway judges exchanges. */
+  readonly envoy?: { readonly admin: string; readonly processor: { readonly host: string; readonly port: number } }
 }
 
 export interface HttpStack {
@@ -52,6 +59,7 @@ export interface HttpStack {
   readonly gateway: GatewayProcess
   /** Null where the API runs elsewhere. */
   readonly bank: BankApi | null
+  readonly envoy: EnvoyProcess | null
   /** Where evidence is written. */
   readonly evidence: string
   stop(): Promise<void>
@@ -69,7 +77,8 @@ export async function startHttpStack(options: HttpStackOptions = {}): Promise<Ht
   const url = options.upstream ?? bank?.url ?? ''
   const identity = await startIdentityProvider()
   opened.defer(() => identity.close())
-  const config = await writeHttpFiles(directory, url, identity, options)
+  const ports = options.envoy === undefined ? null : await envoyPorts(options)
+  const config = await writeHttpFiles(directory, url, identity, { ...options, ...planeOf(options, ports) })
   const gateway = await GatewayProcess.start({
     config,
     onSpawn: (pid) => keeper.watch(pid),
@@ -77,16 +86,56 @@ export async function startHttpStack(options: HttpStackOptions = {}): Promise<Ht
     ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
   })
   opened.defer(async () => void (await gateway.stop()))
-  const line = await describe(directory, config, gateway, url, identity, options)
+  const described = await describe(directory, config, gateway, url, identity, options)
+  const envoy = ports === null ? null : await startEnvoy(directory, ports, (pid) => keeper.watch(pid), options)
+  opened.defer(() => envoy?.stop())
+  const processor = { host: '127.0.0.1', port: ports?.control ?? 0 }
+  const line = envoy === null ? described : { ...described, envoy: { admin: envoy.admin, processor } }
   const rest = opened.move()
   return {
     line,
     identity,
     gateway,
     bank,
+    envoy,
     evidence: join(directory, 'var', 'evidence'),
     stop: () => rest.disposeAsync(),
   }
+}
+
+interface EnvoyPorts {
+  readonly listen: number
+  readonly control: number
+  readonly admin: number
+}
+
+async function envoyPorts({ port = 0 }: HttpStackOptions): Promise<EnvoyPorts> {
+  return { listen: port === 0 ? await freePort() : port, control: await freePort(), admin: await freePort() }
+}
+
+function planeOf(options: HttpStackOptions, ports: EnvoyPorts | null): Pick<HttpStackOptions, 'port' | 'plane'> {
+  if (ports === null) return {}
+  const { dial, responses } = options.envoy ?? {}
+  const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(dial ?? '') ?? []
+  const envoy = {
+    control: { host: '127.0.0.1', port: ports.control },
+    ...(dial === undefined ? {} : { processors: [{ host, port: Number(port) }] }),
+    ...(responses === undefined ? {} : { responses }),
+  }
+  return { port: ports.listen, plane: { envoy, ...options.plane } }
+}
+
+async function startEnvoy(
+  directory: string,
+  ports: EnvoyPorts,
+  onSpawn: (pid: number) => void,
+  { onLog }: HttpStackOptions,
+): Promise<EnvoyProcess> {
+  const file = join(directory, 'envoy.json')
+  const admin = { host: '127.0.0.1', port: ports.admin }
+  const control = { kind: 'tcp', host: '127.0.0.1', port: ports.control } as const
+  await writeFile(file, JSON.stringify(bootstrap({ node: 'envoy-1', control, controlTls: null, admin })))
+  return EnvoyProcess.start({ bootstrap: file, admin, onSpawn, ...(onLog === undefined ? {} : { onLog }) })
 }
 
 /** Configuration, bundle, keys and certificates; the path of the configuration. */

@@ -59,6 +59,7 @@ async function carriedOver(
       path: head.target,
       headers: ['host', head.authority, ...head.headers.flat(), 'connection', 'Upgrade', 'upgrade', 'websocket'],
       ...(api.ca === null ? {} : { ca: api.ca }),
+      ...api.certificate?.read(),
       agent: false,
       signal: gone,
     })

@@ -26,6 +26,8 @@ export interface GateRooms {
   readonly never: ReadonlySet<string>
   /** Told the whole answer, where it was approved: for who sends the same request again. */
   readonly onAnswer: (answer: Answer) => void
+  /** Told that the API doesn't take the gateway's credentials. */
+  readonly onRefused: () => void
 }
 
 /** A body of this length or less is recorded and let out in one step. */
@@ -46,8 +48,9 @@ export class AnswerGate {
 
   /** The final response's head, as the upstream sent it. */
   begin(head: ResponseHead): Begun {
-    const { masks, mostBytes, asked } = this.#rooms
+    const { masks, mostBytes, asked, onRefused } = this.#rooms
     this.#head = head
+    if (head.status === 401) onRefused()
     const owed = !masks.answered.isEmpty && !hasNoBody(head, asked)
     if (owed) return { kind: 'whole', most: mostBytes }
     const length = lengthOf(head)
