@@ -18,8 +18,14 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if is_object(data.http_tes
 #   id: masked-for-the-test
 #   controls: [AIO.V.C.2(c)]
 mask contains lib.tagged(rego.metadata.rule(), {"field": field, "method": method}) if {
+	not unmasked
 	some part, method in data.http_test.mask
 	field := concat(".", [input.resources[0].name, part])
+}
+
+unmasked if {
+	some path in data.http_test.unmasked
+	startswith(input.http.path, path)
 }
 
 # METADATA
