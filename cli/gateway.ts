@@ -138,7 +138,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const overview = await openOverview(config, evidence.writerId, around.log)
   opened.defer(() => overview.close())
   const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
-  const parts = { policies: life, shadow, exchange, pack, overview, planes: addresses }
+  const { revocations } = identity
+  const parts = { policies: life, shadow, exchange, revocations, pack, overview, planes: addresses }
   const api = await openConsole(loaded, rooms, parts, around)
   opened.defer(() => api.close())
   const rest = opened.move()
@@ -244,7 +245,7 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'exchange' | 'pack' | 'overview' | 'planes'>,
+  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'exchange' | 'revocations' | 'pack' | 'overview' | 'planes'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api
@@ -263,7 +264,6 @@ async function openConsole(
       ledger,
       grants: new Grants(rooms),
       ...rest,
-      check: (principal) => rooms.revocations?.check(principal),
       policy: rooms.policy,
       evidence: rooms.evidence,
       place: await evidencePlace(loaded),
