@@ -103,6 +103,11 @@ export interface DecideOptions {
   readonly patienceMs: number
   /** The normalizer proved that the request changes nothing: `decide` may resolve before its intent is durable. */
   readonly effectFree?: boolean
+  /**
+   * The request is a part of one that was decided and has happened, such as a message that came back: nobody can be asked any
+   * more. A hold that the whole was released from counts as released; every other rejects.
+   */
+  readonly partOf?: Decision
   /** The hold is durable and asked: tell the client, in the protocol's own words. */
   onHold?(notice: HoldNotice): void
   /** Normalizes the same request again, after a hold was answered: catalogue and labels may have changed since. */
@@ -122,6 +127,11 @@ export interface Session {
   connected(upstream: UpstreamInfo): Promise<void>
   /** The intent is durable when it resolves (see Decision.durable). Throws EvidenceError when it can't be recorded. */
   decide(request: AccessRequest, options: DecideOptions): Promise<Decision>
+  /**
+   * Whether policy would let this request through, unasked and unmasked: for leaving names out of a list. Nothing is decided
+   * by it and nothing recorded; the outcome of the listing tells how many it was.
+   */
+  allows(request: AccessRequest): boolean
   /** Records a request that could not be named: verdict reject, durable when it resolves. */
   refuse(refusal: Refusal): Promise<Decision>
   /** The masked view; durable before the bytes go to the client. */

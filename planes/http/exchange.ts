@@ -27,7 +27,7 @@ export interface ExchangeRooms {
 
 /** A caller with one exchange under way; `leave` when it is over, whatever became of it. */
 export interface EnteredCaller extends Caller {
-  leave(): void
+  readonly leave: () => void
 }
 
 export type Admitted =
@@ -45,6 +45,8 @@ export interface Forwarded {
   /** To go on as WebSocket: nothing of the answer is owed. */
   readonly upgrade: 'websocket' | null
   readonly gate: AnswerGate
+  /** Its id. */
+  readonly decision: string
 }
 
 /** `answer`: recorded, and nothing goes up. */
@@ -76,7 +78,8 @@ export class Exchange {
         source,
         soleValue(head.headers, 'user-agent'),
       )
-      return { kind: 'caller', caller: { principal, session, source, gone, leave } }
+      const caller = { principal, session, source, gone: AbortSignal.any([gone, session.over]), leave }
+      return { kind: 'caller', caller }
     } catch (error) {
       if (!(error instanceof IdentityError)) throw error
       return { kind: 'answer', answer: answerOf(denialOf(error), head) }
@@ -172,10 +175,11 @@ export class Exchange {
       mostBytes: this.#rooms.maskedBytes,
       never: neverAnswered(api),
       onAnswer: own.resolve,
+      onRefused: () => api.credentials.refused(),
     })
     try {
       const { head, body } = await outgoing(api, request, masks)
-      return { kind: 'forward', api, head, body, upgrade: request.upgrade, gate }
+      return { kind: 'forward', api, head, body, upgrade: request.upgrade, gate, decision: decision.id }
     } catch (error) {
       if (error instanceof ObligationError) return { kind: 'answer', answer: await gate.unsent(error) }
       if (error instanceof UpstreamError) return { kind: 'answer', answer: await gate.failed(error) }

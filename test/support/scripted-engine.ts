@@ -95,6 +95,10 @@ export class ScriptedEngine implements Session {
     return { id, verdict, reasons, controls: [], policy: { revision: 'r1', digest: '' }, approval: null, durable }
   }
 
+  allows(request: AccessRequest): boolean {
+    return verdictOf(request).kind === 'forward'
+  }
+
   async refuse(refusal: Refusal): Promise<Decision> {
     this.refusals += 1
     this.#witness(refusal.action)

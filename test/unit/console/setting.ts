@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openApi, type ApiOptions } from '../../../console/index.ts'
-import type { ApprovalLedger } from '../../../engine/approvals/index.ts'
+import { Outbox, type ApprovalLedger } from '../../../engine/approvals/index.ts'
 import { Revocations, RevocationStore } from '../../../engine/identity/index.ts'
 import { EvidenceError, Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
 import { openDatabase } from '../../../engine/state/index.ts'
@@ -14,6 +14,7 @@ export interface Gateway extends Setting {
   readonly url: string
   readonly policies: Policies
   readonly grants: Grants
+  readonly outbox: Outbox
   close(): Promise<void>
   /** What was logged. */
   readonly logged: { readonly event: string; readonly fields: JsonObject }[]
@@ -24,6 +25,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
   const setting = await setUp(':memory:', Date.now())
   const policies = await setUpPolicies()
   const logged: Gateway['logged'] = []
+  const outbox = new Outbox(setting.database)
   const grants = new Grants({
     policy: policies.policy,
     ledger: setting.ledger,
@@ -44,6 +46,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     verifier: verifierFor(provider.issuer).verifier,
     ledger: setting.ledger,
     grants,
+    outbox,
     policies: policies.life,
     shadow: policies.shadow,
     ...withoutEvidence(policies),
@@ -56,7 +59,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     ...overrides,
   })
   onTestFinished(() => api.close())
-  return { ...setting, grants, policies, url: api.url, close: () => api.close(), logged }
+  return { ...setting, grants, outbox, policies, url: api.url, close: () => api.close(), logged }
 }
 
 const database = await openDatabase(':memory:')
