@@ -44,8 +44,12 @@ export interface Hands {
 export interface Armed {
   readonly part: Part
   readonly act: (hands: Hands) => void
+  /** So many messages about that part go on untouched before. */
+  readonly spare?: number
 }
 
+/** The field of an answer about an answer's body. */
+const RESPONSE_BODY_ANSWERED = 4
 const PROCESS = '/envoy.service.ext_proc.v3.ExternalProcessor/Process'
 
 /** Stands between Envoy and the processor, speaks gRPC with both, and does harm where it is told to. */
@@ -59,6 +63,8 @@ export class GrpcMiddleman {
   #armed: Armed | null = null
   /** Exchanges to which the fault was done. */
   done = 0
+  /** Bytes of answers' bodies that the processor has given back, with what surrounds them in their messages. */
+  released = 0
 
   constructor(port: number) {
     this.port = port
@@ -96,6 +102,7 @@ export class GrpcMiddleman {
   arm(armed: Armed): void {
     this.#armed = armed
     this.done = 0
+    this.released = 0
   }
 
   disarm(): void {
@@ -127,6 +134,8 @@ export class GrpcMiddleman {
     let trailers: Record<string, string> = {}
     let afterAnswer: (() => void) | null = null
     let change: ((message: Buffer) => Buffer) | null = null
+    let spared = 0
+    const bodies: number[] = []
     const begin = (): void => {
       if (stream.headersSent || stream.destroyed) return
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
@@ -149,6 +158,7 @@ export class GrpcMiddleman {
       if (stream.destroyed || stream.writableEnded) return
       stream.write(framed(change === null ? message : change(message)))
       change = null
+      if ((message[0] ?? 0) >> 3 === RESPONSE_BODY_ANSWERED) this.released += bodies.shift() ?? 0
       const then = afterAnswer
       afterAnswer = null
       then?.()
@@ -157,8 +167,13 @@ export class GrpcMiddleman {
     eachMessage(stream, (message) => {
       const part = headers[':path'] === PROCESS ? PARTS[(message[0] ?? 0) >> 3] : undefined
       const armed = this.#armed
-      const forward = (): void => void upstream.write(framed(message))
+      const forward = (): void => {
+        if (part === 'response_body') bodies.push(message.length)
+        upstream.write(framed(message))
+      }
       if (armed === null || part !== armed.part) return forward()
+      spared += 1
+      if (spared <= (armed.spare ?? 0)) return forward()
       this.done += 1
       armed.act({
         part,

@@ -44,7 +44,10 @@ describe.skipIf(!hasEnvoy)('a real Envoy whose processor goes wrong', () => {
   })
 })
 
-test.skipIf(!hasEnvoy)('a real Envoy follows changes under traffic, keeps what it had when it refuses one, and goes on after a restart', async () => {
-  const { dropped, refusals, takenAgain } = await followChanges(await envoyFollower(), 6)
-  expect({ dropped, refusals: refusals.length, takenAgain }).toEqual({ dropped: [], refusals: 1, takenAgain: 0 })
-})
+test.skipIf(!hasEnvoy)(
+  'a real Envoy follows changes under traffic, keeps what it had when it refuses one, and goes on after a restart',
+  async () => {
+    const { dropped, refusals, takenAgain } = await followChanges(await envoyFollower(), 6)
+    expect({ dropped, refusals: refusals.length, takenAgain }).toEqual({ dropped: [], refusals: 1, takenAgain: 0 })
+  },
+)

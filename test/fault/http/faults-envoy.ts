@@ -20,7 +20,9 @@ function tell(row: FaultRow): void {
 }
 
 function head(title: string): void {
-  process.stdout.write(`\n${title}\nmode      phase             fault                           client got              canary  forbidden  recovered ms\n`)
+  process.stdout.write(
+    `\n${title}\nmode      phase             fault                           client got              canary  forbidden  recovered ms\n`,
+  )
 }
 
 head('Buffered, masked')
