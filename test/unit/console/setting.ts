@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openApi, type ApiOptions } from '../../../console/index.ts'
-import type { ApprovalLedger } from '../../../engine/approvals/index.ts'
+import { Outbox, type ApprovalLedger } from '../../../engine/approvals/index.ts'
+import { Revocations, RevocationStore } from '../../../engine/identity/index.ts'
 import { EvidenceError, Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
+import { openDatabase } from '../../../engine/state/index.ts'
 import type { IdentityProvider } from '../../support/identity-provider.ts'
 import { draft, setUp, type Setting } from '../approvals/setting.ts'
 import { verifierFor } from '../identity/setting.ts'
@@ -12,6 +14,7 @@ export interface Gateway extends Setting {
   readonly url: string
   readonly policies: Policies
   readonly grants: Grants
+  readonly outbox: Outbox
   close(): Promise<void>
   /** What was logged. */
   readonly logged: { readonly event: string; readonly fields: JsonObject }[]
@@ -22,6 +25,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
   const setting = await setUp(':memory:', Date.now())
   const policies = await setUpPolicies()
   const logged: Gateway['logged'] = []
+  const outbox = new Outbox(setting.database)
   const grants = new Grants({
     policy: policies.policy,
     ledger: setting.ledger,
@@ -42,6 +46,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     verifier: verifierFor(provider.issuer).verifier,
     ledger: setting.ledger,
     grants,
+    outbox,
     policies: policies.life,
     shadow: policies.shadow,
     ...withoutEvidence(policies),
@@ -54,15 +59,17 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     ...overrides,
   })
   onTestFinished(() => api.close())
-  return { ...setting, grants, policies, url: api.url, close: () => api.close(), logged }
+  return { ...setting, grants, outbox, policies, url: api.url, close: () => api.close(), logged }
 }
+
+const database = await openDatabase(':memory:')
 
 /** What the API needs of evidence, where a test asks for none of it: an index that is away, a log that takes nothing. */
 export function withoutEvidence({
   policy,
 }: Pick<Policies, 'policy'>): Pick<
   ApiOptions,
-  'access' | 'policy' | 'pack' | 'overview' | 'evidence' | 'place' | 'metrics' | 'planes' | 'version'
+  'access' | 'policy' | 'pack' | 'overview' | 'evidence' | 'place' | 'metrics' | 'planes' | 'version' | 'revocations'
 > {
   const away = new EvidenceError('ERR_EVIDENCE_OVERVIEW', 'the index is not opened here')
   return {
@@ -74,6 +81,13 @@ export function withoutEvidence({
     policy,
     pack: { version: '0', digest: '0'.repeat(64), frameworks: [], controls: new Map() },
     overview: { ask: () => Promise.reject(away), onAdvance: () => () => false },
+    revocations: new Revocations({
+      store: new RevocationStore(database),
+      now: Date.now,
+      newId: randomUUID,
+      record: () => Promise.reject(away),
+      log: () => undefined,
+    }),
     evidence: {
       append: () => ({ id: '', durable: Promise.reject(away) }),
       standing: () => ({ records: 0, waitingBytes: 0, failure: null, signed: null }),
