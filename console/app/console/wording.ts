@@ -15,7 +15,10 @@ const VERBS: Readonly<Record<string, string>> = {
 }
 
 /** `insert into public.transfers`: what is wanted of the upstream, in as few words as will do. */
-export function wanted({ action, resources }: Approval): string {
+export function wanted({ action, resources, grant }: Approval): string {
+  if (grant !== null) {
+    return `access to ${grant.resources.map(visible).join(', ')} for ${Math.round(grant.seconds / 60)} min`
+  }
   const name = action.slice(action.indexOf('.') + 1)
   const written = resources.filter(({ parts }) => parts.some(({ uses }) => uses.includes('written')))
   const named = (written.length > 0 ? written : resources).map((resource) => visible(resource.name))
@@ -30,6 +33,7 @@ export function standing(state: State): string {
     expired: 'expired',
     withdrawn: 'withdrawn',
     used: 'approved and done',
+    revoked: 'revoked',
   }
   return words[state]
 }
