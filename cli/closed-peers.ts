@@ -1,5 +1,6 @@
 import { rebuild } from '../engine/approvals/index.ts'
 import type { ClosedWriters, EvidenceStore } from '../engine/evidence/index.ts'
+import { rebuildRevocations } from '../engine/identity/index.ts'
 import { rebuildPolicies } from '../engine/lifecycle/index.ts'
 import { explain } from './exit.ts'
 import type { Database } from '../engine/state/index.ts'
@@ -33,8 +34,10 @@ export class ClosedPeers {
       const database = await this.#database.promise
       if (database === null) return
       const policies: unknown[] = []
-      await rebuild(database, approvalHistory(this.#store, null, policies), isOver)
+      const revocations: unknown[] = []
+      await rebuild(database, approvalHistory(this.#store, null, policies, revocations), isOver)
       await rebuildPolicies(database, policies, isOver)
+      await rebuildRevocations(database, revocations)
     } catch (error) {
       this.#log.error('approvals.unsettled', { instance, message: explain(error) })
     }

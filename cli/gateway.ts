@@ -8,8 +8,7 @@ import type { LoadedConfig } from '../engine/config/index.ts'
 import { ControlResolver } from '../engine/controls/index.ts'
 import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
-import { createTokenVerifier } from '../engine/identity/index.ts'
-import type { TokenVerifier } from '../engine/identity/index.ts'
+import { rebuildRevocations } from '../engine/identity/index.ts'
 import {
   approvalJournal,
   ConfigError,
@@ -29,6 +28,7 @@ import { approvalHistory } from './approval-history.ts'
 import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
+import { openIdentity, ownIssuer, tokenExchange, tokenVerifier } from './identity.ts'
 import type { Log } from './log.ts'
 import { evidencePlace, openOverview } from './overview.ts'
 import { configurePlanes } from './planes.ts'
@@ -72,7 +72,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const file = await configuredBundle(loaded, admit)
   const pack = await controlPack(loaded, file.policy)
   const resolver = new ControlResolver(pack)
-  const verifier = tokenVerifier(loaded, around)
+  const own = await ownIssuer(loaded)
+  const verifier = tokenVerifier(loaded, own, around)
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
   opened.defer(() => store.close())
@@ -85,10 +86,14 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const shared = config.evidence.postgres !== null
   const isOver = (writer: string): boolean => !shared || writer.startsWith(`${instance}.`)
   const policyChanges: unknown[] = []
-  const replayed = await rebuild(database, approvalHistory(store, shared ? null : instance, policyChanges), isOver)
+  const revoked: unknown[] = []
+  const history = approvalHistory(store, shared ? null : instance, policyChanges, revoked)
+  const replayed = await rebuild(database, history, isOver)
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
   const relived = await rebuildPolicies(database, policyChanges, isOver)
   if (relived > 0) around.log.warn('policies.rebuilt', { changes: relived })
+  const revocationsRebuilt = await rebuildRevocations(database, revoked)
+  if (revocationsRebuilt > 0) around.log.warn('revocations.rebuilt', { changes: revocationsRebuilt })
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
@@ -102,6 +107,9 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
   opened.defer(() => ledger.close())
+  const followMs = shared ? FOLLOW_MS : null
+  const identity = await openIdentity(loaded, { database, evidence, newId, followMs }, around)
+  opened.defer(() => identity.revocations.close())
   const life = policyLife(loaded, { database, evidence, policy, admit }, around)
   opened.defer(() => life.close())
   await life.start(file)
@@ -114,6 +122,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const rooms: GatewayRooms = {
     policy,
     verifier,
+    ...identity,
+    endings: config.identity.endings,
     ledger,
     evidence,
     shadow,
@@ -124,10 +134,12 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     log: around.log.info,
   }
   const running = await openPlanes(planes, rooms, opened)
+  const exchange = own === null ? null : tokenExchange(loaded, own, rooms)
   const overview = await openOverview(config, evidence.writerId, around.log)
   opened.defer(() => overview.close())
   const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
-  const api = await openConsole(loaded, rooms, { policies: life, shadow, pack, overview, planes: addresses }, around)
+  const parts = { policies: life, shadow, exchange, pack, overview, planes: addresses }
+  const api = await openConsole(loaded, rooms, parts, around)
   opened.defer(() => api.close())
   const rest = opened.move()
   return {
@@ -169,17 +181,6 @@ async function recordRelease({ config, digest }: LoadedConfig, evidence: Evidenc
 
 function monotonic(): bigint {
   return process.hrtime.bigint()
-}
-
-function tokenVerifier(loaded: LoadedConfig, { log, now }: GatewaySurroundings): TokenVerifier {
-  try {
-    const verifier = createTokenVerifier(loaded.config.identity.issuers, { now })
-    // A provider that is away just now is no reason not to start: nobody gets in until it answers, and probes say so.
-    verifier.ready().catch(() => log.warn('identity.unreachable'))
-    return verifier
-  } catch (error) {
-    throw error instanceof ConfigError ? atLine(error, loaded, 'identity') : error
-  }
 }
 
 async function openEvidenceRoom(
@@ -243,7 +244,7 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'pack' | 'overview' | 'planes'>,
+  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'exchange' | 'pack' | 'overview' | 'planes'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api
@@ -262,6 +263,7 @@ async function openConsole(
       ledger,
       grants: new Grants(rooms),
       ...rest,
+      check: (principal) => rooms.revocations?.check(principal),
       policy: rooms.policy,
       evidence: rooms.evidence,
       place: await evidencePlace(loaded),

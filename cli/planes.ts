@@ -24,6 +24,10 @@ const PLANES: Readonly<Record<string, Configure>> = {
     const { sqs, reachUpstream } = await import('../planes/sqs/index.ts')
     return configure(sqs, section, reachUpstream)
   },
+  http: async (section) => {
+    const { http, reachUpstream } = await import('../planes/http/index.ts')
+    return configure(http, section, reachUpstream)
+  },
 }
 
 function configure<C>(plane: Plane<C>, section: unknown, reach: (config: C) => Promise<string>): ConfiguredPlane {

@@ -71,7 +71,9 @@ const STATUS: Readonly<Record<ApprovalErrorCode, number>> = {
 
 const IDENTITY_STATUS: Readonly<Partial<Record<IdentityErrorCode, number>>> = {
   ERR_IDENTITY_PROVIDER: 503,
+  ERR_IDENTITY_UNSURE: 503,
   ERR_IDENTITY_ROLE: 403,
+  ERR_IDENTITY_UNKNOWN: 404,
 }
 
 /** Of evidence that was to be read, not written. */

@@ -3,12 +3,12 @@ import Fastify from 'fastify'
 import type { ApprovalLedger } from '../engine/approvals/index.ts'
 import type { ControlPack } from '../engine/controls/index.ts'
 import type { EvidenceLog, RecordDraft } from '../engine/evidence/index.ts'
-import type { TokenVerifier } from '../engine/identity/index.ts'
+import type { TokenExchange, TokenVerifier } from '../engine/identity/index.ts'
 import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import type { OverviewDoor } from '../engine/overview/index.ts'
 import type { PolicyStore } from '../engine/policy/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
-import { ConfigError, CountersignError, type Grants, type JsonObject } from '../engine/index.ts'
+import { ConfigError, CountersignError, type Grants, type JsonObject, type Principal } from '../engine/index.ts'
 import type { App } from './app.ts'
 import type { Access } from './access.ts'
 import { approvalRoutes } from './approval-routes.ts'
@@ -32,18 +32,23 @@ import * as shape from './shape.ts'
 import { signInRoutes, type SignInConfig } from './sign-in.ts'
 import { problem, problemOf, refuse } from './problem.ts'
 import { systemRoutes, type SystemRoutes } from './system-routes.ts'
+import { tokenRoutes } from './token-routes.ts'
 
 export interface ApiOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
   /** PEM. Without it the API speaks plain HTTP, and only on loopback. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  readonly tls?: { readonly key: string; readonly cert: string; readonly clientCertificates?: boolean }
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly grants: Grants
   readonly policies: PolicyLife
   readonly shadow: Shadow
+  /** Where the gateway issues tokens of its own; null: it doesn't. */
+  readonly exchange?: TokenExchange | null
+  /** Throws IdentityError for whom is not believed any more. */
+  check?(principal: Principal): void
   readonly access: Access
   readonly policy: PolicyStore
   /** The control pack that records cite. */
@@ -86,7 +91,7 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
     throw new ConfigError('ERR_CONFIG_SHAPE', message)
   }
   const app = Fastify({
-    https: tls ?? null,
+    https: tls === undefined ? null : listenerTls(tls),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
@@ -105,6 +110,11 @@ export async function openApi(options: ApiOptions): Promise<RunningApi> {
   return { url, close: () => app.close() }
 }
 
+/** A certificate may be of any authority: what counts is whether a token is bound to it (RFC 8705). */
+function listenerTls({ key, cert, clientCertificates = false }: NonNullable<ApiOptions['tls']>): object {
+  return { key, cert, requestCert: clientCertificates, rejectUnauthorized: false }
+}
+
 /** All that people come for, with a token or with a browser. */
 function people(app: App, options: ApiOptions, address: () => Promise<string>): void {
   const { secret, verifier, ledger, signIn, tls, overview, evidence } = options
@@ -113,12 +123,13 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const cookies = new SealedCookies(secret, now)
   const secure = tls !== undefined || signIn?.publicUrl?.startsWith('https:') === true
   const sessions = new BrowserSessions(cookies, { secure, now })
-  const known = callers(app, verifier, sessions)
+  const known = callers(app, verifier, sessions, (principal) => options.check?.(principal))
   const reader = new EvidenceReader(options.place)
   app.addHook('onClose', () => reader.close())
   const record = (draft: RecordDraft): Promise<void> => evidence.append(draft).durable
   const { auditors } = options.access
   const rooms = { ...options, ...known, auditors, reader, record, log, standing: () => evidence.standing() }
+  if (options.exchange) tokenRoutes(app, options.exchange, log)
   approvalRoutes(app, rooms)
   grantRoutes(app, rooms)
   decisionRoutes(app, rooms)

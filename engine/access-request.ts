@@ -26,6 +26,12 @@ export interface Principal {
   readonly token_digest: string
   /** Seconds since 1970. */
   readonly expires_at: number
+  /** Seconds since 1970: when the identity provider issued it. Absent in what earlier versions recorded. */
+  readonly issued_at?: number
+  /** The client that got the token, where it names one (RFC 9068's `client_id`, or `azp`). */
+  readonly client?: string
+  /** Of a token of the gateway's own: the ids of those that it was exchanged for (RFC 8693). Who revokes one of them revokes it. */
+  readonly exchanged_from?: readonly string[]
 }
 
 /** What a request does to what it names, from harmless to not. */

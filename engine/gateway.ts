@@ -2,16 +2,21 @@ import type { ApprovalEvent, ApprovalLedger } from './approvals/index.ts'
 import type { JsonObject, JsonValue, Principal } from './access-request.ts'
 import { IdentityError, PolicyError } from './errors.ts'
 import type { EvidenceLog } from './evidence/index.ts'
-import type { TokenVerifier } from './identity/index.ts'
+import type { AssertionVerifier, Revocations, TokenVerifier } from './identity/index.ts'
 import type { Credentials, Enforceable, Labels, PlaneHost, Session, SessionInfo } from './plane.ts'
 import type { PolicyStore } from './policy/index.ts'
 import { GatewaySession } from './session.ts'
+import type { Endings } from './session-end.ts'
 import type { Observer } from './shadow/index.ts'
 
 /** The rooms a gateway is made of; it owns none of them, whoever opened them closes them. */
 export interface GatewayRooms {
   readonly policy: PolicyStore
   readonly verifier: TokenVerifier
+  /** Where SAML providers are configured. */
+  readonly assertions?: AssertionVerifier
+  readonly revocations?: Revocations
+  readonly endings?: Endings
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
   readonly shadow?: Observer
@@ -61,23 +66,39 @@ export function approvalJournal(evidence: EvidenceLog): (event: ApprovalEvent) =
 /** A verifier for a door that is no plane: what it lets in or refuses is in evidence like a plane's. */
 export function recordingVerifier(door: string, rooms: GatewayRooms): TokenVerifier {
   return {
-    verify: (token) => identify({ kind: 'token', token, source: null }, door, rooms),
+    verify: (token, certificate = null) => identify({ kind: 'token', token, source: null, certificate }, door, rooms),
     ready: () => rooms.verifier.ready(),
   }
 }
 
-async function identify(credentials: Credentials, plane: string, rooms: GatewayRooms): Promise<Principal> {
+/** Whoever comes through any door: proven, not revoked, and recorded, or refused and recorded. */
+export async function identify(credentials: Credentials, plane: string, rooms: GatewayRooms): Promise<Principal> {
   const detail = { plane, source: credentials.source }
+  let principal: Principal | undefined
   try {
-    const principal = await rooms.verifier.verify(credentials.token)
+    principal = await proven(credentials, rooms)
+    rooms.revocations?.check(principal)
     await rooms.evidence.append({ event: 'identity.verified', principal, detail }).durable
     return principal
   } catch (error) {
     if (error instanceof IdentityError) {
-      // The code, never the message's claims: what an attacker puts into a forged token stays out of the log.
-      await rooms.evidence.append({ event: 'identity.rejected', detail: { ...detail, code: error.code } }).durable
+      // The code, never the message's claims: what an attacker puts into a forged token stays out of the log. Who was proven to
+      // be somebody, and is refused all the same, is named.
+      const named = principal === undefined ? {} : { principal }
+      await rooms.evidence.append({ event: 'identity.rejected', ...named, detail: { ...detail, code: error.code } })
+        .durable
     }
     throw error
+  }
+}
+
+async function proven(credentials: Credentials, { verifier, assertions }: GatewayRooms): Promise<Principal> {
+  switch (credentials.kind) {
+    case 'token':
+      return verifier.verify(credentials.token, credentials.certificate ?? null)
+    case 'saml':
+      if (assertions !== undefined) return assertions.verify(credentials.assertion)
+      throw new IdentityError('ERR_IDENTITY_ISSUER', 'no SAML identity provider is configured here (identity.saml)')
   }
 }
 

@@ -4,7 +4,7 @@ import { ApprovalError } from './errors.ts'
 import type { EvidenceLog } from './evidence/index.ts'
 import { approverView, intentOf, type Judgement } from './intent.ts'
 import type { PolicyStore } from './policy/index.ts'
-import { rejection, verdictOf } from './session.ts'
+import { rejection, verdictOf } from './judged.ts'
 import type { HoldTerms, Verdict } from './verdict.ts'
 
 /** What somebody asks for ahead. */

@@ -48,10 +48,22 @@ export interface PlaneHost {
   log(event: string, fields: JsonObject): void
 }
 
-export interface Credentials {
+export type Credentials = TokenCredentials | AssertionCredentials
+
+export interface TokenCredentials {
   readonly kind: 'token'
-  /** A JWT from the bank's identity provider. */
+  /** A JWT from the bank's identity provider, or one that the gateway has exchanged for it. */
   readonly token: string
+  readonly source: string | null
+  /** SHA-256 of the DER of the certificate that the client's TLS connection has proven, base64url; absent or null: none. */
+  readonly certificate?: string | null
+}
+
+/** Good for once: it is spent when `identify` has resolved. */
+export interface AssertionCredentials {
+  readonly kind: 'saml'
+  /** A SAML 2.0 response, or an assertion alone, in base64 or base64url. */
+  readonly assertion: string
   readonly source: string | null
 }
 
@@ -91,6 +103,11 @@ export interface DecideOptions {
   readonly patienceMs: number
   /** The normalizer proved that the request changes nothing: `decide` may resolve before its intent is durable. */
   readonly effectFree?: boolean
+  /**
+   * The request is a part of one that was decided and has happened, such as a message that came back: nobody can be asked any
+   * more. A hold that the whole was released from counts as released; every other rejects.
+   */
+  readonly partOf?: Decision
   /** The hold is durable and asked: tell the client, in the protocol's own words. */
   onHold?(notice: HoldNotice): void
   /** Normalizes the same request again, after a hold was answered: catalogue and labels may have changed since. */
@@ -100,10 +117,21 @@ export interface DecideOptions {
 /** One client connection (or one HTTP/SQS caller) as evidence sees it. */
 export interface Session {
   readonly id: string
+  /**
+   * Aborted, with an IdentityError as its reason, when the principal may not go on: its token is over or was revoked, its agent
+   * is in quarantine. That is in evidence by then. The plane ends the connection, in its protocol's words; what it decides
+   * meanwhile is rejected.
+   */
+  readonly over: AbortSignal
   /** The session's own connection upstream is open. Durable when it resolves; nothing is sent over it before. */
   connected(upstream: UpstreamInfo): Promise<void>
   /** The intent is durable when it resolves (see Decision.durable). Throws EvidenceError when it can't be recorded. */
   decide(request: AccessRequest, options: DecideOptions): Promise<Decision>
+  /**
+   * Whether policy would let this request through, unasked and unmasked: for leaving names out of a list. Nothing is decided
+   * by it and nothing recorded; the outcome of the listing tells how many it was.
+   */
+  allows(request: AccessRequest): boolean
   /** Records a request that could not be named: verdict reject, durable when it resolves. */
   refuse(refusal: Refusal): Promise<Decision>
   /** The masked view; durable before the bytes go to the client. */

@@ -1,16 +1,18 @@
 import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, GrantSeen, Principal, SealedRequest } from './access-request.ts'
 import { constant, sealRequest } from './access-request.ts'
-import { ApprovalError, ObligationError, PolicyError } from './errors.ts'
+import { ApprovalError, IdentityError, ObligationError } from './errors.ts'
 import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
 import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import { approverView, controlsOf, intentOf, limitsOf, withLimits, type ApprovalRef, type Judgement } from './intent.ts'
+import { rejection, verdictOf, withoutHold } from './judged.ts'
+import { ruleOf, SessionEnd, type EndRooms } from './session-end.ts'
 import type { Observer } from './shadow/index.ts'
 import type { Decision, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
-export interface SessionRooms {
+export interface SessionRooms extends EndRooms {
   readonly policy: PolicyStore
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
@@ -25,6 +27,9 @@ export interface SessionRooms {
   newId(): string
 }
 
+const EXPIRED = { event: 'credential.expired' } as const
+const REFUSED = { event: 'identity.rejected' } as const
+
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
 
 /**
@@ -36,6 +41,7 @@ export class GatewaySession implements Session {
   readonly #principal: Principal
   readonly #enforceable: Enforceable
   readonly #rooms: SessionRooms
+  readonly #end: SessionEnd
   /** What this session has recorded: its last record tells, so that one that is left out of a copy is missed. */
   #records = 0
 
@@ -44,6 +50,11 @@ export class GatewaySession implements Session {
     this.#principal = constant(principal)
     this.#enforceable = enforceable
     this.#rooms = rooms
+    this.#end = new SessionEnd(principal, rooms, (error) => this.#recordEnd(error))
+  }
+
+  get over(): AbortSignal {
+    return this.#end.signal
   }
 
   async connected(upstream: UpstreamInfo): Promise<void> {
@@ -51,8 +62,15 @@ export class GatewaySession implements Session {
   }
 
   async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
+    const decided = await this.#decide(request, options)
+    const refusal = this.#end.refusal()
+    if (refusal !== null && refusal.code !== 'ERR_IDENTITY_UNSURE') void this.#end.fire(refusal)
+    return decided
+  }
+
+  async #decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
     const decision = this.#rooms.newId()
-    const judgement = this.#judge(request, decision)
+    const judgement = this.#judgePart(request, decision, options.partOf)
     const { verdict } = judgement.answer
     if (verdict.kind === 'hold') return this.#hold(decision, judgement, verdict, options)
     // Nothing leaves before its answer is recorded as well: both can share one write.
@@ -61,6 +79,14 @@ export class GatewaySession implements Session {
     if (!unhurried) await appended.durable
     else appended.durable.catch(() => undefined) // the plane awaits it before a byte leaves; not an unhandled rejection until then
     return this.#decision(decision, judgement, verdict, null, appended.durable)
+  }
+
+  allows(named: AccessRequest): boolean {
+    const request = withGrants(named, this.#rooms.ledger.grantsOf(this.#principal))
+    const policy = this.#rooms.policy.current()
+    if (request.labels_revision !== policy.reference.digest || this.#over() !== null) return false
+    const sealed = sealRequest(request, this.#rooms.bindingKey)
+    return verdictOf(policy, request, sealed, this.#rooms.now()).verdict.kind === 'forward'
   }
 
   async refuse(refusal: Refusal): Promise<Decision> {
@@ -100,7 +126,13 @@ export class GatewaySession implements Session {
   }
 
   async close(reason: string): Promise<void> {
+    this.#end.close()
     await this.#append({ event: 'session.closed', detail: { reason, records: this.#records + 1 } }).durable
+  }
+
+  #judgePart(request: AccessRequest, decision: string, whole: Decision | undefined): Judgement {
+    const judgement = this.#judge(request, decision)
+    return whole === undefined ? judgement : { ...judgement, answer: withoutHold(judgement.answer, whole) }
   }
 
   /** Never throws for what policy does wrong: a failure of policy is a rejection, recorded as one. */
@@ -114,7 +146,7 @@ export class GatewaySession implements Session {
       })
     }
     const sealed = sealRequest(request, this.#rooms.bindingKey)
-    const answer = this.#expired() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
+    const answer = this.#over() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
     const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
     return { sealed, policy: policy.reference, answer, decidedUs }
   }
@@ -132,9 +164,15 @@ export class GatewaySession implements Session {
     return live
   }
 
-  #expired(): PolicyAnswer | null {
-    if (this.#rooms.now() < this.#principal.expires_at * 1000) return null
-    return rejection('token_expired', 'the token of this session has expired: reconnect with a fresh one')
+  #over(): PolicyAnswer | null {
+    const refusal = this.#end.refusal()
+    return refusal === null ? null : rejection(ruleOf(refusal), refusal.message)
+  }
+
+  /** The session's last but one: whoever reads it sees why it ended before it sees that it did. */
+  #recordEnd({ code }: IdentityError): Promise<void> {
+    const what = code === 'ERR_IDENTITY_EXPIRED' ? EXPIRED : REFUSED
+    return this.#append({ ...what, principal: this.#principal, detail: { code } }).durable
   }
 
   #enforceableOnly(answer: PolicyAnswer): PolicyAnswer {
@@ -328,25 +366,6 @@ export class GatewaySession implements Session {
 /** The request with what its principal has been granted; the very same where that is nothing. */
 function withGrants(request: AccessRequest, grants: readonly GrantSeen[]): AccessRequest {
   return grants.length === 0 ? request : { ...request, context: { ...request.context, grants } }
-}
-
-export function verdictOf(
-  policy: ReturnType<PolicyStore['current']>,
-  request: AccessRequest,
-  sealed: SealedRequest,
-  nowMs: number,
-): PolicyAnswer {
-  try {
-    return policy.evaluate(request.context.plane, sealed, nowMs)
-  } catch (error) {
-    // Whatever went wrong in there, a policy that gave no verdict has not allowed anything.
-    const code = error instanceof PolicyError ? error.code : 'ERR_POLICY_EVALUATION'
-    return rejection('policy_error', `${code}: policy gave no verdict, so the request is refused`)
-  }
-}
-
-export function rejection(rule: string, message: string): PolicyAnswer {
-  return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
 
 function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {

@@ -7,15 +7,15 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseConfigDocument } from './document.ts'
 import type { ConfigDocument } from './document.ts'
+import { identityConfig, type IdentityConfig } from './identity.ts'
 import { keeping, type Keeping } from './keeping.ts'
 import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
 import { stores, type EvidencePlace, type StatePlace } from './stores.ts'
 import { parsePath } from './complaint.ts'
 import { signIn, type SignIn } from './sign-in.ts'
 import { validateConfig } from './validation.ts'
-import type { ConfigText, IssuerText, OutsideText } from './validation.ts'
+import type { ConfigText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
-import type { IssuerConfig } from '../identity/index.ts'
 import type { LifecycleRules, Members } from '../lifecycle/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import type { Secret } from '../secret.ts'
@@ -40,12 +40,12 @@ export interface GatewayConfig {
     /** Where the control pack lies; null: the one that comes with the gateway. */
     readonly directory: string | null
   }
-  readonly identity: { readonly issuers: readonly IssuerConfig[] }
+  readonly identity: IdentityConfig
   readonly api: {
     readonly host: string
     readonly port: number
     /** PEM; null: plain HTTP, which is for loopback only. */
-    readonly tls: { readonly cert: string; readonly key: string } | null
+    readonly tls: { readonly cert: string; readonly key: string; readonly clientCertificates: boolean } | null
     /** Who may see every approval, replay sessions and export evidence. */
     readonly auditors: Members
     /** Who may see decisions and sessions, without what was sent. */
@@ -95,7 +95,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
   const { instance, evidence, state, policy, controls, identity, api, planes, log } = validateConfig(document)
   const from = dirname(file)
   const outside = new OutsideTexts(document, from, surroundings)
-  const issuers = identity.issuers.map((issuer, index) => configuredIssuer(issuer, index, document))
+  const believed = identityConfig(identity, { document, outside })
   const config: GatewayConfig = {
     instance,
     ...stores(evidence, state, { document, from, outside }),
@@ -107,7 +107,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       rules: lifecycleRules(policy, document),
     },
     controls: { directory: controls === undefined ? null : resolve(from, controls.directory) },
-    identity: { issuers },
+    identity: believed,
     api: {
       host: api.host,
       port: api.port,
@@ -117,7 +117,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       operators: api.operators,
       metrics: api.metrics,
       exportKey: exportKey(api.export_key, outside, document),
-      signIn: signIn(api.sign_in, { document, outside, issuers }),
+      signIn: signIn(api.sign_in, { document, outside, issuers: believed.issuers }),
     },
     planes: outside.within(planes, ['planes']),
     log,
@@ -161,9 +161,12 @@ function exportKey(key: OutsideText | undefined, outside: OutsideTexts, document
   throw shapeAt(document, path, 'a private key as `countersign evidence key` makes it', 'other text')
 }
 
-function apiTls(tls: Record<'cert' | 'key', OutsideText>, outside: OutsideTexts): { cert: string; key: string } {
+function apiTls(
+  tls: NonNullable<ConfigText['api']['tls']>,
+  outside: OutsideTexts,
+): NonNullable<GatewayConfig['api']['tls']> {
   const read = (name: 'cert' | 'key'): string => outside.read(tls[name], ['api', 'tls', name]).reveal()
-  return { cert: read('cert'), key: read('key') }
+  return { cert: read('cert'), key: read('key'), clientCertificates: tls.client_certificates === 'ask' }
 }
 
 /** Approvers' tokens go over it: in the clear only where the line never leaves this host. */
@@ -176,15 +179,4 @@ function checkApi({ api: { host, tls, signIn: console } }: GatewayConfig, docume
   if (console?.publicUrl === null) {
     throw shapeAt(document, ['api', 'sign_in', 'public_url'], 'what browsers call the gateway', 'nothing')
   }
-}
-
-function configuredIssuer(text: IssuerText, index: number, document: ConfigDocument): IssuerConfig {
-  const seconds = (key: 'max_lifetime' | 'keys_max_age'): number => {
-    const ms = parseDuration(text[key])
-    if (ms !== undefined && ms >= 1000) return Math.floor(ms / 1000)
-    throw shapeAt(document, ['identity', 'issuers', index, key], 'a duration of at least 1s', text[key])
-  }
-  const { issuer, audience, algorithms, claims } = text
-  const times = { maxLifetimeSeconds: seconds('max_lifetime'), keysMaxAgeSeconds: seconds('keys_max_age') }
-  return { issuer, audience, algorithms, claims, ...times }
 }

@@ -1,4 +1,5 @@
 import type { ConfigSchema } from './config-schema.ts'
+import { identityProperties } from './identity-schema.ts'
 import { KEEPING_PROPERTIES } from './keeping-schema.ts'
 import { DURATION_PATTERN } from '../units.ts'
 
@@ -186,19 +187,41 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         ['slowest_decision', 'review', 'operators', 'reviewers'],
       ),
       controls: section('a mapping with directory, the control pack that records cite', { directory: path }),
-      identity: section('a mapping with issuers', {
-        issuers: { type: 'array', minItems: 1, items: issuer, description: 'a list of at least one identity provider' },
-      }),
+      identity: section(
+        'a mapping with issuers',
+        {
+          issuers: {
+            type: 'array',
+            minItems: 1,
+            items: issuer,
+            description: 'a list of at least one identity provider',
+          },
+          ...identityProperties({ section, outsideText, duration }),
+        },
+        ['saml', 'exchange', 'sessions'],
+      ),
       api: {
         ...section(
           'a mapping of host, port, tls, auditors, viewers, operators, metrics, export_key and sign_in',
           {
             host: { type: 'string', minLength: 1, description: 'an address to listen on', default: '127.0.0.1' },
             port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any', default: 7420 },
-            tls: section('a mapping of cert and key', { cert: outsideText, key: outsideText }),
+            tls: section(
+              'a mapping of cert and key',
+              {
+                cert: outsideText,
+                key: outsideText,
+                client_certificates: {
+                  enum: ['ask', 'ignore'],
+                  description: 'ask clients for a certificate, for tokens that are bound to one (RFC 8705), or ignore',
+                  default: 'ignore',
+                },
+              },
+              ['client_certificates'],
+            ),
             auditors: members('who may see every approval, replay sessions and export evidence'),
             viewers: members('who may see decisions and sessions without what was sent'),
-            operators: members('who may see how the gateway does, and take agents out of service'),
+            operators: members('who may see how the gateway does, take agents out of service and revoke tokens'),
             metrics: {
               enum: ['loopback', 'open', 'off'],
               description: 'loopback: only this host may ask for /metrics; open: whoever reaches the API; or off',

@@ -2,6 +2,7 @@ import { Ajv } from 'ajv'
 import type { ValidateFunction } from 'ajv'
 import { complaintsOf, formatPath } from './complaint.ts'
 import type { ConfigDocument } from './document.ts'
+import type { IdentityText } from './identity-schema.ts'
 import type { KeepingText } from './keeping-schema.ts'
 import { CONFIG_SCHEMA } from './schema.ts'
 import { ConfigError } from '../errors.ts'
@@ -25,12 +26,16 @@ export interface ConfigText {
     readonly operators: MembersText
     readonly reviewers: MembersText
   }
-  readonly identity: { readonly issuers: readonly IssuerText[] }
+  readonly identity: { readonly issuers: readonly IssuerText[] } & IdentityText
   readonly controls?: { readonly directory: string }
   readonly api: {
     readonly host: string
     readonly port: number
-    readonly tls?: { readonly cert: OutsideText; readonly key: OutsideText }
+    readonly tls?: {
+      readonly cert: OutsideText
+      readonly key: OutsideText
+      readonly client_certificates: 'ask' | 'ignore'
+    }
     readonly auditors: MembersText
     readonly viewers: MembersText
     readonly operators: MembersText

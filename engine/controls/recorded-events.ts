@@ -7,6 +7,11 @@ import type { EventName } from '../evidence/index.ts'
 export const RECORDED_EVENTS: ReadonlySet<EventName> = new Set<EventName>([
   'identity.verified',
   'identity.rejected',
+  'credential.issued',
+  'credential.expired',
+  'credential.revoked',
+  'agent.quarantined',
+  'agent.released',
   'session.opened',
   'session.closed',
   'decision.forward',

@@ -17,11 +17,17 @@ import { MAX_LINE_BYTES, type EntryKind } from './line.ts'
 import { isInstanceRunning, lockInstance } from './lock.ts'
 import { readRecords } from './reading.ts'
 import { ifGone } from './line-reader.ts'
-import type { Batch, EvidenceStore, InstanceHold, LinePlace, LineWriter, PlacedLine } from './store.ts'
+import {
+  STATE_EVENTS,
+  type Batch,
+  type EvidenceStore,
+  type InstanceHold,
+  type LinePlace,
+  type LineWriter,
+  type PlacedLine,
+} from './store.ts'
 import { writersIn } from './writers.ts'
 
-/** Families of events that tell of a change of state, such as a restart rebuilds it from. */
-const STATE_FAMILIES = ['approval.', 'access.', 'breakglass.', 'policy.'] as const
 /** More than any line takes. */
 const CHUNK_BYTES: number = 256 * 1024
 const NEWLINE = 0x0a
@@ -39,7 +45,7 @@ export function directoryStore(path: string, files: FileSystem = localFiles): Ev
     recordsAfter: (writer, place) => readAfter(recordsFile(directory, writer), place),
     order: () => openDirectoryOrder(directory, files),
     ordered: (writer) => orderedIn(directory, writer),
-    stateChanges: () => readRecords(directory, { mark: STATE_FAMILIES.map((family) => `"event":"${family}`) }),
+    stateChanges: () => readRecords(directory, { mark: STATE_EVENTS.map((name) => `"event":"${name}`) }),
     isHeld: (instance) => Promise.resolve(isInstanceRunning(directory, instance)),
     close: () => Promise.resolve(),
   }

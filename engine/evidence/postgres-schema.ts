@@ -40,6 +40,10 @@ const MIGRATIONS: readonly string[] = [
      WHERE kind = 'record' AND line LIKE '%"event":"access.%';
    CREATE INDEX evidence_lines_breakglass ON evidence_lines (writer, seq)
      WHERE kind = 'record' AND line LIKE '%"event":"breakglass.%';`,
+  `CREATE INDEX evidence_lines_revocations ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"credential.revoked%';
+   CREATE INDEX evidence_lines_agents ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"event":"agent.%';`,
 ]
 
 const LOCK = `SELECT pg_advisory_xact_lock(hashtextextended('countersign/evidence/schema', 0))`

@@ -13,7 +13,14 @@ import {
 } from './postgres-session.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 import { recordOf, type StoredRecord } from './reading.ts'
-import type { EvidenceStore, InstanceHold, LinePlace, OrderStore, PlacedLine } from './store.ts'
+import {
+  STATE_EVENTS,
+  type EvidenceStore,
+  type InstanceHold,
+  type LinePlace,
+  type OrderStore,
+  type PlacedLine,
+} from './store.ts'
 import { namesOf, type WriterName } from './writers.ts'
 
 /** Lines fetched at a time. */
@@ -196,9 +203,9 @@ const LINES_AFTER = `SELECT seq, line FROM evidence_lines WHERE writer = ${WRITE
   ORDER BY seq LIMIT $4`
 // The index that has these lines alone is found by the very same condition.
 // One an index: see evidence_lines_approvals and its like.
-const CHANGES_AFTER = ['approval', 'access', 'breakglass', 'policy'].map(
-  (family) => `SELECT writer, seq, line FROM evidence_lines
-  WHERE kind = 'record' AND line LIKE '%"event":"${family}.%' AND (writer, seq) > ($1::integer, $2::bigint)
+const CHANGES_AFTER = STATE_EVENTS.map(
+  (begin) => `SELECT writer, seq, line FROM evidence_lines
+  WHERE kind = 'record' AND line LIKE '%"event":"${begin}%' AND (writer, seq) > ($1::integer, $2::bigint)
   ORDER BY writer, seq LIMIT $3`,
 )
 const LAST_RECORD = `SELECT line FROM evidence_lines WHERE writer = ${WRITER} AND kind = 'record'

@@ -39,7 +39,7 @@ export interface EvidenceStore {
   recordsAfter(writer: string, place: LinePlace): Promise<readonly PlacedLine[]>
   /** How many of a writer's records have a place in the order, and are signed or about to be. */
   ordered(writer: string): Promise<number>
-  /** The records of approvals and of policies, of all instances, for state to be rebuilt from; in no order that could be relied on. */
+  /** The records of approvals, policies and revocations, of all instances, for state to be rebuilt from; in no order that could be relied on. */
   stateChanges(): AsyncIterable<StoredRecord>
   /** Whether somebody writes as this instance now. */
   isHeld(instance: string): Promise<boolean>
@@ -113,3 +113,13 @@ export interface LeafSource {
   /** Hands out at most `limit` leaves that are new, of durable records only. Lets others run in between. */
   read(limit: number, onLeaf: (leaf: Buffer) => void): Promise<void>
 }
+
+/** What begins the name of every event that state is rebuilt from. */
+export const STATE_EVENTS: readonly string[] = [
+  'approval.',
+  'access.',
+  'breakglass.',
+  'policy.',
+  'credential.revoked',
+  'agent.',
+]

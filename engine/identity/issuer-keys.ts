@@ -11,6 +11,14 @@ const REFRESH_AFTER_MS = 10 * 60_000
 /** Between two tries because of an unknown `kid` or a provider that is down: an attacker can write any `kid`. */
 const COOL_DOWN_MS = 10_000
 
+/** Where an issuer's public keys come from. */
+export interface KeySource {
+  /** Throws ERR_IDENTITY_PROVIDER when there are none to be had. */
+  ready(): Promise<void>
+  /** The one key that a header names. Throws ERR_IDENTITY_KEY or ERR_IDENTITY_PROVIDER. */
+  find(header: CompactJWSHeaderParameters): Promise<CryptoKey>
+}
+
 type KeySet = ReturnType<typeof createLocalJWKSet>
 interface Loaded {
   readonly keys: KeySet
@@ -21,7 +29,7 @@ interface Loaded {
  * The public keys of one issuer, found by OpenID Connect Discovery 1.0. They serve on while the provider is down, until
  * their age limit; before the first successful fetch there are none and every token is refused.
  */
-export class IssuerKeys {
+export class IssuerKeys implements KeySource {
   readonly #config: IssuerConfig
   readonly #now: () => number
   #loaded: Loaded | null = null
@@ -104,7 +112,7 @@ export class IssuerKeys {
   }
 }
 
-function unusable(cause: unknown): IdentityError {
+export function unusable(cause: unknown): IdentityError {
   return new IdentityError(
     'ERR_IDENTITY_KEY',
     'the token names no one key that its issuer publishes for its algorithm',

@@ -25,8 +25,11 @@ export interface IssuerConfig {
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
 /** Throws ConfigError naming the path, for what would make every later check worthless. */
-export function checkIssuers(issuers: readonly IssuerConfig[]): void {
+export function checkIssuers(issuers: readonly IssuerConfig[], own?: IssuerConfig): void {
   if (issuers.length === 0) throw shape('identity.issuers', 'at least one issuer', 'none')
+  if (own !== undefined && issuers.some(({ issuer }) => issuer === own.issuer)) {
+    throw shape('identity.exchange.issuer', 'a name that no other issuer has', own.issuer)
+  }
   issuers.forEach((issuer, index) => checkIssuer(issuer, `identity.issuers[${index}]`))
   const twice = issuers.find((one, index) => issuers.findIndex((other) => other.issuer === one.issuer) !== index)
   if (twice !== undefined) throw shape('identity.issuers', 'each issuer once', `${twice.issuer} twice`)

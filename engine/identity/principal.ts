@@ -3,6 +3,7 @@ import { IdentityError } from '../errors.ts'
 import type { IssuerConfig } from './issuer.ts'
 
 const MAX_NAME_LENGTH = 255 // OpenID Connect Core 1.0, 2: `sub`
+const MAX_ISSUER_LENGTH = 1_024 // SAML core, 8.3.6
 const MAX_NAMES = 1_000
 const MAX_DELEGATIONS = 16
 const KINDS = ['agent', 'person', 'workload'] as const
@@ -14,6 +15,7 @@ const KINDS = ['agent', 'person', 'workload'] as const
 export function principalFrom(claims: JsonObject, config: IssuerConfig, digest: string, expiresAt: number): Principal {
   const id = nameIn(claims['sub'], 'sub')
   const act = delegations(claims['act'])
+  const client = clientOf(claims)
   return {
     id,
     kind: kindOf(claims, id, act, config),
@@ -25,7 +27,16 @@ export function principalFrom(claims: JsonObject, config: IssuerConfig, digest: 
     token_id: optionalName(claims['jti'], 'jti'),
     token_digest: digest,
     expires_at: expiresAt,
+    issued_at: Math.floor(Number(claims['iat'])),
+    ...(client === null ? {} : { client }),
   }
+}
+
+/** The same of a token that the gateway has signed itself: it speaks for whoever vouched for what it was exchanged for. */
+export function ownPrincipal(claims: JsonObject, config: IssuerConfig, digest: string, expiresAt: number): Principal {
+  const from = namesAt(claims, 'exchanged_from')
+  const issuer = nameIn(claims['origin'], 'origin', MAX_ISSUER_LENGTH)
+  return { ...principalFrom(claims, config, digest, expiresAt), issuer, exchanged_from: from }
 }
 
 /**
@@ -34,13 +45,18 @@ export function principalFrom(claims: JsonObject, config: IssuerConfig, digest: 
  */
 function kindOf(claims: JsonObject, id: string, act: readonly string[], config: IssuerConfig): Principal['kind'] {
   const claimed = at(claims, config.claims.kind)
-  if (claimed !== undefined) {
-    const kind = KINDS.find((each) => each === claimed)
-    if (kind === undefined) throw wrong(config.claims.kind, `one of ${KINDS.join(', ')}`)
-    return kind
-  }
-  const client = optionalName(claims['client_id'], 'client_id') ?? optionalName(claims['azp'], 'azp')
-  return id === client || act.length > 0 ? 'agent' : 'person'
+  if (claimed !== undefined) return kindNamed(claimed, config.claims.kind)
+  return id === clientOf(claims) || act.length > 0 ? 'agent' : 'person'
+}
+
+export function kindNamed(claimed: JsonValue, path: string): Principal['kind'] {
+  const kind = KINDS.find((each) => each === claimed)
+  if (kind === undefined) throw wrong(path, `one of ${KINDS.join(', ')}`)
+  return kind
+}
+
+function clientOf(claims: JsonObject): string | null {
+  return optionalName(claims['client_id'], 'client_id') ?? optionalName(claims['azp'], 'azp')
 }
 
 /** RFC 8693, 4.1: each actor nests the one that acted before it. */
@@ -72,10 +88,10 @@ function optionalName(value: JsonValue | undefined, path: string): string | null
 }
 
 /** A name that people will read in logs and on terminals: no control characters, no lone surrogates, not endless. */
-function nameIn(value: JsonValue | undefined, path: string): string {
-  const fits = typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_LENGTH
+export function nameIn(value: JsonValue | undefined, path: string, longest: number = MAX_NAME_LENGTH): string {
+  const fits = typeof value === 'string' && value.length > 0 && value.length <= longest
   if (!fits || !value.isWellFormed() || /\p{Cc}/u.test(value)) {
-    throw wrong(path, `a string of 1 to ${MAX_NAME_LENGTH} printable characters`)
+    throw wrong(path, `a string of 1 to ${longest} printable characters`)
   }
   return value
 }

@@ -3,8 +3,10 @@ import { compactVerify, type CryptoKey } from 'jose'
 import type { JsonObject, Principal } from '../access-request.ts'
 import { IdentityError } from '../errors.ts'
 import { checkIssuers, type IssuerConfig } from './issuer.ts'
-import { IssuerKeys } from './issuer-keys.ts'
-import { principalFrom } from './principal.ts'
+import { IssuerKeys, type KeySource } from './issuer-keys.ts'
+import type { OwnIssuer } from './own-issuer.ts'
+import { ownPrincipal, principalFrom } from './principal.ts'
+import { checkBinding } from './sender-binding.ts'
 import { readToken } from './token-text.ts'
 
 /** How far the provider's clock and ours may be apart, in seconds. */
@@ -18,37 +20,50 @@ const REFUSED_HEADERS = ['jku', 'jwk', 'x5u', 'x5c', 'x5t', 'x5t#S256', 'crit', 
 
 /** Turns bearer tokens into principals; one for all planes. */
 export interface TokenVerifier {
-  /** Throws IdentityError with one code per failure; no message quotes the token. */
-  verify(token: string): Promise<Principal>
+  /**
+   * Throws IdentityError with one code per failure; no message quotes the token. `certificate`: of the connection that brought
+   * it (RFC 8705), SHA-256 of its DER in base64url.
+   */
+  verify(token: string, certificate?: string | null): Promise<Principal>
   /** For readiness: resolves when every issuer's keys are at hand. Throws ERR_IDENTITY_PROVIDER. */
   ready(): Promise<void>
 }
 
 interface Issuer {
   readonly config: IssuerConfig
-  readonly keys: IssuerKeys
+  readonly keys: KeySource
+  readonly isOwn: boolean
 }
 
 /**
  * A verifier for access tokens of these issuers. `now`: milliseconds since 1970. Nothing is fetched before the first
- * `ready` or `verify`. Throws ConfigError for issuers that can't be trusted by their very configuration.
+ * `ready` or `verify`. `own`: the gateway's own tokens count as well. Throws ConfigError for issuers that can't be trusted by
+ * their very configuration.
  */
 export function createTokenVerifier(
   issuers: readonly IssuerConfig[],
-  options: { readonly now: () => number },
+  options: { readonly now: () => number; readonly own?: OwnIssuer },
 ): TokenVerifier {
-  checkIssuers(issuers)
-  const { now } = options
-  const known = issuers.map((config): Issuer => ({ config, keys: new IssuerKeys(config, now) }))
+  const { now, own } = options
+  const ours = own === undefined ? [] : [{ config: own.asIssuer, keys: own.keys, isOwn: true }]
+  checkIssuers(issuers, own?.asIssuer)
+  const theirs = issuers.map((config): Issuer => ({ config, keys: new IssuerKeys(config, now), isOwn: false }))
+  const known = [...theirs, ...ours]
   return {
-    verify: (token) => verify(token, known, now),
+    verify: (token, certificate = null) => verify(token, { known, now, certificate }),
     ready: async () => {
       await Promise.all(known.map(({ keys }) => keys.ready()))
     },
   }
 }
 
-async function verify(token: string, known: readonly Issuer[], now: () => number): Promise<Principal> {
+interface Setting {
+  readonly known: readonly Issuer[]
+  readonly certificate: string | null
+  now(): number
+}
+
+async function verify(token: string, { known, now, certificate }: Setting): Promise<Principal> {
   const { header, claims } = readToken(token)
   const issuer = issuerOf(claims, known)
   const { alg, kid } = checkHeader(header, issuer.config)
@@ -56,7 +71,9 @@ async function verify(token: string, known: readonly Issuer[], now: () => number
   await checkSignature(token, key, alg)
   checkAudience(claims, issuer.config)
   const expiresAt = checkTimes(claims, issuer.config, Math.floor(now() / 1000))
-  return principalFrom(claims, issuer.config, createHash('sha256').update(token).digest('hex'), expiresAt)
+  checkBinding(claims, certificate)
+  const digest = createHash('sha256').update(token).digest('hex')
+  return (issuer.isOwn ? ownPrincipal : principalFrom)(claims, issuer.config, digest, expiresAt)
 }
 
 /** Only chooses whose keys are asked; that the claim is true is for the signature to say. */

@@ -40,5 +40,18 @@ export interface Tables {
   readonly policy_shadows: { readonly instance: string; readonly digest: string; readonly document: string }
   /** At most one row, number 1: the candidate that runs beside the live policy. */
   readonly policy_candidates: { readonly number: number; readonly digest: string }
+  /** A revocation or a quarantine, as JSON; a lifted one stays, with who lifted it. */
+  readonly revocations: { readonly id: string; readonly document: string }
+  /** One row, number 1: counts changes of `revocations`, in the transaction of each. */
+  readonly revocation_versions: { readonly number: number; readonly version: number }
+  /** SHA-256 over issuer and id of a SAML assertion that was accepted, until it would be refused for its age. */
+  readonly used_assertions: { readonly digest: string; readonly forget_at: number }
+  /** What one gateway saw of an agent: when it was last there, and which rules met it, as JSON. */
+  readonly agent_uses: {
+    readonly instance: string
+    readonly issuer: string
+    readonly agent: string
+    readonly document: string
+  }
   readonly binding_keys: { readonly number: number; readonly key: string }
 }

@@ -10,6 +10,8 @@ export interface Api {
   readonly hosts: readonly string[] | 'any'
   /** Scheme, host and port of the upstream. */
   readonly origin: URL
+  /** It speaks HTTP/2. */
+  readonly http2: boolean
   /** PEM of the authority that signed its certificate; null for those the system knows. */
   readonly ca: string | null
   readonly credentials: UpstreamCredentials

@@ -27,7 +27,7 @@ export interface ExchangeRooms {
 
 /** A caller with one exchange under way; `leave` when it is over, whatever became of it. */
 export interface EnteredCaller extends Caller {
-  leave(): void
+  readonly leave: () => void
 }
 
 export type Admitted =
@@ -45,6 +45,8 @@ export interface Forwarded {
   /** To go on as WebSocket: nothing of the answer is owed. */
   readonly upgrade: 'websocket' | null
   readonly gate: AnswerGate
+  /** Its id. */
+  readonly decision: string
 }
 
 /** `answer`: recorded, and nothing goes up. */
@@ -175,7 +177,7 @@ export class Exchange {
     })
     try {
       const { head, body } = await outgoing(api, request, masks)
-      return { kind: 'forward', api, head, body, upgrade: request.upgrade, gate }
+      return { kind: 'forward', api, head, body, upgrade: request.upgrade, gate, decision: decision.id }
     } catch (error) {
       if (error instanceof ObligationError) return { kind: 'answer', answer: await gate.unsent(error) }
       if (error instanceof UpstreamError) return { kind: 'answer', answer: await gate.failed(error) }

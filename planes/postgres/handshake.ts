@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
@@ -47,6 +48,13 @@ export class Handshake {
   /** The socket to go on with: the client's own, or the TLS one over it. */
   get socket(): Socket {
     return this.#socket
+  }
+
+  /** SHA-256 of the certificate that the client has proven, as RFC 8705 writes it; null: it brought none. */
+  get certificate(): string | null {
+    if (!(this.#socket instanceof TLSSocket)) return null
+    const { raw }: { raw?: Buffer } = this.#socket.getPeerCertificate()
+    return raw === undefined ? null : createHash('sha256').update(raw).digest('base64url')
   }
 
   /** Answers what comes first until it is a startup or a cancel. */
@@ -140,7 +148,14 @@ export class Handshake {
   }
 
   async #secure(secureContext: SecureContext): Promise<TLSSocket> {
-    const secure = new TLSSocket(this.#socket, { isServer: true, secureContext, ALPNProtocols: [ALPN] })
+    const secure = new TLSSocket(this.#socket, {
+      isServer: true,
+      secureContext,
+      ALPNProtocols: [ALPN],
+      // Of any authority: what counts is whether a token is bound to it (RFC 8705).
+      requestCert: true,
+      rejectUnauthorized: false,
+    })
     await once(secure, 'secure')
     this.#socket = secure
     return secure

@@ -150,12 +150,13 @@ class Listener implements RunningPlane {
   async #identify(handshake: Handshake, { user, authentication }: Startup, source: string | null): Promise<Principal> {
     const { oauth } = this.#config
     const asked = authentication ?? (oauth?.users.includes(user) === true ? 'oauth' : 'password')
-    if (asked === 'password') return this.#host.identify({ kind: 'token', token: await handshake.password(), source })
+    const from = { source, certificate: handshake.certificate }
+    if (asked === 'password') return this.#host.identify({ kind: 'token', token: await handshake.password(), ...from })
     if (oauth === null) throw new ProtocolError('ERR_PROTOCOL_STARTUP', 'OAUTHBEARER is not offered here')
     const token = await handshake.bearer()
     try {
       if (token === null) throw new IdentityError('ERR_IDENTITY_MALFORMED', 'no token yet: get one and connect again')
-      return await this.#host.identify({ kind: 'token', token, source })
+      return await this.#host.identify({ kind: 'token', token, ...from })
     } catch (error) {
       if (error instanceof IdentityError) await handshake.turnAway(oauth)
       throw error

@@ -155,6 +155,32 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 }
 
 # METADATA
+# title: Messages of a classification that is kept from agents are withheld
+# custom:
+#   id: withhold-classified
+#   controls: [AIO.V.C.2(c), IS.II.C.13, IS.II.C.18]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	received
+	some classification in classifications
+	classification in listed.withheld
+	message := sprintf("messages classified %s are kept from agents; ask the agent's owner to handle it", [classification])
+}
+
+# METADATA
+# title: A message whose classification can't be told is withheld where some are
+# custom:
+#   id: classification-not-knowable
+#   controls: [AIO.V.C.2(c), IS.II.C.13]
+reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
+	known_agent
+	received
+	listed.withheld
+	not classification_readable
+	message := "where some classifications are kept from agents, a message must tell its own; send at most 64 KiB, as text or as JSON in which no key comes twice"
+}
+
+# METADATA
 # title: Protected parts of messages are masked for agents, and in what agents send
 # custom:
 #   id: mask-message-pii
@@ -170,6 +196,22 @@ sending if {
 	input.sqs.kind == "send"
 	all_listed
 	listed.send == true
+}
+
+# One message that came back, judged by what is in it.
+received if {
+	input.sqs.kind == "receive"
+	input.sqs.message != null
+}
+
+classifications contains lower(input.sqs.message.attributes.classification.value)
+
+classifications contains lower(input.sqs.message.json.classification) if is_string(input.sqs.message.json.classification)
+
+# A list of classifications, or a number, is none that could be told.
+classification_readable if {
+	readable
+	is_string(object.get(input, ["sqs", "message", "json", "classification"], ""))
 }
 
 # Its own queue; what a listing is of has none.

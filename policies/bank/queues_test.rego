@@ -73,6 +73,39 @@ test_a_queue_that_is_only_for_sending_is_not_received_from if {
 	r.rules(verdict(send("payments", {}))) == {"no_rule"}
 }
 
+received(name, more) := request(
+	"ReceiveMessage", "read", "receive", [queue(name, [])],
+	{"message": object.union(message, more)},
+)
+
+test_a_classified_message_is_withheld if {
+	every more in [
+		{"attributes": {"classification": {"type": "String", "value": "Restricted"}}},
+		{"form": "json", "json": {"classification": "restricted"}},
+	] {
+		answer := verdict(received("payments", more))
+		answer.verdict == "reject"
+		r.rules(answer) == {"withhold-classified"}
+		verdict(received("tasks", more)).verdict == "forward"
+	}
+}
+
+test_a_message_of_another_classification_is_not_withheld if {
+	every more in [{}, {"form": "json", "json": {"classification": "internal"}}, {"form": "json", "json": []}] {
+		r.rules(verdict(received("payments", more))) == {"receive-listed"}
+	}
+}
+
+test_a_message_that_may_be_classified_is_withheld if {
+	every form in ["large", "ambiguous"] {
+		r.rules(verdict(received("payments", {"form": form}))) == {"classification-not-knowable"}
+		r.rules(verdict(received("tasks", {"form": form}))) == {"receive-listed"}
+	}
+	every json in [{"classification": 7}, {"classification": ["restricted"]}] {
+		r.rules(verdict(received("payments", {"form": "json", "json": json}))) == {"classification-not-knowable"}
+	}
+}
+
 test_an_unlisted_queue_is_refused_by_name if {
 	answer := verdict(receive("salaries", []))
 	answer.verdict == "reject"

@@ -21,6 +21,7 @@ const AUTHORITY = 'Countersign throwaway CA'
 const OID = {
   commonName: '550403',
   ecdsaWithSha256: '2a8648ce3d040302',
+  sha256WithRSA: '2a864886f70d01010b',
   subjectKeyIdentifier: '551d0e',
   keyUsage: '551d0f',
   subjectAltName: '551d11',
@@ -60,6 +61,19 @@ export function issueCertificates(names: readonly string[], now: number = Date.n
   }
 }
 
+/** An RSA key with a certificate of its own, as a SAML identity provider signs with one; PEM both. */
+export function selfSigned(
+  name: string,
+  now: number = Date.now(),
+): { readonly certificate: string; readonly key: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const by = { from: new Date(now - DAY_MS), to: new Date(now + 7 * DAY_MS), issuer: name, key: privateKey }
+  return {
+    certificate: pem(certificate(1, name, publicKey, by, [extension('basicConstraints', true, sequence())])),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  }
+}
+
 interface Issuing {
   readonly from: Date
   readonly to: Date
@@ -74,7 +88,8 @@ function certificate(
   by: Issuing,
   extensions: readonly Buffer[],
 ): Buffer {
-  const algorithm = sequence(oid('ecdsaWithSha256'))
+  const isRsa = by.key.asymmetricKeyType === 'rsa'
+  const algorithm = isRsa ? sequence(oid('sha256WithRSA'), der(0x05)) : sequence(oid('ecdsaWithSha256'))
   const signed = sequence(
     der(0xa0, der(0x02, Buffer.of(2))), // version 3
     der(0x02, Buffer.of(serial)),

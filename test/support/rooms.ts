@@ -6,7 +6,7 @@ import type { AccessRequest, Principal, Resource } from '../../engine/access-req
 import { ControlResolver, loadControlPack } from '../../engine/controls/index.ts'
 import { openEvidenceLog, type EvidenceLog, type FileSystem } from '../../engine/evidence/index.ts'
 import { approvalJournal } from '../../engine/gateway.ts'
-import { openBundle, PolicyStore } from '../../engine/policy/index.ts'
+import { openBundle, PolicyStore, UNHURRIED } from '../../engine/policy/index.ts'
 import type { Enforceable } from '../../engine/plane.ts'
 import { Grants } from '../../engine/grants.ts'
 import { GatewaySession } from '../../engine/session.ts'
@@ -76,7 +76,7 @@ export async function openRooms(
   })
   const policy = new PolicyStore()
   const bundle = options.bundle ?? 'policies/dist/starter.tar.gz'
-  const opened = await openBundle(bundle, { kind: 'unsigned' }, { slowestMs: 10_000 })
+  const opened = await openBundle(bundle, { kind: 'unsigned' }, UNHURRIED)
   await evidence.append({ event: 'policy.activated', policy: opened.reference, detail: {} }).durable
   policy.activate(opened)
   const database = await openDatabase(join(temporary.path, 'state.db'))

@@ -33,6 +33,7 @@ export const LABELS: Labels = { revision: 'r1', resources: { 'public.customers':
  * what it was asked. Its records become durable in the order they were made, as a log's do.
  */
 export class ScriptedEngine implements Session {
+  readonly over: AbortSignal = new AbortController().signal
   readonly id = 'session-1'
   readonly decisions: LoggedDecision[] = []
   readonly frames: RecordingFrame[] = []
@@ -92,6 +93,10 @@ export class ScriptedEngine implements Session {
     else await this.#pause()
     const reasons = [{ rule: 'scripted', message: 'as scripted', controls: [] }]
     return { id, verdict, reasons, controls: [], policy: { revision: 'r1', digest: '' }, approval: null, durable }
+  }
+
+  allows(request: AccessRequest): boolean {
+    return verdictOf(request).kind === 'forward'
   }
 
   async refuse(refusal: Refusal): Promise<Decision> {

@@ -4,6 +4,7 @@
  *
  *   npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
  *   npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--upstream moto|URL] [--public-url URL] [--static-key ID:SECRET]
+ *   npm run stack -- http [--policy starter|allow-all|FILE] [--port N] [--tls] [--upstream URL] [--mask-field NAME …] [--deny-path PATH …]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -183,6 +184,9 @@ export async function describeStack({ port, api, postgres, identity, files }: De
 const USAGE = `usage: npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
        npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--upstream moto|URL] [--public-url URL]
                             [--static-key ID:SECRET …]
+       npm run stack -- http [--policy starter|allow-all|FILE] [--port N] [--tls] [--upstream URL]
+                             [--mask-field NAME …] [--deny-path PATH …] [--hold-path PATH …]
+       npm run stack -- http-envoy [as http] [--ext-proc-dial HOST:PORT] [--streamed]
 
 Starts an upstream with the bank in it, an identity provider and the gateway, prints one JSON line when all is ready, and
 stays until its standard input ends or it gets SIGTERM. Leaves nothing running and nothing behind.
@@ -235,6 +239,7 @@ async function parse([plane, ...argv]: readonly string[]): Promise<Start | null>
       const { port, ...common } = readCommon(values)
       return (onLog) => startStack({ ...common, port, tls: values.tls, onLog })
     }
+    if (plane === 'http' || plane === 'http-envoy') return await parseHttp(argv, options, plane === 'http-envoy')
     if (plane !== 'sqs') return null
     const { startSqsStack } = await import('./sqs-stack.ts')
     const { values } = parseArgs({
@@ -253,6 +258,48 @@ async function parse([plane, ...argv]: readonly string[]): Promise<Start | null>
   } catch {
     return null
   }
+}
+
+async function parseHttp(
+  args: readonly string[],
+  common: { readonly policy: { readonly type: 'string' }; readonly port: { readonly type: 'string' } },
+  isEnvoy: boolean,
+): Promise<Start> {
+  const { startHttpStack } = await import('./http-stack.ts')
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...common,
+      tls: { type: 'boolean', default: false },
+      upstream: { type: 'string' },
+      'mask-field': { type: 'string', multiple: true },
+      'deny-path': { type: 'string', multiple: true },
+      'hold-path': { type: 'string', multiple: true },
+      'ext-proc-dial': { type: 'string' },
+      streamed: { type: 'boolean', default: false },
+    },
+  })
+  const { 'ext-proc-dial': dial, streamed } = values
+  if (!isEnvoy && (streamed || dial !== undefined)) throw new RangeError('only with http-envoy')
+  if (dial !== undefined && !/^[^:]+:\d+$/.test(dial)) throw new RangeError('no such address')
+  const envoy = { ...(dial === undefined ? {} : { dial }), responses: streamed ? 'streamed' : 'buffered' } as const
+  const {
+    upstream,
+    tls,
+    'mask-field': maskFields = [],
+    'deny-path': denyPaths = [],
+    'hold-path': holdPaths = [],
+  } = values
+  const asked = {
+    tls,
+    maskFields,
+    denyPaths,
+    holdPaths,
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(isEnvoy ? { envoy } : {}),
+  }
+  const { port, ...rest } = readCommon(values)
+  return (onLog) => startHttpStack({ ...rest, port, ...asked, onLog })
 }
 
 function readCommon({ policy, port: written = '0' }: { policy?: string | undefined; port?: string | undefined }): {

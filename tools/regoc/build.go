@@ -159,7 +159,7 @@ func (p *pack) metadata(rules []ruleEntry, controls *controlPack, vectors []self
 		"rules":               rules,
 		"self_test":           vectors,
 	}
-	if reads := readSet(p.modules); reads != nil {
+	if reads := p.readSet(); reads != nil {
 		metadata["reads"] = reads
 	}
 	if from != nil {

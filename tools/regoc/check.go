@@ -20,7 +20,13 @@ func checkCommand(args []string, _ io.Reader) (any, bool, error) {
 	if _, _, err := p.check(); err != nil {
 		return nil, false, err
 	}
-	return (&findingsError{}).report(), true, nil
+	return checkReport{(&findingsError{}).report(), p.readSet()}, true, nil
+}
+
+// checkReport also tells what the pack reads of a request; null where it uses `input` whole.
+type checkReport struct {
+	findingsReport
+	Reads [][]string `json:"reads"`
 }
 
 // check gives the rule index and the control pack, or a findingsError with all that is wrong.

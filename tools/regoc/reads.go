@@ -7,11 +7,12 @@ import (
 )
 
 // readSet lists every part of `input` that a pack's modules name, as paths, each the shortest under which something is
-// read; nil where a module uses `input` whole. It looks at all rules, whether an entrypoint reaches them or not: a path
-// too many costs a few bytes of a cache's key, a path too few would answer one request with another's verdict.
-func readSet(modules []module) [][]string {
+// read; nil where a module uses `input` whole. It leaves out only modules whose package nothing refers to, and takes all
+// rules of the others: a path too many costs a few bytes of a cache's key, a path too few would answer one request with
+// another's verdict.
+func (p *pack) readSet() [][]string {
 	reads := &inputReads{paths: [][]string{}}
-	for _, m := range modules {
+	for _, m := range p.reachable() {
 		for _, imported := range m.parsed.Imports {
 			reads.walk(imported.Path)
 		}
@@ -23,6 +24,48 @@ func readSet(modules []module) [][]string {
 		return nil
 	}
 	return shortest(reads.paths)
+}
+
+// reachable are the planes' own modules, and those that a reachable one refers to, however vaguely. References are taken
+// from what the compiler made of them, where imports are written out.
+func (p *pack) reachable() []module {
+	compiler := p.compiler()
+	if compiler.Compile(parsedModules(p.modules)); compiler.Failed() {
+		return p.modules
+	}
+	reached := map[string]bool{}
+	var queue []module
+	reach := func(wanted func(module) bool) {
+		for _, m := range p.modules {
+			if !reached[m.name] && wanted(m) {
+				reached[m.name] = true
+				queue = append(queue, m)
+			}
+		}
+	}
+	reach(func(m module) bool { return p.hasPlane(planeOf(m)) })
+	for at := 0; at < len(queue); at++ {
+		for _, ref := range dataRefs(compiler.Modules[queue[at].name]) {
+			reach(func(m module) bool {
+				return m.parsed.Package.Path.HasPrefix(ref) || ref.HasPrefix(m.parsed.Package.Path)
+			})
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(p.modules), func(m module) bool { return !reached[m.name] })
+}
+
+// dataRefs are the references into `data`, each as far as it is constant.
+func dataRefs(m *ast.Module) []ast.Ref {
+	var refs []ast.Ref
+	for _, rule := range m.Rules {
+		ast.WalkRefs(rule, func(ref ast.Ref) bool {
+			if ref.HasPrefix(ast.DefaultRootRef) {
+				refs = append(refs, ref.ConstantPrefix())
+			}
+			return false
+		})
+	}
+	return refs
 }
 
 type inputReads struct {

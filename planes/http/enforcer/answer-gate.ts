@@ -1,6 +1,6 @@
 import type { Decision, Outcome, UpstreamError } from '../../../engine/index.ts'
 import { ObligationError } from '../../../engine/index.ts'
-import type { Answer, HeaderLine, RequestHead, ResponseHead } from '../message.ts'
+import { type Answer, type HeaderLine, NO_BYTES, type RequestHead, type ResponseHead } from '../message.ts'
 import { answerHeaders, hasNoBody } from './answer-head.ts'
 import { answerOf, carriedOut, type Denial, denialOf, withheld } from './denial.ts'
 import type { Caller } from './judge.ts'
@@ -83,10 +83,16 @@ export class AnswerGate {
     return chunk
   }
 
-  /** A streamed body has come to its end; the client may be told so when it resolves. */
-  async end(): Promise<void> {
+  /** A streamed body has come to its end: what is left of it, and the client may be told so, when it resolves. */
+  async end(): Promise<{ readonly bytes: Buffer }> {
     await this.#close('ok', null)
     this.#tell(carriedOut(this.#head?.status ?? 502))
+    return { bytes: NO_BYTES }
+  }
+
+  /** What stands behind a streamed body, as the client gets it. */
+  trailers(lines: readonly HeaderLine[]): readonly HeaderLine[] {
+    return this.#rooms.masks.headers(lines, 'answer')
   }
 
   /** The client, or the upstream, went away in the middle. */
@@ -122,13 +128,11 @@ export class AnswerGate {
     return answer
   }
 
-  async #withhold(error: ObligationError): Promise<Answer> {
+  async #withhold(why: ObligationError): Promise<Answer> {
     const { caller, decision, asked } = this.#rooms
-    await Promise.all([
-      caller.session.failedClosed(error),
-      caller.session.settle(decision, this.#outcome('ok', 0, error.code)),
-    ])
-    const answer = answerOf(withheld(error, decision.id), asked)
+    const alarm = caller.session.failedClosed(why)
+    await Promise.all([alarm, caller.session.settle(decision, this.#outcome('ok', 0, why.code))])
+    const answer = answerOf(withheld(why, decision.id), asked)
     this.#rooms.onAnswer(answer)
     return answer
   }

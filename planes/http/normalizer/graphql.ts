@@ -42,7 +42,7 @@ export function readGraphql(requests: readonly JsonObject[]): GraphqlRequest | n
   const operations: GraphqlOperation[] = []
   const aliases = new Map<string, Set<string>>()
   for (const { query, operationName, variables } of requests) {
-    const document = parsed(String(query))
+    const document = typeof query === 'string' ? parsed(query) : null
     if (document === null) return null
     operations.push(...operationsOf(document, operationName, variables ?? null, aliases))
   }

@@ -16,7 +16,7 @@ interface Entry {
 
 /** A caller with a request under way; `leave` when it has ended. */
 export interface Entered extends Open {
-  leave(): void
+  readonly leave: () => void
 }
 
 /** A token is verified again after this: keys are withdrawn, and revocations come. */

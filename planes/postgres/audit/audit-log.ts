@@ -116,7 +116,7 @@ function parametersOf(value: JsonValue | undefined): string {
 
 function executed(record: ReadRecord, session: Session, payload: JsonObject): readonly string[] {
   const { fields, decision } = record
-  if (textOf(objectOf(fields['action'])['name']) === 'postgres.prepare') return [] // pgAudit knows only what runs
+  if (textOf(objectOf(fields['action'])['name']) === 'postgres.parse') return [] // pgAudit knows only what runs
   const statement = statementOf(record, payload)
   session.statements += 1
   const { text, command } = statement

@@ -129,7 +129,7 @@ export class Reconciler {
     const status = ENDED[event]
     if (status !== undefined) match.outcome(decision, status, time)
     if (event !== 'decision.forward' && event !== 'decision.mask') return
-    if (textOf(objectOf(fields['action'])['name']) === 'postgres.prepare') return // parsed, never run
+    if (textOf(objectOf(fields['action'])['name']) === 'postgres.parse') return // parsed, never run
     const text = block === null ? null : (textOf(block['statement']) ?? '')
     match.intent({ decision, record: id, time, text, status: 'open', ended: null, logged: null })
   }

@@ -110,6 +110,12 @@ export function fatalOf(error: unknown): Denial {
   return { severity, code: SQLSTATE.internalError, message: 'the gateway cannot go on' }
 }
 
+/** Of a session that began well: as the server says it when an administrator ends one (57P01). */
+export function credentialOver({ message, code }: IdentityError): Denial {
+  const text = `terminating connection: ${message}`
+  return { severity: 'FATAL', code: SQLSTATE.adminShutdown, message: text, hint: code }
+}
+
 function sqlstateOf(error: CountersignError): string {
   if (error instanceof NormalizeError) {
     if (error.native !== undefined) return error.native

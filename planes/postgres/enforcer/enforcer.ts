@@ -204,7 +204,7 @@ export class Enforcer {
     const { principal, session, source } = this.#client
     const { statement, transaction, prepareOnly } = invocation
     const preparing = {
-      name: 'postgres.prepare',
+      name: 'postgres.parse',
       class: statement.opaque.length === 0 ? 'discover' : 'control',
     } as const
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))

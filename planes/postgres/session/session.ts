@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { CountersignError, HoldNotice } from '../../../engine/index.ts'
-import { EvidenceError, ObligationError, ProtocolError, UpstreamError } from '../../../engine/index.ts'
+import { EvidenceError, IdentityError, ObligationError, ProtocolError, UpstreamError } from '../../../engine/index.ts'
 import { backendLimits, frontendLimits } from '../codec/frame-limits.ts'
 import { FrameReader } from '../codec/frame.ts'
-import { type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
+import { credentialOver, type Denial, fatalOf, SQLSTATE } from '../enforcer/denial.ts'
 import type { Client, Enforcer, Invocation, Judged } from '../enforcer/enforcer.ts'
 import type { RunningStatement } from '../enforcer/running-statement.ts'
 import type { UpstreamConnection } from '../upstream.ts'
@@ -121,6 +121,11 @@ export class PostgresSession {
     if (upstream.socket.destroyed) this.#serverGone()
     upstream.socket.resume()
     socket.resume()
+    const { over } = this.#parts.client.session
+    const onOver = (): void => this.#fail(over.reason)
+    over.addEventListener('abort', onOver, { once: true })
+    if (over.aborted) onOver()
+    void this.#ended.promise.then(() => over.removeEventListener('abort', onOver))
     return this.#ended.promise
   }
 
@@ -316,7 +321,7 @@ export class PostgresSession {
   #fail(error: unknown): void {
     if (this.#state === 'ended') return
     this.#wire.outbox.close()
-    const denial = fatalOf(error)
+    const denial = error instanceof IdentityError ? credentialOver(error) : fatalOf(error)
     this.#parts.log('session_failed', { session: this.#parts.client.session.id, code: denial.hint ?? denial.code })
     const last = errorResponse(denial)
     this.#parts.trace?.toClient([last])
@@ -324,7 +329,7 @@ export class PostgresSession {
     if (this.#wire.expected.length > 0) void this.#cancelUpstream()
     if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_UNENFORCEABLE') this.#withheld = error
     if (this.#state === 'ending') this.#broken.resolve('broken')
-    else void this.#end(error instanceof EvidenceError ? 'evidence failed' : 'failed', false)
+    else void this.#end(reasonOf(error), false)
     this.#state = 'ended'
   }
 
@@ -381,6 +386,12 @@ export class PostgresSession {
     }
     return open
   }
+}
+
+/** As the session's last record tells it. */
+function reasonOf(error: unknown): string {
+  if (error instanceof EvidenceError) return 'evidence failed'
+  return error instanceof IdentityError ? 'credential over' : 'failed'
 }
 
 /** The most that a timer can wait. */

@@ -8,7 +8,7 @@ import {
   UpstreamError,
 } from '../../../engine/index.ts'
 import type { Call } from '../codec/call.ts'
-import { textOf } from '../codec/members.ts'
+import { listOf } from '../codec/members.ts'
 import { operationOf } from '../codec/operations.ts'
 import type { Subject } from '../normalizer/access.ts'
 import { queueOfPath } from '../normalizer/queue-name.ts'
@@ -18,7 +18,8 @@ import { faultOf } from './denial.ts'
 import { type Asking, Judge, type Judged } from './judge.ts'
 import { KeptResults } from './kept-results.ts'
 import { type Answer, type EnforcerRooms, failureOf, foreignFault, settle } from './outcome.ts'
-import { messageFrames, messagesOf } from './recorded-messages.ts'
+import { listedQueues } from './listed-queues.ts'
+import { receivedMessages } from './received-messages.ts'
 import { incoming, openedHandles, openTask, outgoing } from './rewriting.ts'
 
 type Running = Extract<Judged, { kind: 'run' }>
@@ -121,9 +122,7 @@ export class Enforcer {
         await settle(asking, decision, { status: 'failed', error: answer.fault.code })
         return { kind: 'fault', fault: foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl) }
       }
-      const result = incoming(subject, answer.result, masks, asking.principal, rewriting)
-      await this.#record(subject, result, running, asking)
-      return { kind: 'ok', result }
+      return { kind: 'ok', result: await this.#handedOut(subject, answer.result, running, asking) }
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error
       await settle(asking, decision, { status: failureOf(error), error: error.code })
@@ -131,21 +130,28 @@ export class Enforcer {
     }
   }
 
-  /** Frames and outcome are queued together and share one write to the disk. */
-  async #record(subject: Subject, result: JsonObject, { decision, masks }: Running, asking: Asking): Promise<void> {
-    if (subject.action !== 'ReceiveMessage') {
-      await settle(asking, decision, { status: 'ok', rows: 1, masks: masks.counts })
-      return
+  async #handedOut(subject: Subject, answer: JsonObject, running: Running, asking: Asking): Promise<JsonObject> {
+    const { decision, masks } = running
+    switch (subject.action) {
+      case 'ReceiveMessage':
+        return receivedMessages(subject, answer, running, asking, this.#judge, this.#rooms)
+      case 'ListQueues':
+      case 'ListDeadLetterSourceQueues': {
+        const listed = listedQueues(subject, answer, asking, this.#judge, this.#rooms.rewriting)
+        await settle(asking, decision, { status: 'ok', rows: queuesIn(listed), masks: masks.counts })
+        return listed
+      }
+      default: {
+        const result = incoming(subject, answer, masks, asking.principal, this.#rooms.rewriting)
+        await settle(asking, decision, { status: 'ok', rows: 1, masks: masks.counts })
+        return result
+      }
     }
-    const messages = messagesOf(result)
-    const fields = decision.verdict.kind === 'mask' ? decision.verdict.fields : []
-    const frames = messageFrames(messages, fields).map((body) =>
-      asking.session.record({ dir: 'upstream', kind: 'sqs.messages', decision: decision.id, body }),
-    )
-    const bytes = messages.reduce((sum, { Body }) => sum + Buffer.byteLength(textOf(Body) ?? ''), 0)
-    const outcome = settle(asking, decision, { status: 'ok', rows: messages.length, bytes, masks: masks.counts })
-    await Promise.all([...frames, outcome])
   }
+}
+
+function queuesIn({ QueueUrls, queueUrls }: JsonObject): number {
+  return listOf(QueueUrls).length + listOf(queueUrls).length
 }
 
 /** The same call by the same principal: what an approval binds. */

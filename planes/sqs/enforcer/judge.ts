@@ -1,5 +1,5 @@
-import type { Decision, Labels, PlaneHost, Principal, Session } from '../../../engine/index.ts'
-import { CountersignError, NormalizeError, ObligationError } from '../../../engine/index.ts'
+import type { Decision, FieldMask, Labels, PlaneHost, Principal, Session } from '../../../engine/index.ts'
+import { type CountersignError, NormalizeError, ObligationError } from '../../../engine/index.ts'
 import type { Fault } from '../codec/call.ts'
 import { accessRequest, type Subject } from '../normalizer/access.ts'
 import { faultOfDecision, faultOfRefusal } from './denial.ts'
@@ -33,6 +33,11 @@ export type Judged =
       readonly keepUntil: number | null
     }
 
+/** One message of an answer: handed out, with masks of its own beside the call's, or not. */
+export type Received =
+  | { readonly kind: 'shown'; readonly decision: Decision; readonly masks: MessageMasks }
+  | { readonly kind: 'withheld'; readonly decision: string }
+
 /** A policy that is swapped while a request is being judged has it judged again: so often. */
 const ATTEMPTS = 3
 const NEVER = new AbortController().signal
@@ -53,27 +58,36 @@ export class Judge {
 
   /** `patienceMs`: how long the client can wait on a hold. `onHold` is told as soon as one is asked. */
   async judge(subject: Subject, asking: Asking, patienceMs: number, onHold?: () => void): Promise<Judged> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.#once(subject, asking, patienceMs, onHold)
-      } catch (error) {
-        const stale = error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE'
-        if (stale && attempt < ATTEMPTS) continue
-        if (stale || error instanceof NormalizeError) return denied(await this.refuse(error, subject.action, asking))
-        throw error
-      }
+    try {
+      return await unlessStale(() => this.#once(subject, asking, patienceMs, onHold))
+    } catch (error) {
+      if (!isUnjudged(error)) throw error
+      return denied(await this.refuse(error, subject.action, asking))
     }
   }
 
+  /** A message that came back, by what is in it. `whole`: the decision on the call that it came with. */
+  async received(subject: Subject, whole: Decision, asking: Asking): Promise<Received> {
+    try {
+      return await unlessStale(() => this.#part(subject, whole, asking))
+    } catch (error) {
+      if (!isUnjudged(error)) throw error
+      return { kind: 'withheld', decision: (await this.#refused(error, subject.action, asking)).id }
+    }
+  }
+
+  /** Whether policy lets this queue be named in a list. */
+  lists(subject: Subject, asking: Asking): boolean {
+    return asking.session.allows(this.#request(subject, this.#host.labels(), asking))
+  }
+
   /** Records what can't be named or carried out, and gives the client's answer. */
-  async refuse(error: CountersignError, action: string, { session }: Asking): Promise<Fault> {
-    const decision = await session.refuse({
-      action: `sqs.${action}`,
-      code: error.code,
-      message: error.message,
-      block: { statement: action },
-    })
-    return faultOfRefusal(error, decision)
+  async refuse(error: CountersignError, action: string, asking: Asking): Promise<Fault> {
+    return faultOfRefusal(error, await this.#refused(error, action, asking))
+  }
+
+  #refused({ code, message }: CountersignError, action: string, { session }: Asking): Promise<Decision> {
+    return session.refuse({ action: `sqs.${action}`, code, message, block: { statement: action } })
   }
 
   async #once(subject: Subject, asking: Asking, patienceMs: number, onHold?: () => void): Promise<Judged> {
@@ -105,15 +119,30 @@ export class Judge {
     }
   }
 
-  /** A mask that no message of this queue can take comes to nothing: the outcome says so, and the call isn't made. */
-  async #masks(decision: Decision, { queue }: Subject, { session }: Asking): Promise<MessageMasks> {
-    const fields = decision.verdict.kind === 'mask' ? decision.verdict.fields : []
-    const note = `[withheld by policy: decision ${decision.id}]`
+  async #part(subject: Subject, whole: Decision, asking: Asking): Promise<Received> {
+    const request = this.#request(subject, this.#host.labels(), asking)
+    // Its intent becomes durable with its outcome: nothing of the message leaves before that.
+    const options = { signal: NEVER, patienceMs: 0, effectFree: true, partOf: whole }
+    const decision = await asking.session.decide(request, options)
+    const { verdict } = decision
+    if (verdict.kind === 'reject' || verdict.kind === 'hold') return { kind: 'withheld', decision: decision.id }
+    const over = new Set(fieldsOf(whole).map(({ field, method }) => `${method} ${field}`))
+    const own = fieldsOf(decision).filter(({ field, method }) => !over.has(`${method} ${field}`))
     try {
-      return new MessageMasks(fields, queue?.arn ?? '', note)
+      return { kind: 'shown', decision, masks: new MessageMasks(own, subject.queue?.arn ?? '', noteOf(decision.id)) }
     } catch (error) {
-      if (error instanceof ObligationError)
-        await session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: error.code })
+      if (!(error instanceof ObligationError)) throw error
+      await failed(asking, decision, error)
+      return { kind: 'withheld', decision: decision.id }
+    }
+  }
+
+  /** A mask that no message of this queue can take comes to nothing: the outcome says so, and the call isn't made. */
+  async #masks(decision: Decision, { queue }: Subject, asking: Asking): Promise<MessageMasks> {
+    try {
+      return new MessageMasks(fieldsOf(decision), queue?.arn ?? '', noteOf(decision.id))
+    } catch (error) {
+      if (error instanceof ObligationError) await failed(asking, decision, error)
       throw error
     }
   }
@@ -123,4 +152,36 @@ export class Judge {
       hidden(input, parts, subject.queue?.arn ?? ''),
     )
   }
+}
+
+/** Stands in the place of what may not be shown. */
+export function noteOf(decision: string): string {
+  return `[withheld by policy: decision ${decision}]`
+}
+
+export function fieldsOf({ verdict }: Decision): readonly FieldMask[] {
+  return verdict.kind === 'mask' ? verdict.fields : []
+}
+
+function failed({ session }: Asking, decision: Decision, { code }: ObligationError): Promise<void> {
+  return session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: code })
+}
+
+async function unlessStale<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isStale(error) || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+function isStale(error: unknown): boolean {
+  return error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE'
+}
+
+/** What no policy has judged: it can't be named, or policies changed all the time. */
+function isUnjudged(error: unknown): error is CountersignError {
+  return error instanceof NormalizeError || isStale(error)
 }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { FieldMask, JsonObject, JsonValue } from '../../../engine/index.ts'
-import { listOf, objectOf, textOf } from '../codec/members.ts'
+import { objectOf, textOf } from '../codec/members.ts'
 
 /** Bytes of messages in one frame of the recording, and that a recording keeps of one answer. */
 const FRAME_BYTES = 8 * 1024
@@ -56,8 +56,4 @@ function columnsOf(masks: readonly FieldMask[]): readonly JsonObject[] {
     return mask === undefined ? { name } : { name, field: mask.field, method: mask.method }
   }
   return [{ name: 'MessageId' }, named('Body', /\.body(?:[/~]|$)/), named('Attributes', /\.(?:attribute|system)\./)]
-}
-
-export function messagesOf(result: JsonObject): readonly JsonObject[] {
-  return listOf(result['Messages']).map(objectOf)
 }

@@ -1,9 +1,9 @@
-import type { JsonObject, JsonValue, Principal } from '../../../engine/index.ts'
-import { UpstreamError } from '../../../engine/index.ts'
-import { listOf, objectOf, textOf, textsOf } from '../codec/members.ts'
+import type { JsonObject, Principal } from '../../../engine/index.ts'
+import { listOf, objectOf, textOf } from '../codec/members.ts'
 import { md5OfAttributes, md5OfBody } from '../codec/message-digest.ts'
+import type { ActionName } from '../codec/operations.ts'
 import type { Subject } from '../normalizer/access.ts'
-import { gatewayUrl, type Queue, queueOf, type QueuePlace } from '../normalizer/queue-name.ts'
+import { gatewayUrl, type Queue, type QueuePlace } from '../normalizer/queue-name.ts'
 import { MessageMasks } from './masking.ts'
 import type { ReceiptHandles } from './receipt-handles.ts'
 
@@ -46,10 +46,17 @@ export function openTask(
 
 /** The input for the service: its own queue URL and handles, and a message as it may be sent. */
 export function outgoing(subject: Subject, opened: JsonObject, masks: MessageMasks, rewriting: Rewriting): JsonObject {
-  const { input, queue } = subject
-  const message = 'MessageBody' in input ? maskedMessage(input, masks) : input
+  const { action, input, queue } = subject
+  const message = 'MessageBody' in input ? maskedMessage(input, masks) : withAllAttributes(action, input)
   const url = 'QueueUrl' in input && queue !== null ? { QueueUrl: rewriting.upstreamUrl(queue) } : {}
   return { ...message, ...url, ...opened }
+}
+
+/** Of received messages all attributes: what a client doesn't ask for, policy judges all the same. `askedFor` takes it back. */
+function withAllAttributes(action: ActionName, input: JsonObject): JsonObject {
+  if (action !== 'ReceiveMessage') return input
+  const { MessageSystemAttributeNames: _same, ...rest } = input // the newer name of AttributeNames
+  return { ...rest, AttributeNames: ['All'], MessageAttributeNames: ['All'] }
 }
 
 function maskedMessage(input: JsonObject, masks: MessageMasks): JsonObject {
@@ -72,7 +79,7 @@ export function sentResult(result: JsonObject, input: JsonObject, masks: Message
   }
 }
 
-/** The service's answer as the client may have it: queues by the gateway's URLs, handles sealed, messages masked. */
+/** The service's answer as the client may have it: queues by the gateway's URLs, handles sealed. Of all but ReceiveMessage. */
 export function incoming(
   subject: Subject,
   result: JsonObject,
@@ -85,24 +92,9 @@ export function incoming(
   switch (action) {
     case 'SendMessage':
       return sentResult(result, input, masks)
-    case 'ReceiveMessage':
-      return {
-        ...result,
-        ...('Messages' in result && queue !== null
-          ? {
-              Messages: listOf(result['Messages']).map((each) =>
-                received(objectOf(each), queue, masks, principal, rewriting),
-              ),
-            }
-          : {}),
-      }
     case 'CreateQueue':
     case 'GetQueueUrl':
       return queue === null ? {} : { QueueUrl: gatewayUrl(queue, place) }
-    case 'ListQueues':
-      return { ...result, ...('QueueUrls' in result ? { QueueUrls: ownUrls(result['QueueUrls'], rewriting) } : {}) }
-    case 'ListDeadLetterSourceQueues':
-      return { ...result, ...('queueUrls' in result ? { queueUrls: ownUrls(result['queueUrls'], rewriting) } : {}) }
     case 'StartMessageMoveTask':
       return sealedTask(result, queue, principal, rewriting)
     case 'ListMessageMoveTasks':
@@ -123,50 +115,4 @@ function sealedTask(
   const handle = textOf(result['TaskHandle'])
   if (handle === null || queue === null) return result
   return { ...result, TaskHandle: handles.seal('task', `${queue.arn}\n${handle}`, principal, place.account) }
-}
-
-/** Queues that clients may name, by the gateway's URLs. What reads as no queue is left out. */
-function ownUrls(urls: JsonValue | undefined, rewriting: Rewriting): readonly string[] {
-  return textsOf(urls).flatMap((url) => {
-    const [, account, name] = /\/(\d{12})\/([A-Za-z0-9_.-]{1,80})$/.exec(url) ?? []
-    if (account === undefined || name === undefined) return []
-    const queue = queueOf(account, rewriting.place.region, name, rewriting.place)
-    return rewriting.offers(queue) ? [gatewayUrl(queue, rewriting.place)] : []
-  })
-}
-
-function received(
-  message: JsonObject,
-  queue: Queue,
-  masks: MessageMasks,
-  principal: Principal,
-  { handles }: Rewriting,
-): JsonObject {
-  const handle = textOf(message['ReceiptHandle'])
-  const sealed = handle === null ? {} : { ReceiptHandle: handles.seal('receipt', handle, principal, queue.arn) }
-  if (masks.isEmpty) return { ...message, ...sealed }
-  checkDigests(message)
-  const { MessageAttributes, MD5OfMessageAttributes: _replaced, Attributes, ...rest } = message
-  const body = masks.body(textOf(message['Body']) ?? '')
-  const attributes = masks.attributes(objectOf(MessageAttributes))
-  const digest = md5OfAttributes(attributes)
-  return {
-    ...rest,
-    ...sealed,
-    Body: body,
-    MD5OfBody: md5OfBody(body),
-    ...(Attributes === undefined ? {} : { Attributes: masks.systemAttributes(objectOf(Attributes)) }),
-    ...(digest === null ? {} : { MessageAttributes: attributes, MD5OfMessageAttributes: digest }),
-  }
-}
-
-/** A digest that we are about to write anew has to be right before: else damage on the way would be signed away. */
-function checkDigests(message: JsonObject): void {
-  const said = textOf(message['MD5OfBody'])
-  const ofAttributes = textOf(message['MD5OfMessageAttributes'])
-  const bodyFits = said === null || said === md5OfBody(textOf(message['Body']) ?? '')
-  const attributesFit =
-    ofAttributes === null || ofAttributes === md5OfAttributes(objectOf(message['MessageAttributes']))
-  if (bodyFits && attributesFit) return
-  throw new UpstreamError('ERR_UPSTREAM_PROTOCOL', 'the queue service sent a message whose digest is not its own')
 }

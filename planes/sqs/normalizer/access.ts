@@ -23,6 +23,8 @@ export interface Subject {
   readonly input: JsonObject
   /** Account that a listing is of, where there is no queue. */
   readonly account: string
+  /** One message that came back, its members named as those of one that is sent. */
+  readonly received?: JsonObject
 }
 
 export interface Asking {
@@ -57,9 +59,9 @@ export function accessRequest(
   hide: (input: JsonObject, parts: readonly string[]) => JsonObject,
 ): AccessRequest {
   const { action, queue, input } = subject
-  const { kind } = operationOf(action)
   const labelled = queue === null ? {} : (labels.resources[queue.arn] ?? {})
-  const message = kind === 'send' ? messageBlock(input) : null
+  const written = messageOf(subject)
+  const message = written === null ? null : messageBlock(written)
   const resources = resourcesOf(subject, labels, message)
   const block = blockOf(subject, message)
   const sensitive = Object.keys(labelled)
@@ -77,18 +79,23 @@ export function accessRequest(
     },
     block,
     recorded:
-      message === null
+      message === null || written === null
         ? { resources, block }
         : {
             resources: resources.map(withoutLabelledValues),
             block: {
               ...block,
-              message: recordedMessage(sensitive.length === 0 ? message : messageBlock(hide(input, sensitive))),
+              message: recordedMessage(sensitive.length === 0 ? message : messageBlock(hide(written, sensitive))),
             },
           },
-    bound: JSON.stringify(input),
+    bound: JSON.stringify(subject.received ?? input),
     labels_revision: labels.revision,
   }
+}
+
+/** The message that a subject is about, if it is about one. */
+export function messageOf({ action, input, received }: Subject): JsonObject | null {
+  return received ?? (operationOf(action).kind === 'send' ? input : null)
 }
 
 function blockOf({ action, queue, input, account }: Subject, message: JsonObject | null): JsonObject {
@@ -115,16 +122,14 @@ function resourcesOf(subject: Subject, labels: Labels, message: JsonObject | nul
 }
 
 /** What a sent or received message has of parts: those with a label always, the others where they are named. */
-function partsOf(
-  { action, input }: Subject,
-  labelled: Readonly<Record<string, readonly string[]>>,
-): readonly ResourcePart[] {
-  const { kind } = operationOf(action)
+function partsOf(subject: Subject, labelled: Readonly<Record<string, readonly string[]>>): readonly ResourcePart[] {
+  const { input } = subject
+  const { kind } = operationOf(subject.action)
   if (kind !== 'send' && kind !== 'receive') return []
-  const attributes =
-    kind === 'send'
-      ? Object.keys(objectOf(input['MessageAttributes'])).map((name) => `attribute.${name}`)
-      : textsOf(input['MessageAttributeNames']).map((name) => `attribute.${name}`)
+  const message = messageOf(subject)
+  const named =
+    message === null ? textsOf(input['MessageAttributeNames']) : Object.keys(objectOf(message['MessageAttributes']))
+  const attributes = named.map((name) => `attribute.${name}`)
   const use = kind === 'send' ? 'written' : 'output'
   return [...new Set(['body', ...attributes, ...Object.keys(labelled)])].map((name) => {
     const part = { name, labels: labelled[name] ?? [], uses: [use] } as const

@@ -151,6 +151,10 @@ function readPrincipal(value: unknown): Principal {
     token_id: claims['token_id'] === null ? null : textOf(claims['token_id']),
     token_digest: textOf(claims['token_digest']),
     expires_at: Number(claims['expires_at']),
+    // What revocations go by: a credential made of a token falls with it.
+    ...(claims['issued_at'] === undefined ? {} : { issued_at: Number(claims['issued_at']) }),
+    ...(claims['client'] === undefined ? {} : { client: textOf(claims['client']) }),
+    ...(claims['exchanged_from'] === undefined ? {} : { exchanged_from: textsOf(claims['exchanged_from']) }),
   }
 }
 

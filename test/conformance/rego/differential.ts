@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { isDeepStrictEqual } from 'node:util'
 import { sealRequest } from '../../../engine/access-request.ts'
 import { PolicyError } from '../../../engine/errors.ts'
-import { openBundle } from '../../../engine/policy/index.ts'
+import { openBundle, UNHURRIED } from '../../../engine/policy/index.ts'
 import { readEvaluation } from '../../../engine/policy/result.ts'
 import { regocBinary } from '../../../tools/regoc.ts'
 import { BINDING_KEY } from '../../support/rooms.ts'
@@ -26,7 +26,7 @@ const NOW = Date.parse('2026-11-23T09:00:00.000Z')
 
 /** Random requests to the starter pack: what the compiled module answers, against OPA's interpreter over the same sources. */
 export async function differential(requests: number, seed: number): Promise<Outcome> {
-  const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, { slowestMs: 10_000 })
+  const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, UNHURRIED)
   const random = seededRandom(seed)
   const child = spawn(
     await regocBinary(),

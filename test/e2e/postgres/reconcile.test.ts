@@ -84,6 +84,8 @@ test('one SELECT of an insider among many of the gateway’s is named, and nothi
     for (let n = 0; n < 60; n += 1) await client.query('SELECT $1::int + 1', [n])
     for (let n = 0; n < 30; n += 1) await client.query(`SELECT id, name FROM customers WHERE id = ${n}`)
     await client.query('SELECT 1; SELECT 2')
+    await client.query('PREPARE named AS SELECT id FROM customers')
+    await client.query('EXECUTE named')
     await client.query('BEGIN')
     await client.query({ name: 'many', text: 'SELECT id FROM customers WHERE id = $1', values: [1] })
     await client.query({ name: 'many', text: 'SELECT id FROM customers WHERE id = $1', values: [2] })

@@ -29,7 +29,7 @@ test('an SDK gets its credentials as a container does', async () => {
     AWS_CONTAINER_CREDENTIALS_FULL_URI: `${stack.line.gateway.url}/credentials`,
     AWS_CONTAINER_AUTHORIZATION_TOKEN: stack.line.principals.agent.token,
   })
-  expect(found).toBe(7)
+  expect(found).toBe(6)
 })
 
 test('an SDK gets its credentials from countersign aws-credentials', async () => {
@@ -39,7 +39,7 @@ test('an SDK gets its credentials from countersign aws-credentials', async () =>
   const config = join(stack.line.dataDir, 'aws-config')
   const command = `${process.execPath} ${main} aws-credentials --gateway ${url} --token-file ${file}`
   await writeFile(config, `[default]\ncredential_process = ${command}\n`)
-  expect(await listedWith({ AWS_CONFIG_FILE: config })).toBe(7)
+  expect(await listedWith({ AWS_CONFIG_FILE: config })).toBe(6)
 })
 
 test('a forged token gets none, and that is recorded by its code', async () => {
@@ -66,7 +66,7 @@ test('a poll ends at the service when its client goes, and what it might have re
   aborting.abort()
   await expect(polling).rejects.toThrow('abort')
   await expect.poll(() => recorded('outcome.unknown', 'ERR_UPSTREAM_CLOSED'), { timeout: 10_000 }).toBe(true)
-  expect((await client.send(new ListQueuesCommand({}))).QueueUrls).toHaveLength(7)
+  expect((await client.send(new ListQueuesCommand({}))).QueueUrls).toHaveLength(6)
 })
 
 test('a service that is gone is told as such, and nothing is made up', async () => {

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   assumeRole,
@@ -211,6 +214,72 @@ describe('a receipt handle is good for who received it', () => {
     expect((await json('ListQueues', {}, { ...keys, secretAccessKey: 'guessed' })).body).toBe(body)
   })
 })
+
+const COUNT: readonly string[] = ['ApproximateReceiveCount']
+
+async function receivedFrom(queue: string, asked: object): Promise<readonly Record<string, unknown>[]> {
+  const answer = await json('ReceiveMessage', { QueueUrl: own(queue), MaxNumberOfMessages: 10, ...asked })
+  expect(answer.status).toBe(200)
+  const { Messages = [] }: { Messages?: readonly { ReceiptHandle: string }[] } = JSON.parse(answer.body)
+  for (const { ReceiptHandle } of Messages) {
+    expect((await json('DeleteMessage', { QueueUrl: own(queue), ReceiptHandle })).status).toBe(200)
+  }
+  return Messages.map((each) => Object(each))
+}
+async function put(MessageBody: string, classification?: string): Promise<void> {
+  const QueueUrl = `${stack.service.url}/000000000000/payments`
+  const MessageAttributes =
+    classification === undefined ? {} : { classification: { DataType: 'String', StringValue: classification } }
+  expect((await stack.service.call('SendMessage', { QueueUrl, MessageBody, MessageAttributes })).status).toBe(200)
+}
+
+describe('each message that comes back is judged by what is in it', () => {
+  test('two of three are withheld with their decisions, whichever attributes the agent asks for', async () => {
+    const before = await stack.service.messagesIn('payments')
+    await put('{"classification":"internal","n":1}')
+    await put('{"n":2}', 'restricted')
+    await put('{"classification":"Restricted","n":3}')
+    const messages = await receivedFrom('payments', {})
+    const bodies = messages.map(({ Body }) => String(Body))
+    expect(bodies.filter((body) => body.startsWith('{'))).toEqual(['{"classification":"internal","n":1}'])
+    const withheld = bodies.filter((body) => /^\[withheld by policy: decision [\w-]+\]$/.test(body))
+    expect(withheld).toHaveLength(2)
+    expect(messages.every((each) => !('MessageAttributes' in each) && !('Attributes' in each))).toBe(true)
+    expect(await stack.service.messagesIn('payments')).toBe(before)
+    const records = await recordsOf(/decision (\S+)\]/.exec(withheld[0] ?? '')?.[1] ?? 'none')
+    expect(records).toContain('"decision.reject"')
+    expect(records).toContain('withhold-classified')
+  })
+
+  test('an agent gets the attributes that it asks for, and no other', async () => {
+    const QueueUrl = `${stack.service.url}/000000000000/tasks`
+    const MessageAttributes = Object.fromEntries(
+      ['a.x', 'a.y', 'b'].map((name) => [name, { DataType: 'String', StringValue: name }]),
+    )
+    for (const [asked, names, systemNames] of [
+      [{ MessageAttributeNames: ['a.*'] }, ['a.x', 'a.y'], []],
+      [{ MessageAttributeNames: ['b', 'c'], AttributeNames: ['ApproximateReceiveCount'] }, ['b'], COUNT],
+      [{ MessageAttributeNames: ['All'], MessageSystemAttributeNames: COUNT }, ['a.x', 'a.y', 'b'], COUNT],
+    ] as const) {
+      await stack.service.call('SendMessage', { QueueUrl, MessageBody: 'x', MessageAttributes })
+      const [message] = await receivedFrom('tasks', asked)
+      expect(Object.keys(Object(message?.['MessageAttributes'])).toSorted()).toEqual(names)
+      expect(Object.keys(Object(message?.['Attributes']))).toEqual(systemNames)
+    }
+  })
+
+  test('a list names the queues that policy lets it find', async () => {
+    const { body } = await json('ListQueues', {})
+    expect(body).toContain('payments')
+    expect(body).not.toContain('salaries')
+  })
+})
+
+/** The lines of evidence that name a decision. */
+async function recordsOf(decision: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('grep', ['-rh', decision, join(stack.evidence, 'records')])
+  return stdout
+}
 
 /** What the agent sees of a payment that says so. */
 async function bodyOf(sent: string): Promise<string> {

@@ -5,7 +5,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import { beforeAll, expect, test } from 'vitest'
 import { BINDING_KEY } from '../../support/rooms.ts'
 import { sealRequest, type AccessRequest, type JsonObject, type Principal } from '../../../engine/access-request.ts'
-import { openBundle, type ActivePolicy } from '../../../engine/policy/index.ts'
+import { openBundle, UNHURRIED, type ActivePolicy } from '../../../engine/policy/index.ts'
 
 /** One file, one case: what is asked of the registered agent's pack, and the whole answer of the module that decides. */
 interface Case {
@@ -25,11 +25,7 @@ let policy: ActivePolicy
 let valid: ValidateFunction
 
 beforeAll(async () => {
-  policy = await openBundle(
-    join(ROOT, 'policies', 'dist', 'starter.tar.gz'),
-    { kind: 'unsigned' },
-    { slowestMs: 10_000 },
-  )
+  policy = await openBundle(join(ROOT, 'policies', 'dist', 'starter.tar.gz'), { kind: 'unsigned' }, UNHURRIED)
   valid = new Ajv().compile(Object(await json(join(ROOT, 'planes', 'postgres', 'request.schema.json'))))
 })
 

@@ -4,7 +4,7 @@ import { isConstant } from '../../../engine/access-request.ts'
 import { ControlResolver, isCitable, loadControlPack, requireControls } from '../../../engine/controls/index.ts'
 import type { ControlPack } from '../../../engine/controls/index.ts'
 import { EVENT_NAMES } from '../../../engine/evidence/index.ts'
-import { openBundle } from '../../../engine/policy/index.ts'
+import { openBundle, UNHURRIED } from '../../../engine/policy/index.ts'
 import { openRooms, request, transfer } from '../../support/rooms.ts'
 
 let pack: ControlPack
@@ -113,7 +113,7 @@ test('every record of a gateway cites its controls and the pack, the log’s own
 describe('a policy is refused when a rule names a control that the pack doesn’t have:', () => {
   test('the shipped bundles name none such', async () => {
     for (const name of ['starter', 'allow-all']) {
-      const { metadata } = await openBundle(`policies/dist/${name}.tar.gz`, { kind: 'unsigned' }, { slowestMs: 10_000 })
+      const { metadata } = await openBundle(`policies/dist/${name}.tar.gz`, { kind: 'unsigned' }, UNHURRIED)
       expect(() => requireControls(pack, metadata)).not.toThrow()
     }
   })

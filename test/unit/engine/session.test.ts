@@ -90,6 +90,36 @@ describe('decide', () => {
   })
 })
 
+describe('a part of what has happened', () => {
+  test('nobody is asked about it: a hold rejects, unless the whole was released from that very hold', async () => {
+    await using rooms = await openRooms()
+    const session = rooms.session()
+    const whole = await session.decide(request(rooms), noWait)
+    const late = await session.decide(transfer(rooms, '250000'), { ...noWait, partOf: whole })
+    expect(late).toMatchObject({ verdict: { kind: 'reject' }, reasons: [{ rule: 'too_late_to_hold' }], approval: null })
+    expect(rooms.records().some(({ event }) => event === 'approval.requested')).toBe(false)
+    const held = await session.decide(transfer(rooms, '250001'), noWait)
+    const used = { ...held, approval: { id: 'a', state: 'used' as const } }
+    const part = await session.decide(transfer(rooms, '250000'), { ...noWait, partOf: used })
+    expect(part).toMatchObject({ verdict: { kind: 'forward' }, reasons: held.reasons })
+    const still = await session.decide(transfer(rooms, '250000'), { ...noWait, partOf: held })
+    expect(still.verdict.kind).toBe('reject')
+  })
+
+  test('what may be listed is what would be let through as it is, and nothing is recorded of it', async () => {
+    await using rooms = await openRooms()
+    const session = rooms.session({ ...AGENT, expires_at: Math.floor(rooms.clock / 1000) + 60 })
+    const before = rooms.records().length
+    expect(session.allows(request(rooms))).toBe(true)
+    expect(session.allows(request(rooms, { resources: [customers] }))).toBe(false)
+    expect(session.allows(transfer(rooms, '250000'))).toBe(false)
+    expect(session.allows(request(rooms, { labels_revision: 'older' }))).toBe(false)
+    rooms.clock += 61_000
+    expect(session.allows(request(rooms))).toBe(false)
+    expect(rooms.records()).toHaveLength(before)
+  })
+})
+
 describe('hold', () => {
   test('is asked, granted by another person, used once, and only then the intent is recorded', async () => {
     await using rooms = await openRooms()

@@ -292,6 +292,8 @@ describe('principals', () => {
       token_id: expect.stringMatching(/^[\w-]{20,}$/),
       token_digest: createHash('sha256').update(token).digest('hex'),
       expires_at: expect.any(Number),
+      issued_at: expect.any(Number),
+      client: 'reconciler',
     })
     expect(principal.expires_at - seconds()).toBeGreaterThan(3600)
   })

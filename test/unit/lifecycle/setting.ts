@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest'
 import type { Principal } from '../../../engine/index.ts'
 import type { RecordDraft } from '../../../engine/evidence/index.ts'
 import { LifecycleStore, PolicyLife, type LifecycleRules } from '../../../engine/lifecycle/index.ts'
-import { openArchive, PolicyStore, type ActivePolicy } from '../../../engine/policy/index.ts'
+import { openArchive, PolicyStore, UNHURRIED, type ActivePolicy } from '../../../engine/policy/index.ts'
 import { Shadow } from '../../../engine/shadow/index.ts'
 import { openDatabase, type Database, type PostgresPlace } from '../../../engine/state/index.ts'
 import { principal } from '../approvals/setting.ts'
@@ -76,7 +76,7 @@ export async function setUp(options: SettingOptions = {}): Promise<Setting> {
     life,
     instance,
     trust: { kind: 'unsigned' },
-    limits: { slowestMs: 10_000 },
+    limits: UNHURRIED,
     log: () => undefined,
   })
   const close = async (): Promise<void> => {
@@ -101,7 +101,7 @@ const OPENED = new Map<string, Promise<ActivePolicy>>()
 /** Really opened, once a file: a self-test takes its time. */
 export function opened(archive: Uint8Array): Promise<ActivePolicy> {
   const key = hash('sha256', archive)
-  const known = OPENED.get(key) ?? openArchive(archive, { kind: 'unsigned' }, { slowestMs: 10_000 })
+  const known = OPENED.get(key) ?? openArchive(archive, { kind: 'unsigned' }, UNHURRIED)
   OPENED.set(key, known)
   return known
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { constant, sealRequest, type AccessRequest } from '../../../engine/access-request.ts'
 import type { PolicyAnswer } from '../../../engine/policy/evaluator.ts'
-import { openBundle, type ActivePolicy } from '../../../engine/policy/index.ts'
+import { openBundle, UNHURRIED, type ActivePolicy } from '../../../engine/policy/index.ts'
 import { onlyWhatIsRead, readSetOf, type ReadPath } from '../../../engine/policy/read-set.ts'
 import { VerdictCache } from '../../../engine/policy/verdict-cache.ts'
 import { BINDING_KEY } from '../../support/rooms.ts'
@@ -137,9 +137,6 @@ describe('what a policy reads', () => {
   })
 })
 
-/** A machine that runs tests runs much else: how slow a bundle is is not asked here. */
-const PATIENT = { slowestMs: 10_000 }
-
 /** The starter pack, telling that it reads something else. */
 async function opened(reads: unknown): Promise<ActivePolicy> {
   const files = await filesOf('policies/dist/starter.tar.gz')
@@ -148,13 +145,13 @@ async function opened(reads: unknown): Promise<ActivePolicy> {
   return openBundle(
     await onDisk(pack(withFile(files, '.manifest', JSON.stringify(told)))),
     { kind: 'unsigned' },
-    PATIENT,
+    UNHURRIED,
   )
 }
 
 describe('a bundle that tells what it reads', () => {
   test('is refused when its own vectors show that it reads more', async () => {
-    const { metadata } = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, PATIENT)
+    const { metadata } = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, UNHURRIED)
     const reads = readSetOf(metadata) ?? []
     expect(reads).toContainEqual(['resources'])
     await expect(opened(reads.filter(([root]) => root !== 'resources'))).rejects.toThrow(/reads more of the request/)
@@ -163,7 +160,7 @@ describe('a bundle that tells what it reads', () => {
   })
 
   test('gives one and the same answer to requests that agree in it', async () => {
-    const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, PATIENT)
+    const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, UNHURRIED)
     const request = requestOf({ plane: 'postgres', block: { kind: 'select', functions: [] } }).request
     const later = { ...request, context: { ...request.context, time: '2030-01-01T00:00:00.000Z' } }
     const [one, other] = [request, later].map((each) => policy.evaluate('postgres', sealRequest(each, BINDING_KEY), 0))
@@ -171,7 +168,7 @@ describe('a bundle that tells what it reads', () => {
   })
 
   test('is asked each time about a request over which it asks the time, and only about those', async () => {
-    const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, PATIENT)
+    const policy = await openBundle('policies/dist/starter.tar.gz', { kind: 'unsigned' }, UNHURRIED)
     const { request } = requestOf({ plane: 'postgres', block: { kind: 'select', functions: [], opaque: [] } })
     const rulesAt = (id: string, owner: string, moment: string): string | undefined => {
       const asked = sealRequest({ ...request, principal: { ...request.principal, id, owner } }, BINDING_KEY)
@@ -184,7 +181,7 @@ describe('a bundle that tells what it reads', () => {
   })
 
   test('is asked each time where it tells nothing', async () => {
-    const toy = await openBundle(fixture('toy'), { kind: 'unsigned' }, PATIENT)
+    const toy = await openBundle(fixture('toy'), { kind: 'unsigned' }, UNHURRIED)
     const request = requestOf({ class: 'read' })
     expect(toy.evaluate('toy', request, 0)).not.toBe(toy.evaluate('toy', request, 0))
   })

@@ -5,8 +5,6 @@ import { describe, expect, test, type TestContext } from 'vitest'
 import { openBundle } from '../../../engine/policy/index.ts'
 import { readJson, regoc, ROOT, scratchPack, type Run } from './compiler.ts'
 
-const PLANES = ['postgres', 'sqs']
-
 const RULE = `package countersign.postgres
 
 import data.countersign.lib
@@ -92,11 +90,9 @@ describe('a bundle', () => {
   test('has the same bytes wherever and whenever it is built', async (context) => {
     const home = await mkdtemp(join(tmpdir(), 'countersign-elsewhere-'))
     context.onTestFinished(() => rm(home, { recursive: true, force: true }))
-    for (const path of [
-      'policies',
-      'compliance-mappings',
-      ...PLANES.map((plane) => `planes/${plane}/request.schema.json`),
-    ]) {
+    const { planes } = Object(await readJson('policies/starter.json'))
+    const schemas = planes.map(({ schema }: { readonly schema: string }) => join('policies', schema))
+    for (const path of ['policies', 'compliance-mappings', ...schemas]) {
       await cp(join(ROOT, path), join(home, path), { recursive: true })
     }
     const { out, code } = await build(context, join(home, 'policies', 'starter.json'))

@@ -228,7 +228,7 @@ test('check passes what is in order', async (context) => {
   const pack = await scratchPack(context, { 'case.rego': policy() })
   expect(await regoc(context, ['check', '--pack', pack])).toEqual({
     code: 0,
-    report: { ok: true, findings: [] },
+    report: { ok: true, findings: [], reads: expect.any(Array) },
     stderr: '',
   })
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Ajv, type ValidateFunction } from 'ajv'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { openBundle } from '../../../engine/policy/index.ts'
+import { openBundle, UNHURRIED } from '../../../engine/policy/index.ts'
 import { readJson, ROOT } from './compiler.ts'
 
 interface Control {
@@ -101,7 +101,11 @@ describe('the control pack', () => {
 async function committedMetadata(
   name: string,
 ): Promise<{ readonly control_pack: unknown; readonly rules: readonly { readonly controls: readonly string[] }[] }> {
-  const { metadata } = await openBundle(join(ROOT, 'policies', 'dist', `${name}.tar.gz`), { kind: 'unsigned' })
+  const { metadata } = await openBundle(
+    join(ROOT, 'policies', 'dist', `${name}.tar.gz`),
+    { kind: 'unsigned' },
+    UNHURRIED,
+  )
   return JSON.parse(JSON.stringify(metadata))
 }
 

@@ -1,12 +1,15 @@
-import { dirname, join } from 'node:path'
 import { describe, expect, test, type TestContext } from 'vitest'
-import { openBundle } from '../../../engine/policy/index.ts'
 import { regoc, scratchPack } from './compiler.ts'
 
 /** What the library and the plane's own entrypoint read, whatever a pack says. */
 const LIBRARY = ['postgres.opaque', 'resources']
 
-async function readsOf(context: TestContext, body: string, more = ''): Promise<unknown> {
+async function readsOf(
+  context: TestContext,
+  body: string,
+  more = '',
+  files: Readonly<Record<string, string>> = {},
+): Promise<unknown> {
   const rego = `package countersign.postgres
 
 import data.countersign.lib
@@ -20,12 +23,10 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	${body}
 }
 `
-  const pack = await scratchPack(context, { 'a.rego': rego })
-  const out = join(dirname(pack), 'bundle.tar.gz')
-  const { code, stderr } = await regoc(context, ['build', '--pack', pack, '--out', out])
+  const pack = await scratchPack(context, { 'a.rego': rego, ...files })
+  const { code, report, stderr } = await regoc(context, ['check', '--pack', pack])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  const { metadata } = await openBundle(out, { kind: 'unsigned' })
-  const { reads } = metadata
+  const reads: unknown = report?.reads
   return Array.isArray(reads) ? reads.map((path: readonly string[]) => path.join('.')) : reads
 }
 
@@ -54,6 +55,14 @@ describe('a bundle tells what its policy reads of a request:', () => {
     ])
   })
 
+  test('what a library package reads that nothing refers to: nothing', async (context) => {
+    const library = 'package countersign.lib.unasked\n\nx if input.principal.owner == "x"\n'
+    const reads = await readsOf(context, 'input.action.class == "read"', '', { 'unasked.rego': library })
+    expect(reads).toEqual(['action.class', ...LIBRARY])
+    const asked = await readsOf(context, 'data.countersign.lib[_].x', '', { 'unasked.rego': library })
+    expect(asked).toContain('principal.owner')
+  })
+
   test('what a rule reads that no entrypoint reaches', async (context) => {
     const more = '\nunreached if input.principal.owner == "x"\n'
     expect(await readsOf(context, 'input.action.class == "read"', more)).toEqual([
@@ -71,6 +80,6 @@ describe('a bundle tells what its policy reads of a request:', () => {
     ['puts another in its place', 'lib.no_rule with input as {}'],
     ['walks it', 'walk(input, [_, "x"])'],
   ] as const)('nothing, so that no verdict is kept, where a rule %s', async ([, body], context) => {
-    expect(await readsOf(context, body)).toBeUndefined()
+    expect(await readsOf(context, body)).toBeNull()
   })
 })

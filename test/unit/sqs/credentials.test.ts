@@ -9,6 +9,19 @@ const ROLE = { arn: 'arn:aws:iam::000000000000:role/agent', session: 's' }
 const NOW = 1_800_000_000_000
 const OTHER = { ...AGENT, id: 'other' }
 
+test('who is behind them is told whole: what a revocation goes by, too', async () => {
+  const credentials = new Credentials([key('a', 1)], () => NOW)
+  const whole = {
+    ...AGENT,
+    issued_at: NOW / 1000 - 60,
+    client: 'batch',
+    exchanged_from: ['t0'],
+    expires_at: NOW / 1000 + 60,
+  }
+  const minted = await credentials.mint(whole, ROLE, 3600)
+  expect((await credentials.read(minted.sessionToken, minted.accessKeyId)).principal).toEqual(whole)
+})
+
 test('another gateway with the same keys takes the credentials, one without them does not, and none once they are over', async () => {
   const minted = await new Credentials([key('a', 1)], () => NOW).mint(AGENT, ROLE, 3600)
   const elsewhere = new Credentials([key('b', 2), key('a', 1)], () => NOW)

@@ -60,7 +60,7 @@ describe('what can not be opened is refused', () => {
     raw.exec('insert into schema_migrations values (99)')
     raw.close()
     await expect(openDatabase(path)).rejects.toEqual(
-      refusal('ERR_STATE_MIGRATION', /at schema 99, this version knows 5/),
+      refusal('ERR_STATE_MIGRATION', /at schema 99, this version knows \d+/),
     )
   })
 

@@ -1,0 +1,91 @@
+import { atLine, type LoadedConfig } from '../engine/config/index.ts'
+import type { EvidenceLog } from '../engine/evidence/index.ts'
+import {
+  type AssertionVerifier,
+  createAssertionVerifier,
+  createTokenVerifier,
+  OwnIssuer,
+  Revocations,
+  RevocationStore,
+  TokenExchange,
+  type TokenVerifier,
+} from '../engine/identity/index.ts'
+import { ConfigError, type GatewayRooms, identify } from '../engine/index.ts'
+import type { Database } from '../engine/state/index.ts'
+import type { GatewaySurroundings } from './gateway.ts'
+
+/** The gateway as an issuer of its own tokens; null: it is none. Throws ConfigError. */
+export async function ownIssuer(loaded: LoadedConfig): Promise<OwnIssuer | null> {
+  const { exchange } = loaded.config.identity
+  return exchange === null ? null : located(loaded, () => OwnIssuer.open(exchange))
+}
+
+/** Throws ConfigError for providers that can't be trusted by their very configuration. */
+export function tokenVerifier(
+  loaded: LoadedConfig,
+  own: OwnIssuer | null,
+  { log, now }: GatewaySurroundings,
+): TokenVerifier {
+  try {
+    const verifier = createTokenVerifier(loaded.config.identity.issuers, { now, ...(own === null ? {} : { own }) })
+    // A provider that is away just now is no reason not to start: nobody gets in until it answers, and probes say so.
+    verifier.ready().catch(() => log.warn('identity.unreachable'))
+    return verifier
+  } catch (error) {
+    throw error instanceof ConfigError ? atLine(error, loaded, 'identity') : error
+  }
+}
+
+export interface IdentityRooms {
+  readonly revocations: Revocations
+  readonly assertions?: AssertionVerifier
+}
+
+/** What is revoked, learnt before any door opens; and SAML, where a provider is configured. */
+export async function openIdentity(
+  loaded: LoadedConfig,
+  rooms: {
+    readonly database: Database
+    readonly evidence: EvidenceLog
+    readonly followMs: number | null
+    newId(): string
+  },
+  { now, log }: GatewaySurroundings,
+): Promise<IdentityRooms> {
+  const { database, evidence, newId, followMs } = rooms
+  const store = new RevocationStore(database)
+  const { saml, issuers, exchange } = loaded.config.identity
+  const taken = [...issuers, ...(exchange === null ? [] : [exchange])].map(({ issuer }) => issuer)
+  const assertions = await located(loaded, async () =>
+    createAssertionVerifier(saml, { now, taken, use: (digest, forgetAt) => store.use(digest, forgetAt, now()) }),
+  )
+  const revocations = new Revocations({
+    store,
+    now,
+    newId,
+    record: (draft) => evidence.append(draft).durable,
+    ...(followMs === null ? {} : { followMs }),
+    log: log.warn,
+  })
+  await revocations.start()
+  return { revocations, ...(saml.length === 0 ? {} : { assertions }) }
+}
+
+export function tokenExchange({ config }: LoadedConfig, issuer: OwnIssuer, rooms: GatewayRooms): TokenExchange {
+  return new TokenExchange({
+    issuer,
+    delegation: config.identity.exchange?.delegation ?? 'off',
+    now: () => rooms.now(),
+    newId: () => rooms.newId(),
+    identify: (credentials) => identify(credentials, 'api', rooms),
+    record: (draft) => rooms.evidence.append(draft).durable,
+  })
+}
+
+async function located<Result>(loaded: LoadedConfig, open: () => Promise<Result>): Promise<Result> {
+  try {
+    return await open()
+  } catch (error) {
+    throw error instanceof ConfigError ? atLine(error, loaded, 'identity') : error
+  }
+}

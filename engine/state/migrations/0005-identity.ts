@@ -1,0 +1,28 @@
+import type { SchemaModule } from 'kysely'
+
+/** Which credentials are no longer believed, which assertions have been used, and what each agent was last seen doing. */
+export async function up({ schema }: { readonly schema: SchemaModule }): Promise<void> {
+  await schema
+    .createTable('revocations')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('document', 'text', (column) => column.notNull())
+    .execute()
+  await schema
+    .createTable('revocation_versions')
+    .addColumn('number', 'integer', (column) => column.primaryKey())
+    .addColumn('version', 'bigint', (column) => column.notNull())
+    .execute()
+  await schema
+    .createTable('used_assertions')
+    .addColumn('digest', 'text', (column) => column.primaryKey())
+    .addColumn('forget_at', 'bigint', (column) => column.notNull())
+    .execute()
+  await schema
+    .createTable('agent_uses')
+    .addColumn('instance', 'text', (column) => column.notNull())
+    .addColumn('issuer', 'text', (column) => column.notNull())
+    .addColumn('agent', 'text', (column) => column.notNull())
+    .addColumn('document', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('agent_uses_key', ['instance', 'issuer', 'agent'])
+    .execute()
+}

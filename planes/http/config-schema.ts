@@ -1,0 +1,181 @@
+import { type ConfigSchema, DURATION_PATTERN, type Secret, SIZE_PATTERN } from '../../engine/index.ts'
+import { ENVOY_SCHEMA, type EnvoyText } from './envoy/config.ts'
+import type { CredentialsText } from './upstream-credentials.ts'
+
+/** The section as it is written. */
+export interface HttpText {
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly tls?: { readonly cert: Secret; readonly key: Secret }
+  readonly plaintext: 'never' | 'loopback'
+  readonly apis: readonly ApiText[]
+  readonly hold: { readonly patience: string }
+  readonly limits: {
+    readonly connections: number
+    readonly judged_body: string
+    readonly body: string
+    readonly masked_answer: string
+    readonly head: string
+    readonly upload: string
+    readonly answer: string
+    readonly idle: string
+  }
+  readonly envoy?: EnvoyText
+}
+
+export interface ApiText {
+  readonly name: string
+  readonly hosts: readonly string[] | 'any'
+  readonly cookies: 'strip' | 'pass'
+  readonly upstream: {
+    readonly url: string
+    readonly http2: boolean
+    readonly ca?: Secret
+    readonly credentials?: CredentialsText
+  }
+}
+
+const words = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
+const like = (pattern: string, description: string): ConfigSchema => ({ type: 'string', pattern, description })
+const outside = (what: string): ConfigSchema => ({
+  type: 'object',
+  description: `${what} as { file: PATH } or { env: NAME }`,
+  writeOnly: true,
+})
+const duration = (byDefault: string, description = 'a duration such as 20s or 1h'): ConfigSchema => ({
+  type: 'string',
+  pattern: DURATION_PATTERN,
+  description,
+  default: byDefault,
+})
+const size = (byDefault: string): ConfigSchema => ({
+  type: 'string',
+  pattern: SIZE_PATTERN,
+  description: 'a size such as 8MiB',
+  default: byDefault,
+})
+const mapping = (description: string, properties: Record<string, ConfigSchema>, required: string[]): ConfigSchema => ({
+  type: 'object',
+  description,
+  properties,
+  required,
+  additionalProperties: false,
+})
+
+const ORIGIN = '^https?://[A-Za-z0-9.\\-]+(:[0-9]{1,5})?$|^https?://\\[[0-9a-f:]+\\](:[0-9]{1,5})?$'
+
+/** One of bearer, basic and header; which, config.ts sees to. */
+const CREDENTIALS: ConfigSchema = {
+  ...mapping(
+    'a mapping of bearer, basic or header',
+    {
+      bearer: outside('a token'),
+      basic: mapping(
+        'a mapping of user and password',
+        { user: words('a user name'), password: outside('its password') },
+        ['user', 'password'],
+      ),
+      header: mapping(
+        'a mapping of name and value',
+        { name: like('^[A-Za-z0-9-]{1,64}$', 'the name of a header'), value: outside('its value') },
+        ['name', 'value'],
+      ),
+    },
+    [],
+  ),
+  minProperties: 1,
+  maxProperties: 1,
+}
+
+const API: ConfigSchema = mapping(
+  'a mapping of name, hosts and upstream',
+  {
+    name: like('^[a-z0-9][a-z0-9-]{0,62}$', 'a name in small letters, digits and hyphens'),
+    hosts: {
+      description: 'a list of hosts, or the word any',
+      if: { type: 'string' },
+      // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+      then: { const: 'any', description: 'a list of hosts, or the word any' },
+      else: {
+        type: 'array',
+        minItems: 1,
+        items: like(
+          '^[a-z0-9.\\[\\]:-]{1,255}$',
+          'a host in small letters, with its port where that is not the scheme’s own',
+        ),
+        description: 'a list of hosts, or the word any',
+      },
+    },
+    cookies: {
+      enum: ['strip', 'pass'],
+      description: 'strip, or pass to let cookies through both ways',
+      default: 'strip',
+    },
+    upstream: mapping(
+      'a mapping of url and credentials',
+      {
+        url: like(ORIGIN, 'scheme, host and port of the API, without a path'),
+        http2: {
+          enum: [true, false],
+          description: 'true where the API speaks HTTP/2 (gRPC does), else false',
+          default: false,
+        },
+        ca: outside('the PEM certificate of the authority that signed the API’s'),
+        credentials: CREDENTIALS,
+      },
+      ['url'],
+    ),
+  },
+  ['name', 'hosts', 'upstream'],
+)
+
+/** `planes.http` of countersign.yaml. */
+export const HTTP_SCHEMA: ConfigSchema = mapping(
+  'a mapping with listen and apis',
+  {
+    listen: mapping(
+      'a mapping of host and port',
+      {
+        host: words('an address to listen on'),
+        port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any' },
+      },
+      ['host', 'port'],
+    ),
+    tls: mapping(
+      'a mapping of cert and key',
+      { cert: outside('a PEM certificate chain'), key: outside('its PEM private key') },
+      ['cert', 'key'],
+    ),
+    plaintext: {
+      enum: ['never', 'loopback'],
+      description: 'never, or loopback to let clients on this machine do without TLS',
+      default: 'never',
+    },
+    apis: { type: 'array', minItems: 1, items: API, description: 'a list of APIs, each with name, hosts and upstream' },
+    hold: { ...mapping('a mapping of patience', { patience: duration('25s') }, []), default: {} },
+    limits: {
+      ...mapping(
+        'a mapping of limits',
+        {
+          connections: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 100_000,
+            description: 'how many at once',
+            default: 1000,
+          },
+          judged_body: size('1MiB'),
+          body: size('1GiB'),
+          masked_answer: size('8MiB'),
+          head: duration('15s'),
+          upload: duration('60s'),
+          answer: duration('5m'),
+          idle: duration('15m'),
+        },
+        [],
+      ),
+      default: {},
+    },
+    envoy: ENVOY_SCHEMA,
+  },
+  ['listen', 'apis'],
+)

@@ -1,0 +1,92 @@
+import { ConfigError, parseDuration, parseSize, sectionReader } from '../../engine/index.ts'
+import type { Api } from './api.ts'
+import { type ApiText, HTTP_SCHEMA, type HttpText } from './config-schema.ts'
+import { type EnvoyConfig, readEnvoy } from './envoy/config.ts'
+import { upstreamCredentials } from './upstream-credentials.ts'
+
+/** The plane's section of the configuration, read and checked. */
+export interface HttpConfig {
+  readonly listen: { readonly host: string; readonly port: number }
+  /** PEM. null: only connections from this machine are taken. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+  readonly plaintextLoopback: boolean
+  readonly apis: readonly Api[]
+  readonly patienceMs: number
+  readonly limits: HttpLimits
+  /** Envoy takes the connections; null: the gateway does. */
+  readonly envoy: EnvoyConfig | null
+}
+
+export interface HttpLimits {
+  readonly connections: number
+  /** Bytes of a request's body that policy judges; larger ones of types that it can't look into are streamed. */
+  readonly judgedBytes: number
+  /** Bytes of any request's body. */
+  readonly bodyBytes: number
+  /** Bytes of an answer that is masked. */
+  readonly maskedBytes: number
+  /** For a request's head to come; for a judged body; for an upstream's silence; until an idle caller's session ends. */
+  readonly headMs: number
+  readonly uploadMs: number
+  readonly answerMs: number
+  readonly idleMs: number
+}
+
+const readSection = sectionReader<HttpText>(HTTP_SCHEMA)
+
+/** Clients and what stands between give up on a silent connection after a minute or less. */
+const MAX_PATIENCE_MS = 60_000
+
+/** Throws ConfigError, one line a fault, each beginning with its path within the section. */
+export function configure(raw: unknown): HttpConfig {
+  const { listen, tls, plaintext, apis, hold, limits, envoy } = readSection(raw)
+  const patienceMs = milliseconds(hold.patience)
+  if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 60s, the longest that clients wait')
+  const bytes = { judgedBytes: parseSize(limits.judged_body) ?? 0, bodyBytes: parseSize(limits.body) ?? 0 }
+  if (bytes.judgedBytes > bytes.bodyBytes) throw wrong('limits.judged_body: expected no more than limits.body')
+  return {
+    listen,
+    tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
+    plaintextLoopback: plaintext === 'loopback',
+    apis: apisOf(apis),
+    patienceMs,
+    limits: {
+      connections: limits.connections,
+      ...bytes,
+      maskedBytes: parseSize(limits.masked_answer) ?? 0,
+      headMs: milliseconds(limits.head),
+      uploadMs: milliseconds(limits.upload),
+      answerMs: milliseconds(limits.answer),
+      idleMs: milliseconds(limits.idle),
+    },
+    envoy: envoy === undefined ? null : readEnvoy(envoy, plaintext === 'loopback'),
+  }
+}
+
+/** Which API a host means must not depend on which stands first. */
+function apisOf(apis: readonly ApiText[]): readonly Api[] {
+  const names = new Set(apis.map(({ name }) => name))
+  if (names.size !== apis.length) throw wrong('apis: expected each name once')
+  if (apis.length > 1 && apis.some(({ hosts }) => hosts === 'any'))
+    throw wrong('apis: expected hosts of each API by name, where there is more than one')
+  const hosts = apis.flatMap((api) => (api.hosts === 'any' ? [] : api.hosts))
+  if (new Set(hosts).size !== hosts.length) throw wrong('apis: expected each host once')
+  return apis.map(({ name, hosts: own, cookies, upstream }) => ({
+    name,
+    hosts: own,
+    origin: new URL(upstream.url),
+    http2: upstream.http2,
+    ca: upstream.ca?.reveal() ?? null,
+    credentials: upstreamCredentials(upstream.credentials),
+    cookies: cookies === 'pass',
+  }))
+}
+
+function wrong(message: string): ConfigError {
+  return new ConfigError('ERR_CONFIG_PLANE', message)
+}
+
+/** The schema has let only durations through. */
+function milliseconds(written: string): number {
+  return parseDuration(written) ?? 0
+}

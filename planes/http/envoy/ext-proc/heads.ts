@@ -1,0 +1,38 @@
+import type { HeaderLine, RequestHead, ResponseHead } from '../../message.ts'
+import type { Attributes } from './processing-request.ts'
+
+/** A request's head out of Envoy's list, in which what HTTP/1 has on its first line are pseudo headers too. Throws TypeError. */
+export function requestHead(lines: readonly HeaderLine[], { protocol }: Attributes): RequestHead {
+  const scheme = pseudo(lines, ':scheme')
+  if (scheme !== 'http' && scheme !== 'https') throw new TypeError(`:scheme: expected http or https`)
+  return {
+    version: protocol === 'HTTP/2' ? '2' : protocol === 'HTTP/1.0' ? '1.0' : '1.1',
+    method: pseudo(lines, ':method'),
+    scheme,
+    authority: pseudo(lines, ':authority'),
+    target: pseudo(lines, ':path'),
+    headers: agentsLines(lines),
+  }
+}
+
+export function responseHead(lines: readonly HeaderLine[]): ResponseHead {
+  const status = Number(pseudo(lines, ':status'))
+  if (!Number.isInteger(status) || status < 100 || status > 599) throw new TypeError(':status: expected a status')
+  return { status, headers: agentsLines(lines) }
+}
+
+/** Those that are no pseudo headers. */
+export function plainLines(lines: readonly HeaderLine[]): readonly HeaderLine[] {
+  return lines.filter(([name]) => !name.startsWith(':'))
+}
+
+/** Without what Envoy itself added, or left there for itself: it goes no further. */
+function agentsLines(lines: readonly HeaderLine[]): readonly HeaderLine[] {
+  return plainLines(lines).filter(([name]) => !name.startsWith('x-envoy-'))
+}
+
+function pseudo(lines: readonly HeaderLine[], name: string): string {
+  const [found, ...others] = lines.filter(([each]) => each === name)
+  if (found === undefined || others.length > 0) throw new TypeError(`${name}: expected it once`)
+  return found[1]
+}

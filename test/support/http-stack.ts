@@ -1,0 +1,228 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { bootstrap } from '../../planes/http/envoy/bootstrap.ts'
+import { type BankApi, startBankApi } from './bank-api.ts'
+import { issueCertificates } from './certificates.ts'
+import { writeChangedBundle } from './changed-bundle.ts'
+import { EnvoyProcess } from './envoy.ts'
+import { freePort } from './free-port.ts'
+import { GatewayProcess } from './gateway-process.ts'
+import { startIdentityProvider } from './identity-provider.ts'
+import type { IdentityProvider } from './identity-provider.ts'
+import { startKeeper } from './keeper.ts'
+import type { PrincipalLine } from './principals.ts'
+import { gatewayConfiguration, newLogKey, writeBundle, writeLogKey } from './stack-config.ts'
+
+export interface HttpStackOptions {
+  /** `starter` (default), `allow-all`, or the path of another bundle. */
+  readonly policy?: string
+  readonly port?: number
+  readonly tls?: boolean
+  /** URL of an API that runs already; a small bank of the test's own by default. */
+  readonly upstream?: string
+  /** Fields that are masked wherever they stand in an answer, paths that are refused and held: over allow-all. */
+  readonly maskFields?: readonly string[]
+  /** Parts of an answer and the method for each, as `body/customer/ssn`: over allow-all. */
+  readonly mask?: Readonly<Record<string, string>>
+  readonly denyPaths?: readonly string[]
+  readonly holdPaths?: readonly string[]
+  /** Merged over the API's, and the plane's own section of the configuration. */
+  readonly api?: Readonly<Record<string, unknown>>
+  readonly plane?: Readonly<Record<string, unknown>>
+  /** Envoy takes the connections. `dial`: where it reaches the processor, as `HOST:PORT`; at the gateway by default. */
+  readonly envoy?: { readonly dial?: string; readonly responses?: 'buffered' | 'streamed' }
+  readonly nodeOptions?: readonly string[]
+  readonly onLog?: (line: string) => void
+}
+
+/** The line that `npm run stack -- http` prints; see stack.ts. */
+export interface HttpStackLine {
+  readonly plane: 'http'
+  readonly gateway: { readonly url: string }
+  readonly upstream: { readonly url: string }
+  readonly principals: Readonly<Record<'agent' | 'owner' | 'approver' | 'approver2' | 'auditor', PrincipalLine>>
+  readonly env: Readonly<Record<string, string>>
+  readonly api: string
+  readonly console: string
+  readonly dataDir: string
+  readonly config: string
+  readonly ca?: string
+  /** Its admin address, and where the gateway judges exchanges. */
+  readonly envoy?: { readonly admin: string; readonly processor: { readonly host: string; readonly port: number } }
+}
+
+export interface HttpStack {
+  readonly line: HttpStackLine
+  readonly identity: IdentityProvider
+  readonly gateway: GatewayProcess
+  /** Null where the API runs elsewhere. */
+  readonly bank: BankApi | null
+  readonly envoy: EnvoyProcess | null
+  /** Where evidence is written. */
+  readonly evidence: string
+  stop(): Promise<void>
+}
+
+/** An API with the bank in it, an identity provider, and the gateway in front. */
+export async function startHttpStack(options: HttpStackOptions = {}): Promise<HttpStack> {
+  await using opened = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-http-'))
+  const keeper = startKeeper(directory)
+  opened.defer(() => keeper.dismiss())
+  opened.defer(() => rm(directory, { recursive: true, force: true }))
+  const bank = options.upstream === undefined ? await startBankApi() : null
+  opened.defer(() => bank?.stop())
+  const url = options.upstream ?? bank?.url ?? ''
+  const identity = await startIdentityProvider()
+  opened.defer(() => identity.close())
+  const ports = options.envoy === undefined ? null : await envoyPorts(options)
+  const config = await writeHttpFiles(directory, url, identity, { ...options, ...planeOf(options, ports) })
+  const gateway = await GatewayProcess.start({
+    config,
+    onSpawn: (pid) => keeper.watch(pid),
+    ...(options.nodeOptions === undefined ? {} : { nodeOptions: options.nodeOptions }),
+    ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
+  })
+  opened.defer(async () => void (await gateway.stop()))
+  const described = await describe(directory, config, gateway, url, identity, options)
+  const envoy = ports === null ? null : await startEnvoy(directory, ports, (pid) => keeper.watch(pid), options)
+  opened.defer(() => envoy?.stop())
+  const processor = { host: '127.0.0.1', port: ports?.control ?? 0 }
+  const line = envoy === null ? described : { ...described, envoy: { admin: envoy.admin, processor } }
+  const rest = opened.move()
+  return {
+    line,
+    identity,
+    gateway,
+    bank,
+    envoy,
+    evidence: join(directory, 'var', 'evidence'),
+    stop: () => rest.disposeAsync(),
+  }
+}
+
+interface EnvoyPorts {
+  readonly listen: number
+  readonly control: number
+  readonly admin: number
+}
+
+async function envoyPorts({ port = 0 }: HttpStackOptions): Promise<EnvoyPorts> {
+  return { listen: port === 0 ? await freePort() : port, control: await freePort(), admin: await freePort() }
+}
+
+function planeOf(options: HttpStackOptions, ports: EnvoyPorts | null): Pick<HttpStackOptions, 'port' | 'plane'> {
+  if (ports === null) return {}
+  const { dial, responses } = options.envoy ?? {}
+  const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(dial ?? '') ?? []
+  const envoy = {
+    control: { host: '127.0.0.1', port: ports.control },
+    ...(dial === undefined ? {} : { processors: [{ host, port: Number(port) }] }),
+    ...(responses === undefined ? {} : { responses }),
+  }
+  return { port: ports.listen, plane: { envoy, ...options.plane } }
+}
+
+async function startEnvoy(
+  directory: string,
+  ports: EnvoyPorts,
+  onSpawn: (pid: number) => void,
+  { onLog }: HttpStackOptions,
+): Promise<EnvoyProcess> {
+  const file = join(directory, 'envoy.json')
+  const admin = { host: '127.0.0.1', port: ports.admin }
+  const control = { kind: 'tcp', host: '127.0.0.1', port: ports.control } as const
+  await writeFile(file, JSON.stringify(bootstrap({ node: 'envoy-1', control, controlTls: null, admin })))
+  return EnvoyProcess.start({ bootstrap: file, admin, onSpawn, ...(onLog === undefined ? {} : { onLog }) })
+}
+
+/** Configuration, bundle, keys and certificates; the path of the configuration. */
+export async function writeHttpFiles(
+  directory: string,
+  upstream: string,
+  identity: IdentityProvider,
+  options: HttpStackOptions,
+): Promise<string> {
+  const path = (name: string): string => join(directory, name)
+  await mkdir(path('var'))
+  await writeBundle(await bundleFor(directory, options), directory)
+  await writeLogKey(directory, newLogKey())
+  await writeFile(path('upstream.token'), 'upstream-token', { mode: 0o600 })
+  if (options.tls === true) {
+    const { ca, certificate, key } = issueCertificates(['localhost', '127.0.0.1'])
+    await writeFile(path('ca.pem'), ca)
+    await writeFile(path('server.pem'), certificate)
+    await writeFile(path('server.key'), key, { mode: 0o600 })
+  }
+  const http = {
+    listen: { host: '127.0.0.1', port: options.port ?? 0 },
+    ...(options.tls === true
+      ? { tls: { cert: { file: './server.pem' }, key: { file: './server.key' } } }
+      : { plaintext: 'loopback' }),
+    apis: [
+      {
+        name: 'bank',
+        hosts: 'any',
+        upstream: { url: upstream, credentials: { bearer: { file: './upstream.token' } } },
+        ...options.api,
+      },
+    ],
+    hold: { patience: '1s' },
+    ...options.plane,
+  }
+  await writeFile(
+    path('gateway.yaml'),
+    stringify(gatewayConfiguration({ identity, apiPort: 0, logLevel: 'info' }, { http })),
+  )
+  return path('gateway.yaml')
+}
+
+/** A policy by name; with something to mask, refuse or hold, allow-all with that in its data. */
+async function bundleFor(directory: string, options: HttpStackOptions): Promise<string> {
+  const { maskFields = [], mask = {}, denyPaths = [], holdPaths = [] } = options
+  const named = { ...Object.fromEntries(maskFields.map((name) => [`body/**/${name}`, 'redact'])), ...mask }
+  if (Object.keys(named).length + denyPaths.length + holdPaths.length === 0) return options.policy ?? 'starter'
+  const file = join(directory, 'asked.tar.gz')
+  const asked = { mask: named, deny: denyPaths, hold: holdPaths }
+  await writeChangedBundle('allow-all', file, (data) => ({ ...data, http_test: asked }))
+  return file
+}
+
+async function describe(
+  directory: string,
+  config: string,
+  gateway: GatewayProcess,
+  upstream: string,
+  identity: IdentityProvider,
+  options: HttpStackOptions,
+): Promise<HttpStackLine> {
+  const { planes, api } = gateway.listening
+  const url = `http${options.tls === true ? 's' : ''}://127.0.0.1:${planes['http']?.port ?? 0}`
+  const agent = { user: 'reconciler', token: await identity.agentToken() }
+  const person = async (id: string): Promise<PrincipalLine> => ({ user: id, token: await identity.personToken(id) })
+  const ca = options.tls === true ? join(directory, 'ca.pem') : null
+  return {
+    plane: 'http',
+    gateway: { url },
+    upstream: { url: upstream },
+    principals: {
+      agent,
+      owner: await person('olivia'),
+      approver: await person('ann'),
+      approver2: await person('ben'),
+      auditor: await person('axel'),
+    },
+    env: {
+      API_URL: url,
+      API_TOKEN: agent.token,
+      ...(ca === null ? {} : { NODE_EXTRA_CA_CERTS: ca, SSL_CERT_FILE: ca }),
+    },
+    api,
+    console: api,
+    dataDir: join(directory, 'var'),
+    config,
+    ...(ca === null ? {} : { ca }),
+  }
+}
