@@ -42,7 +42,7 @@ export function decisionWholeView({ decision, records }: DecisionWhole): object 
   return {
     decision: decisionView(decision),
     records: records.map(recordView),
-    explain: `countersign policy explain --decision ${decision.id}`,
+    explain: `countersign policy explain --decision ${decision.id} --evidence DIR`,
   }
 }
 

@@ -3,7 +3,7 @@ import { button, h, terms } from '../dom.ts'
 import { listOf, objectOf, Refusal, textOf } from './api.ts'
 import { numberOf } from './decision.ts'
 import type { Page, Surroundings } from './page.ts'
-import { chip, empty, failed, link, loading, moment, number, pageHead, verdictChip } from './parts.ts'
+import { chip, empty, failed, link, loading, moment, number, pageHead, ruleChip } from './parts.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -197,7 +197,7 @@ function ruleLine(agent: string, rule: Json): HTMLElement {
   return h(
     'li',
     {},
-    verdictChip(textOf(rule['verdict'])),
+    ruleChip(textOf(rule['verdict'])),
     count === 0 ? h('code', {}, visible(id)) : link(met, h('code', {}, visible(id))),
     h('span', {}, visible(textOf(rule['title']))),
     h('span', { class: 'muted' }, count === 0 ? 'never met' : `met ${number(count)} times`),

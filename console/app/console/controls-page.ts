@@ -14,7 +14,7 @@ import {
   moment,
   number,
   pageHead,
-  verdictChip,
+  ruleChip,
 } from './parts.ts'
 import { plural, sentence } from './wording.ts'
 
@@ -206,7 +206,7 @@ function rulesTable(rules: readonly Json[]): HTMLElement {
         h(
           'li',
           {},
-          verdictChip(textOf(rule['verdict'])),
+          ruleChip(textOf(rule['verdict'])),
           link(
             `/console/decisions?rule=${encodeURIComponent(textOf(rule['id']))}`,
             h('code', {}, visible(textOf(rule['id']))),

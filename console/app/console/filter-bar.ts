@@ -10,18 +10,22 @@ export interface Choice {
 
 /** Narrows a list: each change tells the whole query, which the page puts into its address. */
 export class FilterBar {
-  readonly element: HTMLFormElement
+  readonly element: HTMLDetailsElement
   readonly #fields = new Map<string, HTMLSelectElement | HTMLInputElement>()
   readonly #onChange: (query: URLSearchParams) => void
   readonly #reset: HTMLButtonElement
+  readonly #summary: HTMLElement = h('summary', {}, 'Filters')
 
   constructor(label: string, choices: readonly Choice[], onChange: (query: URLSearchParams) => void) {
     this.#onChange = onChange
     this.#reset = button('Clear filters', () => this.#onChange(new URLSearchParams()), { class: 'quiet', hidden: true })
     const fields = choices.map((choice) => this.#field(choice))
-    this.element = h('form', { class: 'filter', 'aria-label': label }, ...fields, this.#reset)
-    this.element.addEventListener('submit', (event) => event.preventDefault())
-    this.element.addEventListener('change', () => this.#tell())
+    const form = h('form', { class: 'filter', 'aria-label': label }, ...fields, this.#reset)
+    form.addEventListener('submit', (event) => event.preventDefault())
+    form.addEventListener('change', () => this.#tell())
+    // Where there is room they are open; else what is under them comes first.
+    const isRoomy = window.matchMedia('(min-width: 56rem)').matches
+    this.element = h('details', { class: 'filters', open: isRoomy }, this.#summary, form)
   }
 
   /** What is chosen, and what more can be chosen from than at first. */
@@ -37,7 +41,9 @@ export class FilterBar {
       }
       field.value = field instanceof HTMLInputElement ? local(value) : value
     }
-    this.#reset.hidden = [...query.keys()].every((name) => !this.#fields.has(name))
+    const set = [...query.keys()].filter((name) => this.#fields.has(name)).length
+    this.#reset.hidden = set === 0
+    this.#summary.textContent = set === 0 ? 'Filters' : `Filters (${set})`
   }
 
   offer(name: string, values: readonly string[]): void {
@@ -51,7 +57,7 @@ export class FilterBar {
     const id = `filter-${name}`
     const field =
       options === null
-        ? h('input', { id, name, type: 'datetime-local', step: '1' })
+        ? h('input', { id, name, type: 'datetime-local' })
         : h('select', { id, name }, ...options.map(([value, words]) => h('option', { value }, words)))
     this.#fields.set(name, field)
     return h('label', { for: id }, h('span', {}, label), field)
@@ -69,7 +75,7 @@ export class FilterBar {
 
 /** A field for moments has no zone; all times here are UTC, as evidence has them. */
 function local(text: string): string {
-  return text.replace(/\.\d+Z$|Z$/, '')
+  return text.slice(0, 16)
 }
 
 function instant(text: string): string {

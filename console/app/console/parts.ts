@@ -17,6 +17,14 @@ export function verdictChip(verdict: string): HTMLElement {
   )
 }
 
+/** The same of what a rule does, whenever it speaks. */
+export function ruleChip(verdict: string): HTMLElement {
+  const shape = h('span', { class: 'shape', 'aria-hidden': 'true' })
+  return h('span', { class: `chip ${verdict}` }, shape, DOES[verdict] ?? visible(verdict))
+}
+
+const DOES: Readonly<Record<string, string>> = { forward: 'forwards', mask: 'masks', hold: 'holds', reject: 'rejects' }
+
 export function chip(text: string, tone = ''): HTMLElement {
   return h('span', { class: `chip ${tone}` }, visible(text))
 }

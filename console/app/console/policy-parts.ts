@@ -2,7 +2,7 @@ import { visible } from '../../../engine/replay/browser.ts'
 import { h } from '../dom.ts'
 import { listOf, objectOf, textOf, textsOf } from './api.ts'
 import { numberOf } from './decision.ts'
-import { card, controlLink, link, number, verdictChip } from './parts.ts'
+import { card, controlLink, link, number, ruleChip, verdictChip } from './parts.ts'
 import { plural } from './wording.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -27,7 +27,7 @@ function rule(each: Json): HTMLElement {
     h(
       'p',
       { class: 'standing' },
-      verdictChip(textOf(each['verdict'])),
+      ruleChip(textOf(each['verdict'])),
       h('strong', {}, visible(textOf(each['title']))),
     ),
     h(
@@ -84,7 +84,7 @@ function named(each: Json): HTMLElement {
   return h(
     'span',
     { class: 'named' },
-    verdictChip(textOf(each['verdict'])),
+    ruleChip(textOf(each['verdict'])),
     h('code', {}, visible(textOf(each['id']))),
     h('span', {}, visible(textOf(each['title']))),
     h('span', { class: 'muted' }, textsOf(each['controls']).map(visible).join(', ')),

@@ -116,7 +116,7 @@ export class SessionReplay {
     const host = h('div', { class: 'replay-host' })
     const root = host.attachShadow({ mode: 'open' })
     const sheet = new CSSStyleSheet()
-    sheet.replaceSync(replayStyle)
+    sheet.replaceSync(replayStyle + WITHIN)
     root.adoptedStyleSheets = [sheet]
     this.#view = replayView(root, evidence, [])
     const body = h('div', { class: 'replay' }, ...this.#view.parts)
@@ -131,6 +131,13 @@ export class SessionReplay {
     this.element.replaceChildren(back(), failed(error.message, again))
   }
 }
+
+/** What a page of its own has, and one inside the console has around it. */
+const WITHIN = `
+.replay { max-width: none; margin: 0; padding: 0 }
+.summary .eyebrow, .summary h1 { display: none }
+.toolbar { top: 3.25rem }
+`
 
 function back(): HTMLElement {
   return h('p', { class: 'back always' }, link('/console/sessions', 'All sessions'))
