@@ -6,14 +6,21 @@ export class Secret {
   /** `environment variable NAME` or `file PATH`. */
   readonly source: string
   readonly #text: string
+  readonly #again: () => string
 
-  constructor(text: string, source: string) {
+  constructor(text: string, source: string, again: () => string = () => text) {
     this.#text = text
     this.source = source
+    this.#again = again
   }
 
   reveal(): string {
     return this.#text
+  }
+
+  /** As its file holds it now, for what is rotated while the gateway runs. Throws as node:fs does. */
+  revealAgain(): string {
+    return this.#again()
   }
 
   toString(): string {

@@ -33,7 +33,9 @@ export class OutsideTexts {
     const [text, source] =
       'env' in pointer ? this.#fromEnvironment(pointer.env, path) : this.#fromFile(pointer.file, path)
     if (text.trim() === '') throw this.#unreadable(path, `text in the ${source}`, 'it empty')
-    return new Secret(text.replace(/\r?\n$/, ''), source)
+    if ('env' in pointer) return new Secret(withoutLineEnd(text), source)
+    const file = resolve(this.#from, pointer.file)
+    return new Secret(withoutLineEnd(text), source, () => withoutLineEnd(this.#surroundings.readText(file)))
   }
 
   #replaced(value: unknown, path: ConfigPath): unknown {
@@ -61,6 +63,10 @@ export class OutsideTexts {
     const text = `${this.#document.locate(path)}: ${formatPath(path)}: expected ${expected}; found ${found}`
     return new ConfigError('ERR_CONFIG_SECRET', text)
   }
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, '')
 }
 
 function isPointer(value: object): value is OutsideText {

@@ -1,3 +1,4 @@
+import type { ClientCertificate } from './credentials/client-certificate.ts'
 import type { RequestHead } from './message.ts'
 import { refused } from './normalizer/refusal.ts'
 import type { UpstreamCredentials } from './upstream-credentials.ts'
@@ -14,7 +15,11 @@ export interface Api {
   readonly http2: boolean
   /** PEM of the authority that signed its certificate; null for those the system knows. */
   readonly ca: string | null
+  /** The gateway's own in TLS; null: it shows none. */
+  readonly certificate: ClientCertificate | null
   readonly credentials: UpstreamCredentials
+  /** Headers of clients, in lower case, with credentials of their own: they end here. */
+  readonly stripped: readonly string[]
   /** Cookies pass both ways. Else the upstream's session is the gateway's, and no agent holds it. */
   readonly cookies: boolean
 }
@@ -32,8 +37,8 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie', 'set-cookie2'])
 const NONE: ReadonlySet<string> = new Set()
 
 /** Headers that no client of this API sends up, besides those of its own that never do. */
-export function neverSent({ cookies, credentials }: Api): ReadonlySet<string> {
-  return cookies ? credentials.names : new Set([...COOKIE, ...credentials.names])
+export function neverSent({ cookies, credentials, stripped }: Api): ReadonlySet<string> {
+  return new Set([...(cookies ? [] : COOKIE), ...stripped, ...credentials.names])
 }
 
 export function neverAnswered({ cookies }: Api): ReadonlySet<string> {

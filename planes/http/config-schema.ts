@@ -1,4 +1,7 @@
 import { type ConfigSchema, DURATION_PATTERN, type Secret, SIZE_PATTERN } from '../../engine/index.ts'
+import type { ClientCertificateText } from './credentials/client-certificate.ts'
+import { CLIENT_CERTIFICATE_SCHEMA, CREDENTIALS_SCHEMA } from './credentials/config-schema.ts'
+import { like, mapping, outside, words } from './schema-words.ts'
 import { ENVOY_SCHEMA, type EnvoyText } from './envoy/config.ts'
 import type { CredentialsText } from './upstream-credentials.ts'
 
@@ -26,21 +29,16 @@ export interface ApiText {
   readonly name: string
   readonly hosts: readonly string[] | 'any'
   readonly cookies: 'strip' | 'pass'
+  readonly strip: readonly string[]
   readonly upstream: {
     readonly url: string
     readonly http2: boolean
     readonly ca?: Secret
+    readonly client_certificate?: ClientCertificateText
     readonly credentials?: CredentialsText
   }
 }
 
-const words = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
-const like = (pattern: string, description: string): ConfigSchema => ({ type: 'string', pattern, description })
-const outside = (what: string): ConfigSchema => ({
-  type: 'object',
-  description: `${what} as { file: PATH } or { env: NAME }`,
-  writeOnly: true,
-})
 const duration = (byDefault: string, description = 'a duration such as 20s or 1h'): ConfigSchema => ({
   type: 'string',
   pattern: DURATION_PATTERN,
@@ -53,38 +51,7 @@ const size = (byDefault: string): ConfigSchema => ({
   description: 'a size such as 8MiB',
   default: byDefault,
 })
-const mapping = (description: string, properties: Record<string, ConfigSchema>, required: string[]): ConfigSchema => ({
-  type: 'object',
-  description,
-  properties,
-  required,
-  additionalProperties: false,
-})
-
 const ORIGIN = '^https?://[A-Za-z0-9.\\-]+(:[0-9]{1,5})?$|^https?://\\[[0-9a-f:]+\\](:[0-9]{1,5})?$'
-
-/** One of bearer, basic and header; which, config.ts sees to. */
-const CREDENTIALS: ConfigSchema = {
-  ...mapping(
-    'a mapping of bearer, basic or header',
-    {
-      bearer: outside('a token'),
-      basic: mapping(
-        'a mapping of user and password',
-        { user: words('a user name'), password: outside('its password') },
-        ['user', 'password'],
-      ),
-      header: mapping(
-        'a mapping of name and value',
-        { name: like('^[A-Za-z0-9-]{1,64}$', 'the name of a header'), value: outside('its value') },
-        ['name', 'value'],
-      ),
-    },
-    [],
-  ),
-  minProperties: 1,
-  maxProperties: 1,
-}
 
 const API: ConfigSchema = mapping(
   'a mapping of name, hosts and upstream',
@@ -105,6 +72,12 @@ const API: ConfigSchema = mapping(
         description: 'a list of hosts, or the word any',
       },
     },
+    strip: {
+      type: 'array',
+      items: like('^[a-z0-9-]{1,64}$', 'the name of a header in small letters'),
+      description: 'a list of headers with credentials of clients’ own, which never go up',
+      default: ['x-api-key', 'api-key', 'apikey', 'x-auth-token', 'x-access-token', 'x-amz-security-token'],
+    },
     cookies: {
       enum: ['strip', 'pass'],
       description: 'strip, or pass to let cookies through both ways',
@@ -120,7 +93,8 @@ const API: ConfigSchema = mapping(
           default: false,
         },
         ca: outside('the PEM certificate of the authority that signed the API’s'),
-        credentials: CREDENTIALS,
+        client_certificate: CLIENT_CERTIFICATE_SCHEMA,
+        credentials: CREDENTIALS_SCHEMA,
       },
       ['url'],
     ),

@@ -1,6 +1,7 @@
 import { ConfigError, parseDuration, parseSize, sectionReader } from '../../engine/index.ts'
 import type { Api } from './api.ts'
 import { type ApiText, HTTP_SCHEMA, type HttpText } from './config-schema.ts'
+import { clientCertificate } from './credentials/client-certificate.ts'
 import { type EnvoyConfig, readEnvoy } from './envoy/config.ts'
 import { upstreamCredentials } from './upstream-credentials.ts'
 
@@ -71,13 +72,19 @@ function apisOf(apis: readonly ApiText[]): readonly Api[] {
     throw wrong('apis: expected hosts of each API by name, where there is more than one')
   const hosts = apis.flatMap((api) => (api.hosts === 'any' ? [] : api.hosts))
   if (new Set(hosts).size !== hosts.length) throw wrong('apis: expected each host once')
-  return apis.map(({ name, hosts: own, cookies, upstream }) => ({
+  for (const { name, upstream } of apis) {
+    if (upstream.client_certificate !== undefined && !upstream.url.startsWith('https:'))
+      throw wrong(`apis: expected an https url for ${name}, which has a client_certificate`)
+  }
+  return apis.map(({ name, hosts: own, cookies, strip, upstream }) => ({
     name,
     hosts: own,
     origin: new URL(upstream.url),
     http2: upstream.http2,
     ca: upstream.ca?.reveal() ?? null,
+    certificate: upstream.client_certificate === undefined ? null : clientCertificate(upstream.client_certificate),
     credentials: upstreamCredentials(upstream.credentials),
+    stripped: strip,
     cookies: cookies === 'pass',
   }))
 }

@@ -78,7 +78,8 @@ export class Exchange {
         source,
         soleValue(head.headers, 'user-agent'),
       )
-      return { kind: 'caller', caller: { principal, session, source, gone, leave } }
+      const caller = { principal, session, source, gone: AbortSignal.any([gone, session.over]), leave }
+      return { kind: 'caller', caller }
     } catch (error) {
       if (!(error instanceof IdentityError)) throw error
       return { kind: 'answer', answer: answerOf(denialOf(error), head) }
@@ -174,6 +175,7 @@ export class Exchange {
       mostBytes: this.#rooms.maskedBytes,
       never: neverAnswered(api),
       onAnswer: own.resolve,
+      onRefused: () => api.credentials.refused(),
     })
     try {
       const { head, body } = await outgoing(api, request, masks)

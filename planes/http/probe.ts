@@ -1,6 +1,7 @@
 import { UpstreamError } from '../../engine/index.ts'
 import type { HttpConfig } from './config.ts'
 import { Upstreams } from './embedded/upstream.ts'
+import { NO_BYTES } from './message.ts'
 
 const PATIENCE_MS = 10_000
 
@@ -18,7 +19,7 @@ export async function reachUpstream({ apis, limits }: HttpConfig): Promise<strin
         target: '/',
         headers: [],
       } as const
-      const headers = await api.credentials.headers({ head, body: null })
+      const headers = await api.credentials.headers({ head, body: NO_BYTES })
       const { head: answer, body } = await upstreams.send(
         api,
         { ...head, headers },

@@ -1,5 +1,8 @@
-import { UpstreamError } from '../../engine/index.ts'
 import type { Secret } from '../../engine/index.ts'
+import { UpstreamError } from '../../engine/index.ts'
+import { FreshText } from './credentials/fresh-text.ts'
+import { oauthCredentials, type OauthText } from './credentials/oauth.ts'
+import { type AwsText, awsCredentials } from './credentials/signature-v4.ts'
 import type { HeaderLine, RequestHead } from './message.ts'
 
 /** A request on its way up, as it will be sent but for what credentials add to it. */
@@ -13,38 +16,55 @@ export interface Outgoing {
 export interface UpstreamCredentials {
   /** Headers that it sets, in lower case: a client's own of these names don't go up. */
   readonly names: ReadonlySet<string>
-  /** Made last, over the request as it goes up. Throws UpstreamError ERR_UPSTREAM_AUTH. */
+  /** Made last, over the request as it goes up. Throws UpstreamError ERR_UPSTREAM_AUTH, ObligationError for what it can't sign. */
   headers(request: Outgoing): Promise<readonly HeaderLine[]>
+  /** The API has answered 401: what is kept of them may be good no more. */
+  refused(): void
 }
 
-/** `credentials` of an API's upstream, as it is configured. */
+/** `credentials` of an API's upstream, as it is configured: one of these. */
 export type CredentialsText =
   | { readonly bearer: Secret }
   | { readonly basic: { readonly user: string; readonly password: Secret } }
   | { readonly header: { readonly name: string; readonly value: Secret } }
+  | { readonly oauth: OauthText }
+  | { readonly aws: AwsText }
 
-const NONE: UpstreamCredentials = { names: new Set(), headers: () => Promise.resolve([]) }
-
-export function upstreamCredentials(text: CredentialsText | undefined): UpstreamCredentials {
-  if (text === undefined) return NONE
-  if ('bearer' in text) return fixed('authorization', () => `Bearer ${text.bearer.reveal().trim()}`)
-  if ('basic' in text) {
-    const { user, password } = text.basic
-    return fixed('authorization', () => `Basic ${Buffer.from(`${user}:${password.reveal()}`).toString('base64')}`)
-  }
-  const { name, value } = text.header
-  return fixed(name.toLowerCase(), () => value.reveal().trim())
+const NONE: UpstreamCredentials = {
+  names: new Set(),
+  headers: () => Promise.resolve([]),
+  refused: () => undefined,
 }
 
-function fixed(name: string, value: () => string): UpstreamCredentials {
-  return {
-    names: new Set([name]),
-    headers: () => {
-      const made = value()
-      if (/^[\x20-\x7e\x80-\xff]+$/.test(made)) return Promise.resolve([[name, made]])
-      return Promise.reject(
-        new UpstreamError('ERR_UPSTREAM_AUTH', 'the gateway’s credentials for this API hold what no header may hold'),
-      )
-    },
+export function upstreamCredentials(
+  text: CredentialsText | undefined,
+  now: () => number = Date.now,
+): UpstreamCredentials {
+  if (text === undefined) return NONE
+  if ('oauth' in text) return oauthCredentials(text.oauth, now)
+  if ('aws' in text) return awsCredentials(text.aws, now)
+  if ('bearer' in text) {
+    const token = new FreshText(text.bearer, now)
+    return written('authorization', () => `Bearer ${token.read().trim()}`)
   }
+  if ('basic' in text) {
+    const password = new FreshText(text.basic.password, now)
+    return written('authorization', () => `Basic ${basic(text.basic.user, password.read())}`)
+  }
+  const value = new FreshText(text.header.value, now)
+  return written(text.header.name.toLowerCase(), () => value.read().trim())
+}
+
+function basic(user: string, password: string): string {
+  return Buffer.from(`${user}:${password}`).toString('base64')
+}
+
+function written(name: string, value: () => string): UpstreamCredentials {
+  return { names: new Set([name]), headers: () => made(name, value), refused: () => undefined }
+}
+
+async function made(name: string, value: () => string): Promise<readonly HeaderLine[]> {
+  const text = value()
+  if (/^[\x20-\x7e\x80-\xff]+$/.test(text)) return [[name, text]]
+  throw new UpstreamError('ERR_UPSTREAM_AUTH', 'the gateway’s credentials for this API hold what no header may hold')
 }

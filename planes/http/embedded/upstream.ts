@@ -1,4 +1,4 @@
-import { Agent, errors } from 'undici'
+import { Agent, buildConnector, errors } from 'undici'
 import type { Readable } from 'node:stream'
 import { UpstreamError } from '../../../engine/index.ts'
 import type { Api } from '../api.ts'
@@ -69,10 +69,26 @@ export class Upstreams {
       allowH2: api.http2,
       ...(api.http2 && !isTls ? { h2Options: { useH2c: true } } : {}),
       pipelining: api.http2 ? 100 : 1,
-      connect: { timeout: CONNECT_MS, ...(api.ca === null ? {} : { ca: api.ca }) },
+      connect: connector(api),
     })
     this.#agents.set(api, agent)
     return agent
+  }
+}
+
+/** Each new connection shows the certificate that its files hold then. */
+function connector({ ca, certificate }: Api): buildConnector.BuildOptions | buildConnector.connector {
+  const common = { timeout: CONNECT_MS, ...(ca === null ? {} : { ca }) }
+  if (certificate === null) return common
+  let current: { readonly cert: string; readonly connect: buildConnector.connector } | null = null
+  return (options, connected) => {
+    try {
+      const own = certificate.read()
+      if (current?.cert !== own.cert) current = { cert: own.cert, connect: buildConnector({ ...common, ...own }) }
+      current.connect(options, connected)
+    } catch (error) {
+      connected(upstreamError(error), null)
+    }
   }
 }
 

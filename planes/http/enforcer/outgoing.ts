@@ -1,6 +1,6 @@
 import { ObligationError } from '../../../engine/index.ts'
 import type { Api } from '../api.ts'
-import { type HeaderLine, type RequestBody, type RequestHead, without } from '../message.ts'
+import { type HeaderLine, NO_BYTES, type RequestBody, type RequestHead, without } from '../message.ts'
 import type { NormalizedRequest } from '../normalizer/normalized.ts'
 import { maskBody } from './body-masker.ts'
 import type { ExchangeMasks } from './masks.ts'
@@ -26,7 +26,8 @@ export async function outgoing(
   const headers = masks.answerIsFree ? lines : [...without(lines, NOT_IF_MASKED), WANT_PLAIN]
   const scheme = api.origin.protocol === 'https:' ? 'https' : 'http'
   const head: RequestHead = { ...request.head, scheme, authority: api.origin.host, headers }
-  const added = await api.credentials.headers({ head, body: body.kind === 'whole' ? body.bytes : null })
+  const bytes = body.kind === 'streamed' ? null : body.kind === 'whole' ? body.bytes : NO_BYTES
+  const added = await api.credentials.headers({ head, body: bytes })
   return { head: { ...head, headers: [...headers, ...added] }, body }
 }
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { IdentityError } from '../../../engine/index.ts'
 import { type HttpMessage, readHeaders } from '../../../planes/sqs/codec/http-message.ts'
 import { isSignedWith, readClaim } from '../../../planes/sqs/session/signature.ts'
-import { NodeSha256 } from '../../support/sha256.ts'
+import { NodeSha256 } from '../../../planes/http/credentials/sha256.ts'
 
 const NOW = Date.parse('2026-11-25T12:00:00.000Z')
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { type AwsCredentials, SqsUpstream } from '../../../planes/sqs/upstream.ts'
 import { freePort } from '../../support/free-port.ts'
-import { NodeSha256 } from '../../support/sha256.ts'
+import { NodeSha256 } from '../../../planes/http/credentials/sha256.ts'
 
 const NOW = Date.parse('2026-11-25T12:00:00.000Z')
 const KEYS: AwsCredentials = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'a+token/==' }
