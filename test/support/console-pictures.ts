@@ -39,4 +39,3 @@ for (const width of [1280, 390]) {
 async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(directory, `${name}.png`), fullPage: name.includes('-390-') })
 }
-

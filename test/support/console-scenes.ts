@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname } from 'node:path'
 import type { BrowserContext, Page } from 'playwright-core'
+import { signForStack } from './stack-config.ts'
 import type { Stack } from './stack.ts'
 
 /** A page with something on it, as whom one sees it, and when it is all there. */
@@ -11,8 +13,10 @@ export interface Scene {
   look(page: Page): Promise<void>
 }
 
-const heading = (text: string | RegExp) => async (page: Page): Promise<void> =>
-  page.getByRole('heading', { name: text, level: 1 }).waitFor()
+const heading =
+  (text: string | RegExp) =>
+  async (page: Page): Promise<void> =>
+    page.getByRole('heading', { name: text, level: 1 }).waitFor()
 
 /** Every page of the console, in the order of its menu. */
 export const PICTURED: readonly Scene[] = [
@@ -68,7 +72,10 @@ export const PICTURED: readonly Scene[] = [
       await page.locator('.rows a', { hasText: 'masked' }).first().click()
       await page.getByRole('button', { name: 'Replay it' }).click()
       await page.getByRole('heading', { name: 'Timeline' }).waitFor()
-      await page.getByText(/Holds|holds/).first().waitFor()
+      await page
+        .getByText(/Holds|holds/)
+        .first()
+        .waitFor()
     },
   },
   {
@@ -142,12 +149,42 @@ const HELD = [
 /** An agent that did some work, and waits with three statements for people; a session of it stays open. */
 export async function agentsAtWork(stack: Stack): Promise<Disposable> {
   for (const session of STATEMENTS) await once(psql(stack, session), 'close')
+  await askForAccess(stack)
+  await propose(stack)
   const waiting = HELD.map(([amount, status]) =>
     psql(stack, [
       `INSERT INTO transfers (from_account, to_account, amount, status) VALUES (10, 20, ${amount}, '${status}')`,
     ]),
   )
   return { [Symbol.dispose]: () => waiting.forEach((child) => child.kill()) }
+}
+
+/** A grant that waits, one that was given, and a break-glass that somebody has to look at. */
+async function askForAccess(stack: Stack): Promise<void> {
+  const { agent, owner, approver } = stack.line.principals
+  const scope = { plane: 'postgres', actions: ['postgres.update'], resources: ['public.transfers'], seconds: 3600 }
+  await post(stack, '/v1/grants', agent.token, { ...scope, reason: 'correct the transfers of the failed night run' })
+  const given = await post(stack, '/v1/grants', agent.token, { ...scope, reason: 'mark invoice 4711 as settled' })
+  await post(stack, `/v1/approvals/${given}/approve`, approver.token, { reason: 'change 2261' })
+  const glass = { ...scope, agent: agent.user, reason: 'payments stand still, incident 88', break_glass: true }
+  await post(stack, '/v1/grants', owner.token, glass)
+}
+
+/** Another policy, for somebody to look at. */
+async function propose(stack: Stack): Promise<void> {
+  const bundle = await signForStack(dirname(stack.line.config), 'policies/dist/allow-all.tar.gz')
+  const authorization = `Bearer ${await stack.identity.personToken('olga')}`
+  const headers = { authorization, 'content-type': 'application/gzip' }
+  await fetch(`${stack.line.api}/v1/policy/proposals`, { method: 'POST', headers, body: bundle })
+}
+
+/** Answers the id of what it made. */
+async function post(stack: Stack, path: string, token: string, body: object): Promise<string> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const answer = await fetch(stack.line.api + path, { method: 'POST', headers, body: JSON.stringify(body) })
+  const told: unknown = await answer.json()
+  if (!answer.ok) throw new Error(`${path}: ${JSON.stringify(told)}`)
+  return String(Reflect.get(Object(told), 'id'))
 }
 
 function psql(stack: Stack, statements: readonly string[]): ChildProcess {

@@ -3,19 +3,7 @@ import { h, terms } from '../dom.ts'
 import { listOf, objectOf, Refusal, textOf, textsOf } from './api.ts'
 import { numberOf } from './decision.ts'
 import type { Page, Place, Surroundings } from './page.ts'
-import {
-  card,
-  chip,
-  failed,
-  figure,
-  id as idOf,
-  link,
-  loading,
-  moment,
-  number,
-  pageHead,
-  ruleChip,
-} from './parts.ts'
+import { card, chip, failed, figure, id as idOf, link, loading, moment, number, pageHead, ruleChip } from './parts.ts'
 import { plural, sentence } from './wording.ts'
 
 type Json = Readonly<Record<string, unknown>>

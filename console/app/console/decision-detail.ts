@@ -1,7 +1,7 @@
 import { visible } from '../../../engine/replay/browser.ts'
 import { button, h, terms } from '../dom.ts'
 import { listOf, objectOf, Refusal, textOf, textsOf } from './api.ts'
-import { decisionOf, deed, type Decision } from './decision.ts'
+import { decisionOf, deed, thenOf, type Decision } from './decision.ts'
 import type { Surroundings } from './page.ts'
 import {
   card,
@@ -116,9 +116,8 @@ export class DecisionDetail {
 }
 
 function head(decision: Decision): HTMLElement {
-  const { verdict, answer, agent, at, plane } = decision
-  const then =
-    verdict !== 'hold' ? null : h('span', { class: 'then' }, answer === '' ? 'waits for people' : `then ${answer}`)
+  const { verdict, agent, at, plane } = decision
+  const then = verdict !== 'hold' ? null : h('span', { class: 'then' }, thenOf(decision))
   return h(
     'header',
     {},

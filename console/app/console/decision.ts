@@ -16,6 +16,8 @@ export interface Decision {
   readonly rules: readonly { readonly rule: string; readonly controls: readonly string[] }[]
   readonly revision: string
   readonly approval: string
+  /** What became of the approval so far. */
+  readonly state: string
   readonly outcome: string
   readonly rows: number | null
   readonly error: string
@@ -42,6 +44,7 @@ export function decisionOf(value: unknown): Decision {
     }),
     revision: textOf(view['revision']),
     approval: textOf(view['approval']),
+    state: textOf(view['approval_state']),
     outcome: textOf(view['outcome']),
     rows: numberOf(view['rows']),
     error: textOf(view['error']),
@@ -52,6 +55,12 @@ export function decisionOf(value: unknown): Decision {
 
 export function numberOf(value: unknown): number | null {
   return typeof value === 'number' ? value : null
+}
+
+/** What a hold came to, in a word or two. */
+export function thenOf({ answer, state }: Decision): string {
+  if (answer !== '') return `then ${answer}`
+  return state === '' || state === 'requested' ? 'waits' : state
 }
 
 /** `select from public.transfers`: in as few words as will do. */

@@ -1,7 +1,7 @@
 import { visible } from '../../../engine/replay/browser.ts'
 import { h } from '../dom.ts'
 import { textsOf } from './api.ts'
-import { deed, decisionOf } from './decision.ts'
+import { deed, decisionOf, thenOf } from './decision.ts'
 import { DecisionDetail } from './decision-detail.ts'
 import { Feed } from './feed.ts'
 import { FilterBar } from './filter-bar.ts'
@@ -101,9 +101,9 @@ export class DecisionsPage implements Page {
 
   #item(row: unknown): HTMLElement {
     const decision = decisionOf(row)
-    const { id, verdict, answer, agent, rules, at, outcome } = decision
+    const { id, verdict, agent, rules, at, outcome } = decision
     const query = this.#query.size === 0 ? '' : `?${this.#query}`
-    const held = verdict === 'hold' ? h('span', { class: 'then' }, answer === '' ? 'waits' : `then ${answer}`) : null
+    const held = verdict === 'hold' ? h('span', { class: 'then' }, thenOf(decision)) : null
     const bad = outcome === 'failed' || outcome === 'unknown' ? h('span', { class: 'then bad' }, outcome) : null
     return h(
       'li',

@@ -173,6 +173,6 @@ function one(made: Json): HTMLElement {
         ])
       : null,
     state === 'ready' ? h('div', { class: 'actions' }, download) : null,
-    state === 'ready' ? command(`countersign evidence verify-bundle evidence-bundle --log-key log.pub`) : null,
+    state === 'ready' ? command(`countersign evidence verify evidence-bundle --log-key log.pub`) : null,
   )
 }

@@ -118,7 +118,7 @@ export class GrantsPage implements Page {
         'p',
         { class: 'standing' },
         isBreakGlass ? chip('break-glass', 'reject') : null,
-        chip(standing(stateOf(state)), TONES[state] ?? ''),
+        stateChip(grant),
         h('strong', {}, visible(textOf(subject['id']))),
         moment(textOf(grant['requested_at'])),
       ),
@@ -201,9 +201,15 @@ export class GrantsPage implements Page {
   }
 }
 
+function stateChip(grant: Json): HTMLElement {
+  const state = textOf(grant['state'])
+  const isLive = state === 'granted' && Date.parse(textOf(grant['expires_at'])) > Date.now()
+  if (state === 'granted') return isLive ? chip('live', 'forward') : chip('over')
+  return chip(standing(stateOf(state)), TONES[state] ?? '')
+}
+
 const TONES: Readonly<Record<string, string>> = {
   requested: 'hold',
-  granted: 'forward',
   denied: 'reject',
   revoked: 'reject',
 }

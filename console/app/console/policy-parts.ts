@@ -24,12 +24,7 @@ function rule(each: Json): HTMLElement {
   return h(
     'li',
     {},
-    h(
-      'p',
-      { class: 'standing' },
-      ruleChip(textOf(each['verdict'])),
-      h('strong', {}, visible(textOf(each['title']))),
-    ),
+    h('p', { class: 'standing' }, ruleChip(textOf(each['verdict'])), h('strong', {}, visible(textOf(each['title'])))),
     h(
       'p',
       { class: 'rule' },

@@ -13,7 +13,7 @@ import { plural } from './wording.ts'
  * checked here in the browser. The replay keeps its own style in a shadow root.
  */
 export class SessionReplay {
-  readonly element: HTMLElement = h('div', { class: 'session', hidden: true })
+  readonly element: HTMLElement = h('div', { class: 'replaying', hidden: true })
   readonly #around: Surroundings
   #id: string | null = null
   #view: ReplayView | null = null

@@ -46,13 +46,20 @@ export function left(until: number, now: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** `just now`, `4 min ago`, or the day and time. */
+/** `just now`, `4 min ago`, `in 2 h`, or the day and time. */
 export function ago(then: number, now: number): string {
+  if (then - now > 60_000) return `in ${until(then - now)}`
   const minutes = Math.floor((now - then) / 60_000)
   if (minutes < 1) return 'just now'
   if (minutes < 60) return `${minutes} min ago`
   if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`
   return new Date(then).toISOString().slice(0, 16).replace('T', ' ')
+}
+
+function until(ms: number): string {
+  const minutes = Math.round(ms / 60_000)
+  if (minutes < 60) return `${minutes} min`
+  return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} days`
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {
