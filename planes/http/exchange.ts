@@ -181,7 +181,10 @@ export class Exchange {
       asked: request.head,
       mostBytes: this.#rooms.maskedBytes,
       never: neverAnswered(api),
-      onAnswer: own.resolve,
+      onAnswer: (answer, ran) => {
+        if (!ran) this.#kept.denied(key, own.promise, null) // its approval is spent: the next try asks anew
+        own.resolve(answer)
+      },
       onRefused: () => api.credentials.refused(),
     })
     try {
