@@ -297,14 +297,24 @@ export class GatewaySession implements Session {
         'policy now asks for another approval',
       )
     }
-    const unusable = await this.#use(approval, judgement.sealed.digest)
+    const unusable = this.#answeredByOwner(approval) ?? (await this.#use(approval, judgement.sealed.digest))
     if (unusable !== null) return this.#rejectHeld(decision, judgement, approval, unusable.rule, unusable.message)
+    // Spending it took a write: who was revoked meanwhile gets nothing for it.
+    const [over] = this.#over()?.reasons ?? []
+    if (over !== undefined) return this.#rejectHeld(decision, judgement, approval, over.rule, over.message)
     const fields = verdict.kind === 'forward' ? [] : verdict.fields
     const limited = withLimits(limitsOf(verdict))
     const released: Verdict = fields.length > 0 ? { kind: 'mask', fields, ...limited } : { kind: 'forward', ...limited }
     const used = ref(approval, 'used')
     await this.#recordIntent(decision, judgement, released, used).durable
     return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)
+  }
+
+  /** The token that asked may have named another owner than the one that now comes for the answer. */
+  #answeredByOwner({ answers }: Approval): { readonly rule: string; readonly message: string } | null {
+    const { id, owner, act } = this.#principal
+    if (!answers.some(({ by }) => by === owner || by === id || act.includes(by))) return null
+    return { rule: 'approver_not_apart', message: 'it was approved by who now turns out to own or be the requester' }
   }
 
   /** Spends the approval; why it can't be spent, where another client was first or its time has just run out. */
