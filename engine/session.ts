@@ -9,7 +9,7 @@ import { approverView, controlsOf, intentOf, limitsOf, withLimits, type Approval
 import { rejection, verdictOf, withoutHold } from './judged.ts'
 import { ruleOf, SessionEnd, type EndRooms } from './session-end.ts'
 import type { Observer } from './shadow/index.ts'
-import type { Decision, Outcome, Reason, Verdict } from './verdict.ts'
+import type { Decision, HoldTerms, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms extends EndRooms {
@@ -288,7 +288,7 @@ export class GatewaySession implements Session {
       await intent.durable
       return this.#decision(decision, judgement, verdict, null, NOTHING_TO_WAIT_FOR)
     }
-    if (verdict.kind === 'hold' && JSON.stringify(verdict.terms) !== JSON.stringify(approval.terms)) {
+    if (verdict.kind === 'hold' && !sameTerms(verdict.terms, approval.terms)) {
       return this.#rejectHeld(
         decision,
         judgement,
@@ -380,6 +380,16 @@ function withGrants(request: AccessRequest, grants: readonly GrantSeen[]): Acces
 
 function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {
   return { id: approval.id, state }
+}
+
+// By member: what was rebuilt from evidence has its members in another order.
+function sameTerms(one: HoldTerms, other: HoldTerms): boolean {
+  return (
+    one.quorum === other.quorum &&
+    one.expires_in === other.expires_in &&
+    one.reason_required === other.reason_required &&
+    JSON.stringify(one.approvers) === JSON.stringify(other.approvers)
+  )
 }
 
 function denialMessage(approval: Approval): string {
