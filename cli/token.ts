@@ -141,7 +141,8 @@ async function ask(address: URL, body: URLSearchParams): Promise<Issued> {
   if (response.ok && typeof token === 'string' && typeof expiresIn === 'number') return { token, expiresIn }
   const status = response.status >= 500 ? EXIT.unavailable : EXIT_NOT_ALLOWED
   const message = typeof why === 'string' ? why : `${address.origin} exchanges no tokens`
-  throw new ApiError(status, String(code ?? error ?? `HTTP ${response.status}`), message)
+  const name = [code, error].find((each) => typeof each === 'string')
+  throw new ApiError(status, typeof name === 'string' ? name : `HTTP ${response.status}`, message)
 }
 
 async function hand({ token, expiresIn }: Issued, { out, json }: Options, io: CommandIo): Promise<void> {

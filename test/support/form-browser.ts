@@ -43,10 +43,11 @@ export class FormBrowser {
   }
 }
 
+const attribute = (tag: string, name: string): string | undefined => new RegExp(`${name}="([^"]*)"`).exec(tag)?.[1]
+
 function formIn(page: string): { readonly action: string; readonly hidden: Record<string, string> } | null {
   const [form] = /<form[^>]*>[^]*?<\/form>/.exec(page) ?? []
   if (form === undefined) return null
-  const attribute = (tag: string, name: string): string | undefined => new RegExp(`${name}="([^"]*)"`).exec(tag)?.[1]
   const inputs = form.match(/<input[^>]*>/g) ?? []
   const hidden = Object.fromEntries(
     inputs.flatMap((tag) => {
