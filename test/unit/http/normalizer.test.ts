@@ -35,7 +35,7 @@ const LABELS: Labels = {
 function access(request: NormalizedRequest): ReturnType<typeof accessRequest> {
   const session = { id: 's' } as Session // oxlint-disable-line typescript/no-unsafe-type-assertion -- only its name is read
   return accessRequest(
-    { api: 'bank', request },
+    { api: 'bank', request, once: null },
     LABELS,
     { principal: PRINCIPAL, session, source: null, nowMs: 0 },
     hiddenBody,
