@@ -25,6 +25,8 @@ const DIRECTORY: Readonly<Record<string, Claims>> = {
   axel: { groups: ['auditors'], kind: 'person' },
   olga: { groups: ['policy-operators', 'operators'], kind: 'person' },
   rita: { groups: ['policy-reviewers'], kind: 'person' },
+  vera: { groups: ['viewers'], kind: 'person' },
+  oscar: { groups: ['operators'], kind: 'person' },
 }
 
 /** What a test wants otherwise in a token that the provider itself signs; undefined leaves a claim out. */
@@ -44,7 +46,7 @@ export interface IdentityProvider {
   readonly resource: string
   /** The agent `reconciler` (owner olivia), by a client_credentials request over HTTP. */
   agentToken(): Promise<string>
-  /** olivia, ann, ben, axel, olga or rita. */
+  /** olivia, ann, ben, axel, olga, rita, vera or oscar. */
   personToken(id: string): Promise<string>
   tokenWith(overrides: TokenOverrides): Promise<string>
   close(): Promise<void>

@@ -29,6 +29,8 @@ export interface Asking {
 export interface Subject {
   readonly api: string
   readonly request: NormalizedRequest
+  /** Of a body that nobody has seen, a text of this one exchange: an approval of it is none of another. Else null. */
+  readonly once: string | null
 }
 
 /** Change from one try of the same request to the next, and mean nothing for what it does: no approval binds them. */
@@ -64,7 +66,7 @@ const STATEMENT = 1024
 
 /** A request as policy judges it. `hide` masks the labelled parts of its body for the record. */
 export function accessRequest(
-  { api, request }: Subject,
+  { api, request, once }: Subject,
   labels: Labels,
   asking: Asking,
   hide: (request: NormalizedRequest, parts: readonly string[]) => ReadBody,
@@ -87,7 +89,8 @@ export function accessRequest(
     },
     block,
     observed: { hints: listsOf(request.headers.filter(([name]) => UNBOUND.has(name.toLowerCase()))) },
-    recorded: recordedOf({ api, request }, routes, sensitive, { resources, block }, hide),
+    ...(once === null ? {} : { bound: once }),
+    recorded: recordedOf(api, request, routes, sensitive, { resources, block }, hide),
     labels_revision: labels.revision,
   }
 }
@@ -193,7 +196,8 @@ type Recorded = AccessRequest['recorded']
 
 /** The same for the record: without the values that a label covers, and of a large body only that it was one. */
 function recordedOf(
-  { api, request }: Subject,
+  api: string,
+  request: NormalizedRequest,
   routes: readonly Route[],
   sensitive: readonly string[],
   whole: Recorded,
