@@ -47,6 +47,8 @@ export interface DecisionRow {
   readonly rules: readonly RuleSpoken[]
   readonly revision: string
   readonly approval: string | null
+  /** What became of the approval so far: the last of its events. */
+  readonly state: string | null
   readonly outcome: string | null
   readonly rows: number | null
   readonly error: string | null
@@ -80,6 +82,12 @@ export interface AgentRow {
   readonly mask: number
   readonly hold: number
   readonly reject: number
+}
+
+export interface RuleMet {
+  readonly rule: string
+  readonly decisions: number
+  readonly last: number
 }
 
 /** A record as it stands in evidence; `payload` only where it was asked for, null where it is erased. */
@@ -122,6 +130,8 @@ export interface Questions {
   readonly sessions: { readonly asked: SessionFilter; readonly answer: Page<SessionRow> }
   readonly session: { readonly asked: { readonly id: string }; readonly answer: SessionRow | null }
   readonly agents: { readonly asked: { readonly limit: number }; readonly answer: readonly AgentRow[] }
+  /** The rules that an agent met, among its last 100,000 decisions. */
+  readonly met: { readonly asked: { readonly agent: string }; readonly answer: readonly RuleMet[] }
   readonly told: {
     readonly asked: { readonly family: Family; readonly cursor?: string; readonly limit: number }
     readonly answer: Page<RecordRow>

@@ -29,6 +29,8 @@ export interface StackConfigOptions {
   readonly signer?: NoteSigner
   /** Merged over the plane's own section. */
   readonly plane?: Readonly<Record<string, unknown>>
+  /** Merged over `identity`. */
+  readonly believed?: Readonly<Record<string, unknown>>
 }
 
 export interface StackFiles {
@@ -86,7 +88,7 @@ export interface GatewayConfiguration {
 
 /** All of a stack's configuration but its planes. */
 export function gatewayConfiguration(
-  options: Pick<StackConfigOptions, 'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store'>,
+  options: Pick<StackConfigOptions, 'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'believed'>,
   planes: Readonly<Record<string, unknown>>,
 ): GatewayConfiguration {
   const { identity } = options
@@ -104,6 +106,7 @@ export function gatewayConfiguration(
       issuers: [
         { issuer: identity.issuer, audience: identity.audience, algorithms: ['RS256', 'ES256'], max_lifetime: '12h' },
       ],
+      ...options.believed,
     },
     api: {
       host: '127.0.0.1',
@@ -156,7 +159,7 @@ export async function writeLogKey(directory: string, signer: NoteSigner): Promis
   await writeFile(join(directory, 'log.pub'), verifierText(signer.verifier))
 }
 
-async function writeCertificates(directory: string): Promise<void> {
+export async function writeCertificates(directory: string): Promise<void> {
   const { ca, certificate, key } = issueCertificates(['localhost', '127.0.0.1'])
   await writeFile(join(directory, 'ca.pem'), ca)
   await writeFile(join(directory, 'server.pem'), certificate)
