@@ -3,13 +3,12 @@ import type { PlaneHost } from '../../engine/index.ts'
 import { IdentityError, NormalizeError, ObligationError, ProtocolError, UpstreamError } from '../../engine/index.ts'
 import { type Api, apiOf, neverAnswered, neverSent } from './api.ts'
 import { AnswerGate } from './enforcer/answer-gate.ts'
-import { answerOf, denialOf } from './enforcer/denial.ts'
+import { answerOf, carriedOut, denialOf } from './enforcer/denial.ts'
 import { type Caller, Judge, type Judged } from './enforcer/judge.ts'
 import { KeptAnswers } from './enforcer/kept-answers.ts'
 import { outgoing } from './enforcer/outgoing.ts'
 import { type Answer, type RequestBody, type RequestHead, type RequestMessage, soleValue } from './message.ts'
 import { mayStream } from './normalizer/body.ts'
-import { checkHeaders } from './normalizer/headers.ts'
 import { normalize, type NormalizedRequest } from './normalizer/normalized.ts'
 import { refused } from './normalizer/refusal.ts'
 import type { Callers } from './session/callers.ts'
@@ -51,6 +50,9 @@ export interface Forwarded {
 
 /** `answer`: recorded, and nothing goes up. */
 export type RequestJudged = Forwarded | { readonly kind: 'answer'; readonly answer: Answer }
+
+/** Bytes of an approved request's answer that are kept for its next try. */
+const KEPT_BYTES = 1024 * 1024
 
 type Running = Extract<Judged, { kind: 'run' }>
 
@@ -94,7 +96,6 @@ export class Exchange {
   /** What the head alone is refused for, before its body is read; null where nothing speaks against it. */
   async refuseHead(head: RequestHead, caller: Caller): Promise<Answer | null> {
     try {
-      checkHeaders(head)
       normalize({ head, body: { kind: 'none' } }, neverSent(apiOf(this.#rooms.apis, head)))
       return null
     } catch (error) {
@@ -183,7 +184,7 @@ export class Exchange {
       never: neverAnswered(api),
       onAnswer: (answer, ran) => {
         if (!ran) this.#kept.denied(key, own.promise, null) // its approval is spent: the next try asks anew
-        own.resolve(answer)
+        own.resolve(answer.body.length <= KEPT_BYTES ? answer : answerOf(carriedOut(answer.status), request.head))
       },
       onRefused: () => api.credentials.refused(),
     })

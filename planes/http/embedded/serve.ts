@@ -39,8 +39,8 @@ export async function serve(
   if (admitted.kind === 'answer') return channel.send(admitted.answer, hasBody(incoming, head))
   const { caller } = admitted
   try {
-    const early = await rooms.exchange.refuseHead(head, caller)
-    if (early !== null) return await channel.send(early, hasBody(incoming, head))
+    const early = hasBody(incoming, head) ? await rooms.exchange.refuseHead(head, caller) : null
+    if (early !== null) return await channel.send(early, true)
     await exchanged(incoming, head, channel, expects, caller, rooms)
   } finally {
     caller.leave()

@@ -206,7 +206,13 @@ function recordedOf(
   const isLarge = (request.body.bytes ?? 0) > RECORDED_BYTES
   if (sensitive.length === 0 && !isLarge) return recordable(request, whole)
   const inBody = sensitive.filter((part) => part.startsWith('request.body'))
-  const hidden = { ...request, body: shortened(inBody.length === 0 ? request.body : hide(request, inBody), isLarge) }
+  const isHidden = inBody.length > 0
+  const body = shortened(isHidden ? hide(request, inBody) : request.body, isLarge)
+  const hidden = {
+    ...request,
+    body,
+    graphql: isHidden || isLarge ? withoutVariables(request.graphql) : request.graphql,
+  }
   const place = sensitive.some((part) => !part.startsWith('request.')) ? withoutPlace(hidden, routes) : hidden
   const names = new Set(sensitive.flatMap((part) => (part.startsWith('request.header.') ? [part.slice(15)] : [])))
   const shown: NormalizedRequest = {
@@ -225,6 +231,12 @@ function recordable({ head, body }: NormalizedRequest, recorded: Recorded): Reco
   if (sent + (body.bytes ?? 0) < WORTH_COUNTING) return recorded
   if (JSON.stringify(recorded).length < RECORDED_BLOCK) return recorded
   throw refused('ERR_NORMALIZE_TOO_COMPLEX', 'the request is larger than what can be recorded of one')
+}
+
+/** They stand in the body, too. */
+function withoutVariables(graphql: NormalizedRequest['graphql']): NormalizedRequest['graphql'] {
+  if (graphql === null) return null
+  return { ...graphql, operations: graphql.operations.map((operation) => ({ ...operation, variables: null })) }
 }
 
 function shortened(body: ReadBody, isLarge: boolean): ReadBody {
