@@ -95,7 +95,9 @@ test('who watches sees a question come and go', async () => {
   }
   const watched = main(['approvals', 'watch'], io)
   const id = await idOf(run('agent', ...ASK, '--reason', 'to be watched'))
-  await expect.poll(() => told).toMatch(new RegExp(`${id}  requested, expires in .*grants\\.request on public\\.accounts`))
+  await expect
+    .poll(() => told)
+    .toMatch(new RegExp(`${id}  requested, expires in .*grants\\.request on public\\.accounts`))
   await run('approver', 'approvals', 'deny', id, '--reason', 'not today')
   await expect.poll(() => told).toMatch(new RegExp(`${id}  denied`))
   watching.abort()
