@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { seriousFindings } from '../../support/axe.ts'
 import { findChromium, openChromium } from '../../support/chromium.ts'
 import { agentsAtWork, PICTURED, signInAs } from '../../support/console-scenes.ts'
 import { findPsql } from '../../support/psql.ts'
@@ -49,29 +48,6 @@ describe.skipIf(chromium === null || psql === null)('the console’s pages', () 
     })
     return page
   }
-
-  test('each, wide and narrow, light and dark: no serious finding of axe, nothing to be scrolled sideways, no complaint', async () => {
-    for (const { name, as, path, look } of PICTURED) {
-      const page = await pageOf(as)
-      await page.goto(`${stack.line.console}${path}`)
-      await look(page)
-      for (const [width, colorScheme] of [
-        [1280, 'light'],
-        [390, 'dark'],
-      ] as const) {
-        await page.setViewportSize({ width, height: 900 })
-        await page.emulateMedia({ colorScheme })
-        expect([name, width, await seriousFindings(page)]).toEqual([name, width, []])
-        expect([name, width, await page.evaluate('document.documentElement.scrollWidth - innerWidth')]).toEqual([
-          name,
-          width,
-          0,
-        ])
-      }
-      await page.close()
-    }
-    expect(complaints).toEqual([])
-  })
 
   test('decisions come by themselves, are narrowed in the address, and are gone through by keys', async () => {
     const page = await pageOf('axel')
@@ -153,5 +129,9 @@ describe.skipIf(chromium === null || psql === null)('the console’s pages', () 
     await page.unroute('**/v1/events')
     await page.getByText('Live', { exact: true }).waitFor()
     await page.close()
+  })
+
+  test('nothing of all that made the browser complain', () => {
+    expect(complaints).toEqual([])
   })
 })
