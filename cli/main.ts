@@ -33,6 +33,16 @@ const COMMANDS: readonly Verb[] = [
     load: async () => (await import('./approvals.ts')).approvalsCommand,
   },
   {
+    name: 'login',
+    summary: 'sign in at the identity provider, for commands that ask a gateway',
+    load: async () => (await import('./login.ts')).loginCommand,
+  },
+  {
+    name: 'token',
+    summary: 'a token for an agent: from the identity provider, or exchanged at a gateway',
+    load: async () => (await import('./token.ts')).tokenCommand,
+  },
+  {
     name: 'agents',
     summary: 'review agents; take one out of service, and back',
     load: async () => (await import('./agents.ts')).agentsCommand,
@@ -61,6 +71,11 @@ const COMMANDS: readonly Verb[] = [
     name: 'postgres',
     summary: "hold the server's own log against evidence; evidence as a log of pgAudit's",
     load: async () => (await import('./postgres.ts')).postgresCommand,
+  },
+  {
+    name: 'envoy',
+    summary: 'what an Envoy before the gateway starts with',
+    load: async () => (await import('./envoy.ts')).envoyCommand,
   },
   {
     name: 'aws-credentials',
