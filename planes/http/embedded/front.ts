@@ -22,7 +22,13 @@ export interface FrontHandlers {
   malformed(code: string): void
 }
 
-const ALPN = { ALPNProtocols: ['h2', 'http/1.1'], minVersion: 'TLSv1.2' } as const
+/** A certificate is asked for, and may be anybody's: it counts where a token says that it belongs to it. */
+const ALPN = {
+  ALPNProtocols: ['h2', 'http/1.1'],
+  minVersion: 'TLSv1.2',
+  requestCert: true,
+  rejectUnauthorized: false,
+} as const
 
 /** Everything that accepts connections: HTTP/1.1 and HTTP/2, told apart by ALPN, or without TLS by the first bytes. */
 export interface Front {
@@ -117,7 +123,7 @@ function wire(server: HttpServer, handlers: FrontHandlers): void {
     handlers.upgrade(incoming, socket, early),
   )
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    handlers.malformed(error.code ?? 'unknown')
+    if (error.code !== 'ECONNRESET') handlers.malformed(error.code ?? 'unknown') // it has only gone
     if (!socket.writable) return
     const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
