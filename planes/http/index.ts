@@ -15,3 +15,4 @@ export const http: Plane<HttpConfig> = {
   },
 }
 export { reachUpstream } from './probe.ts'
+export { bootstrapFor, type BootstrapChoice } from './envoy/bootstrap-for.ts'
