@@ -1,5 +1,6 @@
 /** `npm run bench -- <what> [options]`: figures as ratios to a peer or a limit that is measured in the same run. */
 import { benchEvidence } from './evidence.ts'
+import { benchHttp } from './http.ts'
 import { benchPostgres } from './postgres.ts'
 import { benchSqs } from './sqs.ts'
 
@@ -7,6 +8,7 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => Promise<numb
   postgres: benchPostgres,
   evidence: benchEvidence,
   sqs: benchSqs,
+  http: benchHttp,
 }
 
 const [name = '', ...rest] = process.argv.slice(2)
