@@ -18,6 +18,7 @@ export type Body =
   | { readonly kind: 'bytes'; readonly type: string; readonly bytes: Uint8Array<ArrayBuffer> }
 
 const TIMEOUT_MS = 60_000
+const MAX_EVENT = 64 * 1024
 
 const EXIT_NOT_ALLOWED = 77 // sysexits.h, EX_NOPERM
 
@@ -39,6 +40,23 @@ export class ApiClient {
     return answer
   }
 
+  /** A stream of server-sent events, a block at a time, until the gateway ends it or the signal does. */
+  async *events(path: string, signal: AbortSignal): AsyncGenerator<string> {
+    const headers = { authorization: `Bearer ${this.#token}`, accept: 'text/event-stream' }
+    const response = await this.#fetched(path, { headers, redirect: 'error', signal })
+    if (!response.ok || response.body === null) {
+      const answer: unknown = await response.json().catch(() => null)
+      throw refusal(response.status, Object(answer))
+    }
+    let text = ''
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      const blocks = `${text}${chunk}`.split('\n\n')
+      text = blocks.pop() ?? ''
+      if (text.length > MAX_EVENT) throw this.strange()
+      yield* blocks
+    }
+  }
+
   /** For an answer that is not of the form it should have. */
   strange(): ApiError {
     const message = `${this.#api.href} does not answer as a Countersign API does: check --api (or COUNTERSIGN_API)`
@@ -50,8 +68,12 @@ export class ApiClient {
     const headers = { authorization: `Bearer ${this.#token}`, 'content-type': type }
     const init = { method, headers, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) } as const
     const sent = body?.kind === 'bytes' ? body.bytes : JSON.stringify(body?.value)
+    return this.#fetched(path, body === undefined ? init : { ...init, body: sent })
+  }
+
+  async #fetched(path: string, init: RequestInit): Promise<Response> {
     try {
-      return await fetch(new URL(path, this.#api), body === undefined ? init : { ...init, body: sent })
+      return await fetch(new URL(path, this.#api), init)
     } catch {
       const message = `no answer from ${this.#api.href}; is the gateway running, and is --api (or COUNTERSIGN_API) its address?`
       throw new ApiError(EXIT.unavailable, 'ERR_API_UNREACHABLE', message)
@@ -75,7 +97,9 @@ function exitOf(status: number): number {
 function advice(status: number, code: string): string {
   if (status === 401) return '; put a fresh token into COUNTERSIGN_TOKEN or name its file with --token-file'
   if (code === 'ERR_APPROVAL_REASON') return '; add --reason "…"'
-  if (code === 'ERR_APPROVAL_UNKNOWN') return '; `countersign approvals list --state all` shows those that you may see'
+  if (code === 'ERR_APPROVAL_UNKNOWN') {
+    return '; `countersign approvals list --state all` (or grants list) shows those that you may see'
+  }
   if (code === 'ERR_POLICY_UNKNOWN') return '; `countersign policy status` shows what is proposed'
   return ''
 }

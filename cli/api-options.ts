@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { ApiClient } from './api-client.ts'
+import { ApiClient, ApiError } from './api-client.ts'
+import { visible } from './approval-page.ts'
 import type { CommandIo } from './command.ts'
-import { UsageError } from './exit.ts'
+import { EXIT, isParseError, UsageError } from './exit.ts'
 
 const DEFAULT_API = 'http://127.0.0.1:7420'
 
@@ -44,4 +45,17 @@ async function readToken(file: string): Promise<string> {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'it failed'
     throw new UsageError(`--token-file: ${file} can't be read (${reason})`)
   }
+}
+
+/** Tells what went wrong between a person and the API, and which exit code says so; anything else goes on being thrown. */
+export function tellRefusal(error: unknown, usage: string, io: CommandIo): number {
+  if (error instanceof ApiError) {
+    io.stderr.write(`countersign: ${visible(error.message)} (${visible(error.code)})\n`)
+    return error.exit
+  }
+  if (error instanceof UsageError || isParseError(error)) {
+    io.stderr.write(`countersign: ${visible(error.message)}\n\n${usage}`)
+    return EXIT.usage
+  }
+  throw error
 }

@@ -1,5 +1,6 @@
 import type { ApprovalView } from '../console/approval-view.ts'
 import type { JsonObject, JsonValue } from '../engine/index.ts'
+import { plain, type Paint, type Tone } from './colour.ts'
 
 /**
  * How an approval reads on a terminal. What stands in it was written by an agent that may want to be approved: it is
@@ -10,10 +11,10 @@ const LABEL_WIDTH = 11
 const SEPARATOR = '│ ' // no label of ours starts a line so
 
 /** One approval, for somebody who has ten seconds. `now`: milliseconds since 1970. */
-export function page(approval: ApprovalView, now: number): string {
+export function page(approval: ApprovalView, now: number, paint: Paint = plain): string {
   const { summary, terms } = approval
   const lines = [
-    `${visible(approval.id)}  ${standing(approval, now)}`,
+    `${visible(approval.id)}  ${paint(stateTone(approval), standing(approval, now))}`,
     ...row('asks', [who(approval)]),
     ...row('wants', [`${wanted(summary)}  (${shown(objectOf(summary['action'])['class'])})`]),
     ...blockRows(summary),
@@ -22,6 +23,7 @@ export function page(approval: ApprovalView, now: number): string {
     ...row('because', [`${visible(approval.message)}  (rule ${visible(approval.rule)})`]),
     ...row('needs', [needs(approval)]),
     ...row('answers', approval.answers.map(answerLine)),
+    ...row('earlier', [earlierLine(approval)]),
     ...row('traces', [`decision ${visible(approval.decision)}, policy ${visible(approval.policy.revision)}`]),
   ]
   if (approval.state === 'requested') lines.push(...row('next', [next(approval.id, terms.reason_required)]))
@@ -29,7 +31,7 @@ export function page(approval: ApprovalView, now: number): string {
 }
 
 /** A line an approval. */
-export function table(approvals: readonly ApprovalView[], now: number): string {
+export function table(approvals: readonly ApprovalView[], now: number, paint: Paint = plain): string {
   const rows = approvals.map((approval) => [
     visible(approval.id),
     standing(approval, now),
@@ -37,14 +39,41 @@ export function table(approvals: readonly ApprovalView[], now: number): string {
     wanted(approval.summary),
     visible(approval.rule),
   ])
-  const heads = ['ID', 'STATE', 'WHO', 'WANTS', 'RULE']
+  return listed(['ID', 'STATE', 'WHO', 'WANTS', 'RULE'], rows, (column, at, text) => {
+    const approval = approvals[at]
+    return column === 1 && approval !== undefined ? paint(stateTone(approval), text) : text
+  })
+}
+
+/** Columns under their heads. `tone` gets each cell padded, so that what it puts around it takes no room. */
+export function listed(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  tone: (column: number, row: number, text: string) => string = (_column, _row, text) => text,
+): string {
   const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: readonly string[]): string =>
+  const line = (cells: readonly string[], at: number): string =>
     cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => {
+        const padded = column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)
+        return at < 0 ? padded : tone(column, at, padded)
+      })
       .join('  ')
       .trimEnd()
-  return `${[heads, ...rows].map(line).join('\n')}\n`
+  return `${[line(heads, -1), ...rows.map(line)].join('\n')}\n`
+}
+
+export function stateTone({ state }: ApprovalView): Tone {
+  if (state === 'requested') return 'waiting'
+  return state === 'granted' || state === 'used' ? 'good' : state === 'denied' || state === 'revoked' ? 'bad' : 'faint'
+}
+
+/** What was asked like it before: whether this is new. */
+function earlierLine({ earlier }: ApprovalView): string {
+  if (earlier === undefined) return ''
+  if (earlier.count === 0) return 'nothing like it, from this requester'
+  const states = Object.entries(earlier.states).map(([state, count]) => `${count} ${state}`)
+  return `${earlier.count} like it from this requester: ${states.join(', ')}`
 }
 
 const OUTCOMES: Readonly<Record<ApprovalView['state'], string>> = {
@@ -59,29 +88,32 @@ const OUTCOMES: Readonly<Record<ApprovalView['state'], string>> = {
 
 /** What an answer has come to. */
 export function outcome(approval: ApprovalView): string {
+  if (approval.grant !== undefined && approval.state === 'granted') {
+    return `${visible(approval.id)}: granted, in force until ${approval.expires_at}\n`
+  }
   const missing = approval.state === 'requested' ? needs(approval) : ''
   return `${visible(approval.id)}: ${OUTCOMES[approval.state]}${missing}\n`
 }
 
-function standing({ state, expires_at }: ApprovalView, now: number): string {
+export function standing({ state, expires_at }: ApprovalView, now: number): string {
   if (state !== 'requested' && state !== 'granted') return state
   const left = Math.ceil((Date.parse(expires_at) - now) / 1000)
   return left > 0 ? `${state}, expires in ${duration(left)}` : `${state}, expiring`
 }
 
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   if (seconds < 120) return `${seconds} s`
   if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} min`
   return `${Math.floor(seconds / 3600)} h`
 }
 
-function who({ requester }: ApprovalView): string {
+export function who({ requester }: ApprovalView): string {
   const { id, kind, owner, act } = requester
   const chain = act.length === 0 ? '' : `, for ${act.map(visible).join(', for ')}`
   return `${visible(id)}, ${visible(kind)}${owner === null ? '' : ` of ${visible(owner)}`}${chain}`
 }
 
-function wanted(summary: JsonObject): string {
+export function wanted(summary: JsonObject): string {
   const names = listOf(summary['resources']).map((each) => shown(objectOf(each)['name']))
   return `${shown(objectOf(summary['action'])['name'])}${names.length === 0 ? '' : ` on ${names.join(', ')}`}`
 }
@@ -121,23 +153,23 @@ function mask(value: JsonValue): string {
   return `${shown(field)} by ${shown(method)}`
 }
 
-function needs({ terms, answers }: ApprovalView): string {
+export function needs({ terms, answers }: ApprovalView): string {
   const given = answers.filter(({ answer }) => answer === 'approve').length
   const people = `${terms.quorum} ${terms.quorum === 1 ? 'person' : 'people'} of ${terms.approvers.map(visible).join(', ')}`
   return `${people}, ${given} so far${terms.reason_required ? '; a reason must be given' : ''}`
 }
 
-function answerLine({ by, answer, reason, at }: ApprovalView['answers'][number]): string {
+export function answerLine({ by, answer, reason, at }: ApprovalView['answers'][number]): string {
   const said = reason === null ? '' : `: ${visible(reason)}`
   return `${visible(by)} ${answer === 'approve' ? 'approved' : 'denied'} at ${at}${said}`
 }
 
-function next(id: string, isReasonRequired: boolean): string {
+export function next(id: string, isReasonRequired: boolean): string {
   return `countersign approvals approve|deny ${visible(id)}${isReasonRequired ? ' --reason "…"' : ''}`
 }
 
 /** A labelled row; further lines and an empty label stand behind a bar, so that none of them looks like a row. */
-function row(label: string, lines: readonly string[]): readonly string[] {
+export function row(label: string, lines: readonly string[]): readonly string[] {
   if (lines.every((line) => line === '')) return []
   return lines.map((line, index) => `  ${(index === 0 ? label : '').padEnd(LABEL_WIDTH)}${SEPARATOR}${visible(line)}`)
 }

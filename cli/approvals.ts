@@ -1,29 +1,33 @@
 import { parseArgs } from 'node:util'
-import { outcome, page, table, visible } from './approval-page.ts'
-import { ApiError } from './api-client.ts'
-import { apiClient } from './api-options.ts'
+import type { ApprovalView } from '../console/approval-view.ts'
+import { outcome, page, table } from './approval-page.ts'
+import { apiClient, tellRefusal } from './api-options.ts'
+import { watch } from './approvals-watch.ts'
 import { ApprovalsClient } from './approvals-client.ts'
+import { paintFor, type Paint } from './colour.ts'
+import { grantPage } from './grant-page.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT, isParseError, UsageError } from './exit.ts'
+import { EXIT, UsageError } from './exit.ts'
 import { printedJson } from './printable.ts'
 
 const USAGE = `usage: countersign approvals list [--state STATE]
        countersign approvals show ID
        countersign approvals approve ID [--reason TEXT]
        countersign approvals deny ID [--reason TEXT]
+       countersign approvals watch
 
-  --state STATE      requested (default), granted, denied, expired, withdrawn, used, or all
+  --state STATE      requested (default), granted, denied, expired, withdrawn, used, revoked, or all
   --reason TEXT      why; recorded, and shown to the one who asked
   --api URL          the gateway's API (COUNTERSIGN_API; default http://127.0.0.1:7420)
   --token-file FILE  where your token is (else COUNTERSIGN_TOKEN holds the token itself)
-  --json             what the API answered, as JSON
+  --json             what the API answered, as JSON; of watch a line an approval
 
 exit: 0 done, 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
 `
-const STATES = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used', 'all']
+const STATES = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used', 'revoked', 'all']
 
-/** With a clock for tests: milliseconds since 1970. */
-type Io = CommandIo & { now?(): number }
+/** With a clock for tests (milliseconds since 1970), and what ends `watch`. */
+type Io = CommandIo & { now?(): number; readonly signal?: AbortSignal }
 
 type Options = ReturnType<typeof parse>['values']
 
@@ -35,7 +39,7 @@ export async function approvalsCommand(argv: readonly string[], io: Io): Promise
     else io.stdout.write(await run(positionals, values, io))
     return EXIT.ok
   } catch (error) {
-    return tell(error, io)
+    return tellRefusal(error, USAGE, io)
   }
 }
 
@@ -63,12 +67,16 @@ async function run(positionals: readonly string[], options: Options, io: Io): Pr
       const state = stateOf(options)
       const approvals = await (await client(options, io)).list(state === 'all' ? null : state)
       if (options.json) return printedJson({ approvals })
-      return approvals.length === 0 ? nothing(state) : table(approvals, now)
+      return approvals.length === 0 ? nothing(state) : table(approvals, now, paintFor(io))
     }
     case 'show': {
       const approval = await (await client(options, io)).get(oneId(verb, id, more))
-      return options.json ? printedJson(approval) : page(approval, now)
+      return options.json ? printedJson(approval) : pageOf(approval, now, paintFor(io))
     }
+    case 'watch':
+      if (id !== undefined) throw new UsageError('watch takes no ID')
+      await watch(await apiClient(options, io), options.json, io)
+      return ''
     case 'approve':
     case 'deny': {
       const named = oneId(verb, id, more)
@@ -76,8 +84,14 @@ async function run(positionals: readonly string[], options: Options, io: Io): Pr
       return options.json ? printedJson(approval) : outcome(approval)
     }
     default:
-      throw new UsageError(verb === '' ? 'say what to do: list, show, approve or deny' : `no such command: ${verb}`)
+      throw new UsageError(
+        verb === '' ? 'say what to do: list, show, approve, deny or watch' : `no such command: ${verb}`,
+      )
   }
+}
+
+function pageOf(approval: ApprovalView, now: number, paint: Paint): string {
+  return approval.grant === undefined ? page(approval, now, paint) : grantPage(approval, now, paint)
 }
 
 function stateOf({ state = 'requested' }: Options): string {
@@ -97,16 +111,4 @@ async function client(options: Options, io: CommandIo): Promise<ApprovalsClient>
 function nothing(state: string): string {
   if (state === 'requested') return 'Nothing waits for an answer. (--state all shows what was answered before.)\n'
   return state === 'all' ? 'No approvals yet.\n' : `No approval is ${state}.\n`
-}
-
-function tell(error: unknown, io: CommandIo): number {
-  if (error instanceof ApiError) {
-    io.stderr.write(`countersign: ${visible(error.message)} (${visible(error.code)})\n`)
-    return error.exit
-  }
-  if (error instanceof UsageError || isParseError(error)) {
-    io.stderr.write(`countersign: ${visible(error.message)}\n\n${USAGE}`)
-    return EXIT.usage
-  }
-  throw error
 }

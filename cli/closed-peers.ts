@@ -1,4 +1,4 @@
-import { rebuild } from '../engine/approvals/index.ts'
+import { rebuild, type Announce } from '../engine/approvals/index.ts'
 import type { ClosedWriters, EvidenceStore } from '../engine/evidence/index.ts'
 import { rebuildRevocations } from '../engine/identity/index.ts'
 import { rebuildPolicies } from '../engine/lifecycle/index.ts'
@@ -15,9 +15,12 @@ export class ClosedPeers {
   readonly #store: EvidenceStore
   readonly #log: Log
   readonly #database = Promise.withResolvers<Database | null>()
+  readonly #telling: { readonly announce?: Announce; readonly now: () => number }
 
-  constructor(store: EvidenceStore, log: Log) {
+  /** `telling`: what other programs are told of holds that the dead gateway may have told nobody of. */
+  constructor(store: EvidenceStore, log: Log, telling: { readonly announce?: Announce; readonly now: () => number }) {
     this.#store = store
+    this.#telling = telling
     this.#log = log
   }
 
@@ -35,7 +38,7 @@ export class ClosedPeers {
       if (database === null) return
       const policies: unknown[] = []
       const revocations: unknown[] = []
-      await rebuild(database, approvalHistory(this.#store, null, policies, revocations), isOver)
+      await rebuild(database, approvalHistory(this.#store, null, policies, revocations), isOver, this.#telling)
       await rebuildPolicies(database, policies, isOver)
       await rebuildRevocations(database, revocations)
     } catch (error) {

@@ -1,6 +1,6 @@
 /** What a command gets of the process it runs in. */
 export interface CommandIo {
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean | undefined }
   readonly stderr: { write(text: string): unknown }
   readonly env: Readonly<Record<string, string | undefined>>
 }

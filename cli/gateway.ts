@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openApi } from '../console/index.ts'
 import type { ApiOptions, RunningApi } from '../console/index.ts'
-import { openLedger, rebuild } from '../engine/approvals/index.ts'
+import { openLedger, Outbox, rebuild } from '../engine/approvals/index.ts'
 import { atLine } from '../engine/config/index.ts'
 import type { LoadedConfig } from '../engine/config/index.ts'
 import { ControlResolver } from '../engine/controls/index.ts'
@@ -31,6 +31,7 @@ import { evidenceStoreOf } from './evidence-store.ts'
 import { openIdentity, ownIssuer, tokenExchange, tokenVerifier } from './identity.ts'
 import type { Log } from './log.ts'
 import { evidencePlace, openOverview } from './overview.ts'
+import { announcer, startWebhooks } from './webhooks.ts'
 import { configurePlanes } from './planes.ts'
 import type { ConfiguredPlane } from './planes.ts'
 import { configuredBundle, policyAdmission, type Admit } from './policy-admission.ts'
@@ -77,7 +78,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   await using opened = new AsyncDisposableStack()
   const store = evidenceStoreOf(config)
   opened.defer(() => store.close())
-  const closedPeers = new ClosedPeers(store, around.log)
+  const telling = { ...announcer(loaded, around.now), now: around.now }
+  const closedPeers = new ClosedPeers(store, around.log, telling)
   const evidence = await openEvidenceRoom(loaded, store, resolver, around, closedPeers)
   opened.defer(() => evidence.close())
   const database = await openState(loaded)
@@ -88,7 +90,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const policyChanges: unknown[] = []
   const revoked: unknown[] = []
   const history = approvalHistory(store, shared ? null : instance, policyChanges, revoked)
-  const replayed = await rebuild(database, history, isOver)
+  const outbox = new Outbox(database)
+  const replayed = await rebuild(database, history, isOver, telling)
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
   const relived = await rebuildPolicies(database, policyChanges, isOver)
   if (relived > 0) around.log.warn('policies.rebuilt', { changes: relived })
@@ -103,6 +106,7 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     newId,
     writer: evidence.writerId,
     journal,
+    ...(telling.announce === undefined ? {} : { announce: telling.announce }),
     policyInForce: () => policy.current().reference.digest,
     ...(shared ? { followMs: FOLLOW_MS } : {}),
   })
@@ -138,9 +142,10 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const overview = await openOverview(config, evidence.writerId, around.log)
   opened.defer(() => overview.close())
   const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
-  const parts = { policies: life, shadow, exchange, pack, overview, planes: addresses }
+  const parts = { outbox, policies: life, shadow, exchange, pack, overview, planes: addresses }
   const api = await openConsole(loaded, rooms, parts, around)
   opened.defer(() => api.close())
+  opened.defer(startWebhooks(loaded, outbox, api.url, around))
   const rest = opened.move()
   return {
     planes: addresses,
@@ -244,7 +249,7 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  rest: Pick<ApiOptions, 'policies' | 'shadow' | 'exchange' | 'pack' | 'overview' | 'planes'>,
+  rest: Pick<ApiOptions, 'outbox' | 'policies' | 'shadow' | 'exchange' | 'pack' | 'overview' | 'planes'>,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api

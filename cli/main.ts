@@ -38,6 +38,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./approvals.ts')).approvalsCommand,
   },
   {
+    name: 'request',
+    summary: 'ask for access ahead, for a time',
+    load: async () => (await import('./request.ts')).requestCommand,
+  },
+  {
+    name: 'grants',
+    summary: 'access for a time: what is in force; revoke it, review a broken glass',
+    load: async () => (await import('./grants.ts')).grantsCommand,
+  },
+  {
     name: 'postgres',
     summary: "hold the server's own log against evidence; evidence as a log of pgAudit's",
     load: async () => (await import('./postgres.ts')).postgresCommand,

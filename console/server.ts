@@ -1,6 +1,6 @@
 import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
-import type { ApprovalLedger } from '../engine/approvals/index.ts'
+import type { ApprovalLedger, Outbox } from '../engine/approvals/index.ts'
 import type { ControlPack } from '../engine/controls/index.ts'
 import type { EvidenceLog, RecordDraft } from '../engine/evidence/index.ts'
 import type { TokenExchange, TokenVerifier } from '../engine/identity/index.ts'
@@ -20,6 +20,7 @@ import { EvidenceReader, type EvidencePlace } from './evidence-reader.ts'
 import { exportRoutes } from './export-routes.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { htmlPage } from './html-page.ts'
+import { linkRoutes } from './link-routes.ts'
 import { liveRoutes } from './live.ts'
 import { meRoute } from './me.ts'
 import { metricsRoute } from './metrics.ts'
@@ -43,6 +44,7 @@ export interface ApiOptions {
   readonly verifier: TokenVerifier
   readonly ledger: ApprovalLedger
   readonly grants: Grants
+  readonly outbox: Outbox
   readonly policies: PolicyLife
   readonly shadow: Shadow
   /** Where the gateway issues tokens of its own; null: it doesn't. */
@@ -141,6 +143,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   metricsRoute(app, rooms)
   meRoute(app, rooms)
   liveRoutes(app, { ledger, overview })
+  linkRoutes(app, options.outbox, sessions, now)
   pageRoutes(app)
   signOutRoute(app, sessions)
   if (signIn === null) return notToBeSignedIn(app)

@@ -128,7 +128,7 @@ export function eventOf(before: Approval | null, after: Approval): ApprovalEvent
       return before === null ? 'approval.requested' : 'approval.answered'
     case 'granted':
       if (after.grant === undefined) return 'approval.granted'
-      return before === null ? 'breakglass.used' : 'access.granted'
+      return after.grant.break_glass ? 'breakglass.used' : 'access.granted'
     case 'expired':
       return before?.state === 'granted' && after.grant !== undefined ? 'access.expired' : 'approval.expired'
     case 'revoked':

@@ -16,6 +16,7 @@ import {
 import { drafted, taken } from './drafting.ts'
 import { overdue, reviewed, revoked, type ReviewDraft, type RevocationDraft } from './ending.ts'
 import { KeyedQueue } from './keyed-queue.ts'
+import type { Announce } from './outbox.ts'
 import { LiveGrants } from './live-grants.ts'
 import { ApprovalStore, type Binding } from './store.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -61,6 +62,8 @@ export interface LedgerOptions {
   readonly writer: string
   /** Where other gateways change holds too: milliseconds from one look at what they did to the next. */
   readonly followMs?: number
+  /** What other programs are told of a change, and which: part of the change. */
+  readonly announce?: Announce
   /** Digest of the policy in force: a grant that an earlier one asked for is not given under this one. */
   policyInForce?(): string
   /** The evidence log. A change takes place after this has resolved, and not at all when it rejects. */
@@ -241,7 +244,7 @@ class Ledger implements ApprovalLedger {
       throw error
     }
     try {
-      await this.#store.settle(approval, writer)
+      await this.#settle(event)
     } catch (error) {
       throw this.#end(outOfStep(error))
     }
@@ -249,6 +252,16 @@ class Ledger implements ApprovalLedger {
     this.#live.take(approval)
     if (approval.state !== 'requested') this.#waiting.tell(approval)
     return approval
+  }
+
+  /** The row and what is to be told of it, together. */
+  async #settle(event: ApprovalEvent): Promise<void> {
+    const { writer, announce } = this.#options
+    if (announce === undefined) return this.#store.settle(event.approval, writer)
+    await this.#store.transaction(async (store) => {
+      await store.settle(event.approval, writer)
+      await store.announce(event, announce, this.#options.now())
+    })
   }
 
   async #release(approval: Approval): Promise<void> {

@@ -1,20 +1,22 @@
 import { StateError } from '../errors.ts'
 import type { Database } from '../state/index.ts'
-import { isOpen, mayBecome, mayBegin, type Approval } from './approval.ts'
+import { eventOf, isOpen, mayBecome, mayBegin, type Approval } from './approval.ts'
 import { approvalFrom } from './document.ts'
+import type { Announce } from './outbox.ts'
 import { ApprovalStore } from './store.ts'
 
 /**
  * Brings the table up to evidence: a process killed between the two left evidence ahead. `approvals`: the approval of
  * every `approval.*` record, in any order: several gateways change a hold in turn, and the log has their records side by
  * side. `isOver`: whether an evidence writer is no more, so that its claims end here; by default all are. What a writer
- * that lives has claimed is that one's to finish. All of it or nothing; again changes nothing. Resolves with how many
+ * that lives has claimed is that one's to finish. `announce`: what waits is told of, since who made it may have died first. All of it or nothing; again changes nothing. Resolves with how many
  * changes the table lacked. Throws ERR_STATE_REBUILD where the log tells of a step that no ledger can have made.
  */
 export async function rebuild(
   database: Database,
   approvals: Iterable<unknown> | AsyncIterable<unknown>,
   isOver: (writer: string) => boolean = () => true,
+  { announce, now }: { readonly announce?: Announce; readonly now: () => number } = { now: Date.now },
 ): Promise<number> {
   return new ApprovalStore(database).transaction(async (store) => {
     const chains = await chainsFrom(store, approvals, isOver)
@@ -22,7 +24,13 @@ export async function rebuild(
     const ordered = chains.toSorted(
       (one, other) => Number(isOpen(newest(one).state)) - Number(isOpen(newest(other).state)),
     )
-    for (const chain of ordered) await store.restore(newest(chain), chain.stored?.version ?? null)
+    for (const chain of ordered) {
+      const approval = newest(chain)
+      await store.restore(approval, chain.stored?.version ?? null)
+      // Of what is over nobody has to hear any more: a store that is made anew would tell all of its past.
+      const event = eventOf(null, approval)
+      if (announce !== undefined && isOpen(approval.state)) await store.announce({ event, approval }, announce, now())
+    }
     for (const claim of await store.claims()) if (isOver(claim.writer)) await store.disclaim(claim)
     return chains.reduce((count, { versions }) => count + versions.length, 0)
   })

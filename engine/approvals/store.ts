@@ -1,7 +1,8 @@
 import { StateError } from '../errors.ts'
 import type { ApprovalRow, Database } from '../state/index.ts'
-import type { Approval, ApprovalDraft, ApprovalState } from './approval.ts'
+import type { Approval, ApprovalDraft, ApprovalEvent, ApprovalState } from './approval.ts'
 import { approvalFrom } from './document.ts'
+import { Outbox, type Announce } from './outbox.ts'
 
 /** What makes two holds one: the same request, by the same requester, under the same policy. */
 export type Binding = Pick<ApprovalDraft, 'digest'> & {
@@ -124,6 +125,11 @@ export class ApprovalStore {
       const { numUpdatedRows } = await query.executeTakeFirst()
       if (numUpdatedRows !== 1n) throw new Error(`approval ${approval.id} was changed by another writer`)
     })
+  }
+
+  /** What is to be told of a change, in the transaction that this store is. */
+  announce(event: ApprovalEvent, announce: Announce, now: number): Promise<void> {
+    return asked(() => new Outbox(this.#database).put(event, announce, now))
   }
 
   /** The claimed change does not take place: evidence has refused it. */

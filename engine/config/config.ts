@@ -13,6 +13,7 @@ import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outsid
 import { stores, type EvidencePlace, type StatePlace } from './stores.ts'
 import { parsePath } from './complaint.ts'
 import { signIn, type SignIn } from './sign-in.ts'
+import { webhooks, type Webhook } from './webhooks.ts'
 import { validateConfig } from './validation.ts'
 import type { ConfigText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
@@ -58,6 +59,8 @@ export interface GatewayConfig {
     /** How people sign in to the console; null: they don't. */
     readonly signIn: SignIn | null
   }
+  /** Who is told of approvals. */
+  readonly webhooks: readonly Webhook[]
   /** Plane id → its section, in which every `{ file }` and `{ env }` has become a Secret. */
   readonly planes: Readonly<Record<string, unknown>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
@@ -92,7 +95,7 @@ export function loadConfig(path: string, surroundings: ConfigSurroundings = PROC
 /** As `loadConfig`, for text already at hand; `file` names it in errors and is what relative paths start from. */
 export function readConfig(text: string, file: string, surroundings: ConfigSurroundings = PROCESS): LoadedConfig {
   const document = parseConfigDocument(text, file)
-  const { instance, evidence, state, policy, controls, identity, api, planes, log } = validateConfig(document)
+  const { instance, evidence, state, policy, controls, identity, api, planes, log, ...more } = validateConfig(document)
   const from = dirname(file)
   const outside = new OutsideTexts(document, from, surroundings)
   const believed = identityConfig(identity, { document, outside })
@@ -119,6 +122,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       exportKey: exportKey(api.export_key, outside, document),
       signIn: signIn(api.sign_in, { document, outside, issuers: believed.issuers }),
     },
+    webhooks: webhooks(more.webhooks, { document, outside }),
     planes: outside.within(planes, ['planes']),
     log,
   }

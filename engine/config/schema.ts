@@ -152,6 +152,29 @@ const evidenceLog = section(
   ['previous_key', 'witnesses'],
 )
 
+const webhook = section(
+  'a mapping of name, url and secret',
+  {
+    name: {
+      type: 'string',
+      pattern: '^[A-Za-z0-9][A-Za-z0-9-]{0,62}$',
+      description: 'a name of letters, digits and hyphens',
+    },
+    url: { type: 'string', minLength: 1, description: 'an https URL that messages are sent to' },
+    secret: outsideText,
+    previous_secret: {
+      ...outsideText,
+      description: `the secret before this one, while the receiver changes over: ${outsideText.description}`,
+    },
+    private_network: {
+      enum: [true, false],
+      description: 'true, where it may be at a private address, or false',
+      default: false,
+    },
+  },
+  ['previous_secret', 'private_network'],
+)
+
 /** The whole file but the planes' own sections, which each plane checks. Published as docs/countersign.schema.json. */
 export const CONFIG_SCHEMA: ConfigSchema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -237,6 +260,12 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         ),
         default: {},
       },
+      webhooks: {
+        type: 'array',
+        items: webhook,
+        description: 'a list of programs that are told of approvals',
+        default: [],
+      },
       planes: {
         type: 'object',
         description: 'a mapping from plane to its settings, at least one',
@@ -258,6 +287,6 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         default: {},
       },
     },
-    ['controls', 'api', 'log'],
+    ['controls', 'api', 'webhooks', 'log'],
   ),
 }

@@ -43,6 +43,7 @@ export interface ConfigText {
     readonly export_key?: OutsideText
     readonly sign_in?: SignInText
   }
+  readonly webhooks: readonly WebhookText[]
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
 }
@@ -59,6 +60,14 @@ export interface SignInText {
   readonly scope: string
   readonly resource?: string
   readonly public_url?: string
+}
+
+export interface WebhookText {
+  readonly name: string
+  readonly url: string
+  readonly secret: OutsideText
+  readonly previous_secret?: OutsideText
+  readonly private_network: boolean
 }
 
 export interface EvidenceLogText {

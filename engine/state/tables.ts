@@ -40,6 +40,22 @@ export interface Tables {
   readonly policy_shadows: { readonly instance: string; readonly digest: string; readonly document: string }
   /** At most one row, number 1: the candidate that runs beside the live policy. */
   readonly policy_candidates: { readonly number: number; readonly digest: string }
+  /** Messages to other programs that have not arrived. `next_at`: when to try again; milliseconds since 1970. */
+  readonly approval_notices: {
+    readonly id: string
+    readonly endpoint: string
+    readonly body: string
+    readonly path: string
+    readonly attempts: number
+    readonly next_at: number
+  }
+  /** `digest`: SHA-256 of a link's secret, hex. `used_by`: null until somebody follows it. */
+  readonly approval_links: {
+    readonly digest: string
+    readonly approval: string
+    readonly expires_at: number
+    readonly used_by: string | null
+  }
   /** A revocation or a quarantine, as JSON; a lifted one stays, with who lifted it. */
   readonly revocations: { readonly id: string; readonly document: string }
   /** One row, number 1: counts changes of `revocations`, in the transaction of each. */

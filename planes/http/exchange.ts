@@ -78,7 +78,8 @@ export class Exchange {
         source,
         soleValue(head.headers, 'user-agent'),
       )
-      return { kind: 'caller', caller: { principal, session, source, gone, leave } }
+      const caller = { principal, session, source, gone: AbortSignal.any([gone, session.over]), leave }
+      return { kind: 'caller', caller }
     } catch (error) {
       if (!(error instanceof IdentityError)) throw error
       return { kind: 'answer', answer: answerOf(denialOf(error), head) }

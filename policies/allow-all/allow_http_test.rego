@@ -22,6 +22,12 @@ test_what_a_test_names_is_masked if {
 	answer.fields == [{"field": "bank/customers/7.body/**/ssn", "method": "last4"}]
 }
 
+test_where_a_test_says_so_nothing_is_masked if {
+	answer := http.verdict with input as request with data.http_test.mask as {"body": "null"}
+		with data.http_test.unmasked as ["/customers"]
+	answer.verdict == "forward"
+}
+
 test_what_a_test_names_is_refused if {
 	answer := http.verdict with input as request with data.http_test.deny as ["/customers"]
 	answer.verdict == "reject"

@@ -22,10 +22,12 @@ export interface HttpStackOptions {
   readonly tls?: boolean
   /** URL of an API that runs already; a small bank of the test's own by default. */
   readonly upstream?: string
-  /** Fields that are masked wherever they stand in an answer, paths that are refused and held: over allow-all. */
+  /** Fields that are masked wherever they stand in an answer: over allow-all, as all that follows. */
   readonly maskFields?: readonly string[]
-  /** Parts of an answer and the method for each, as `body/customer/ssn`: over allow-all. */
+  /** Parts of an answer, as `body/customer/ssn`, and the method for each. */
   readonly mask?: Readonly<Record<string, string>>
+  /** Beginnings of paths: whose answers aren't masked, that are refused, that are held. */
+  readonly unmaskedPaths?: readonly string[]
   readonly denyPaths?: readonly string[]
   readonly holdPaths?: readonly string[]
   /** Merged over the API's, and the plane's own section of the configuration. */
@@ -181,11 +183,11 @@ export async function writeHttpFiles(
 
 /** A policy by name; with something to mask, refuse or hold, allow-all with that in its data. */
 async function bundleFor(directory: string, options: HttpStackOptions): Promise<string> {
-  const { maskFields = [], mask = {}, denyPaths = [], holdPaths = [] } = options
+  const { maskFields = [], mask = {}, unmaskedPaths = [], denyPaths = [], holdPaths = [] } = options
   const named = { ...Object.fromEntries(maskFields.map((name) => [`body/**/${name}`, 'redact'])), ...mask }
   if (Object.keys(named).length + denyPaths.length + holdPaths.length === 0) return options.policy ?? 'starter'
   const file = join(directory, 'asked.tar.gz')
-  const asked = { mask: named, deny: denyPaths, hold: holdPaths }
+  const asked = { mask: named, unmasked: unmaskedPaths, deny: denyPaths, hold: holdPaths }
   await writeChangedBundle('allow-all', file, (data) => ({ ...data, http_test: asked }))
   return file
 }

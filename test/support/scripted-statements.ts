@@ -117,7 +117,7 @@ function named({ sql, verb, target }: ScriptedStatement): NormalizedStatement {
     values: null,
     copy: null,
     functions: [],
-    triggers: [],
+    sideEffects: [],
     setting: null,
     effect: verb === 'deallocate' ? { kind: 'deallocate', name: target } : { kind: 'none' },
     text: sql,

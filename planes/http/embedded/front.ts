@@ -9,6 +9,7 @@ import { createServer as createTcp, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createServer as createTls, type TLSSocket } from 'node:tls'
 import type { HttpConfig } from '../config.ts'
+import { NO_BYTES } from '../message.ts'
 
 export type Incoming = IncomingMessage | Http2ServerRequest
 export type Outgoing = ServerResponse | Http2ServerResponse
@@ -73,7 +74,9 @@ export function openFront({ tls, limits }: HttpConfig, handlers: FrontHandlers):
   }
   const speak = (socket: Socket, isHttp2: boolean): void => void (isHttp2 ? two : one).emit('connection', socket)
   const server =
-    tls === null ? createTcp({ noDelay: true }) : createTls({ ...tls, ...ALPN, handshakeTimeout: limits.headMs })
+    tls === null
+      ? createTcp({ noDelay: true, allowHalfOpen: true })
+      : createTls({ ...tls, ...ALPN, handshakeTimeout: limits.headMs })
   if (tls === null)
     server.on('connection', (socket) => {
       taken(socket)
@@ -132,20 +135,28 @@ function keep(sessions: Set<ServerHttp2Session>, session: ServerHttp2Session): v
 
 /** HTTP/2 begins with a preface that is no request of HTTP/1 (RFC 9113, 3.4). */
 function tellApart(socket: Socket, patienceMs: number, found: (isHttp2: boolean) => void): void {
-  let seen: Buffer = Buffer.alloc(0)
+  let seen: Buffer = NO_BYTES
   const late = setTimeout(() => socket.destroy(), patienceMs)
+  const decide = (isHttp2: boolean): void => {
+    clearTimeout(late)
+    socket.off('readable', onReadable)
+    socket.off('end', onEnd)
+    if (seen.length > 0) socket.unshift(seen)
+    found(isHttp2)
+  }
+  const onEnd = (): void => {
+    clearTimeout(late)
+    socket.end()
+  }
   const onReadable = (): void => {
     const chunk: Buffer | null = socket.read()
     if (chunk === null) return
     seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
     const known = Math.min(seen.length, PREFACE.length)
     const isPrefix = seen.subarray(0, known).equals(PREFACE.subarray(0, known))
-    if (isPrefix && known < PREFACE.length) return
-    clearTimeout(late)
-    socket.off('readable', onReadable)
-    socket.unshift(seen)
-    found(isPrefix)
+    if (!isPrefix || known === PREFACE.length) decide(isPrefix)
   }
   socket.on('readable', onReadable)
+  socket.on('end', onEnd)
   socket.on('close', () => clearTimeout(late))
 }

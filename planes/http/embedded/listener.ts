@@ -124,9 +124,9 @@ class Listener implements RunningPlane {
     this.#host.log('http.request_failed', { code: error instanceof CountersignError ? error.code : 'unexpected' })
   }
 
-  /** Without TLS, from this machine only. */
-  #takes({ socket }: Incoming): boolean {
-    if (this.#draining) return false
+  /** Without TLS, from this machine only. A request line without a version is HTTP/0.9, which has no headers to judge. */
+  #takes({ socket, httpVersionMajor }: Incoming): boolean {
+    if (this.#draining || httpVersionMajor < 1) return false
     return this.#config.tls !== null || (this.#config.plaintextLoopback && isLoopback(socket.remoteAddress ?? null))
   }
 

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream'
 import { type EvidenceError, ObligationError, ProtocolError, UpstreamError } from '../../../engine/index.ts'
+import type { Begun } from '../enforcer/answer-gate.ts'
 import { answerOf, denialOf } from '../enforcer/denial.ts'
 import type { EnteredCaller, Exchange, Forwarded } from '../exchange.ts'
-import { type Answer, type HeaderLine, headerLines, type RequestHead, soleValue } from '../message.ts'
+import { type Answer, type HeaderLine, headerLines, type RequestHead } from '../message.ts'
 import { answerChannel, type AnswerChannel } from './answer-channel.ts'
 import type { Incoming, Outgoing } from './front.ts'
 import { type ArrivingBody, type BodyLimits, hasBody, isSureToStream, readBody, streamedBody } from './request-body.ts'
@@ -100,7 +101,7 @@ async function carriedOut(
   }
   const begun = gate.begin(answer.head)
   if (begun.kind === 'whole') return channel.send(await wholeAnswer(forwarded, answer, begun.most), false)
-  await streamed(forwarded, answer, begun.head, channel)
+  await streamed(forwarded, answer, begun, channel)
 }
 
 async function wholeAnswer({ gate }: Forwarded, { body, trailers }: UpstreamAnswer, most: number): Promise<Answer> {
@@ -123,12 +124,11 @@ async function wholeAnswer({ gate }: Forwarded, { body, trailers }: UpstreamAnsw
 async function streamed(
   { gate }: Forwarded,
   answer: UpstreamAnswer,
-  head: Answer | { readonly status: number; readonly headers: readonly HeaderLine[] },
+  { head, length }: Extract<Begun, { kind: 'streamed' }>,
   channel: AnswerChannel,
 ): Promise<void> {
-  const length = soleValue(answer.head.headers, 'content-length')
-  let left = length === null ? null : Number(length)
-  channel.begin(head, left)
+  let left = length
+  channel.begin(head, length)
   try {
     for await (const piece of answer.body) {
       const chunk: Buffer = piece
@@ -138,7 +138,7 @@ async function streamed(
       if (!(await channel.write(shown))) throw clientGone()
     }
     const rest = left === 0 ? null : await gate.end()
-    await channel.end(rest?.bytes ?? null, gate.trailers(answer.trailers()))
+    await channel.end(rest, gate.trailers(answer.trailers()))
   } catch (error) {
     channel.destroy()
     answer.body.destroy()

@@ -44,7 +44,7 @@ interface Switched {
 
 async function carriedOver(
   { api, head, gate }: Forwarded,
-  { principal, gone }: EnteredCaller,
+  { gone }: EnteredCaller,
   client: Duplex,
   early: Buffer,
   most: number,
@@ -73,7 +73,8 @@ async function carriedOver(
   }
   const begun = gate.begin(switched.head)
   const shown = begun.kind === 'streamed' ? begun.head : switched.head
-  const over = setTimeout(() => client.destroy(), Math.min(principal.expires_at * 1000 - Date.now(), MOST_MS))
+  const onOver = (): void => void client.destroy()
+  gone.addEventListener('abort', onOver)
   try {
     client.write(
       headText(shown, [
@@ -86,13 +87,10 @@ async function carriedOver(
   } catch (error) {
     if (!(error instanceof ObligationError)) await gate.broken(upstreamError(error).code)
   } finally {
-    clearTimeout(over)
+    gone.removeEventListener('abort', onOver)
     switched.socket.destroy()
   }
 }
-
-/** setTimeout's longest. */
-const MOST_MS = 2 ** 31 - 1
 
 function headOf({ statusCode, rawHeaders }: IncomingMessage): ResponseHead {
   return { status: statusCode ?? 502, headers: headerLines(rawHeaders) }

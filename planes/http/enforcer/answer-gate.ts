@@ -7,13 +7,14 @@ import type { Caller } from './judge.ts'
 import type { ExchangeMasks } from './masks.ts'
 import { maskBody } from './body-masker.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
+import { StreamMasker } from './stream-masker.ts'
 
 /** How an answer's body is let out, by its head. */
 export type Begun =
   /** All of it first: then `whole`. No more than `most` bytes: beyond them `tooLarge`. */
   | { readonly kind: 'whole'; readonly most: number }
-  /** As it comes: each piece through `push`, then `end`. */
-  | { readonly kind: 'streamed'; readonly head: ResponseHead }
+  /** As it comes: each piece through `push`, then `end`. `length`: where the client is to be told how much there will be. */
+  | { readonly kind: 'streamed'; readonly head: ResponseHead; readonly length: number | null }
 
 export interface GateRooms {
   readonly caller: Caller
@@ -41,6 +42,7 @@ export class AnswerGate {
   readonly #rooms: GateRooms
   #recorded: RecordedAnswer | null = null
   #head: ResponseHead | null = null
+  #masker: StreamMasker | null = null
 
   constructor(rooms: GateRooms) {
     this.#rooms = rooms
@@ -52,13 +54,14 @@ export class AnswerGate {
     this.#head = head
     if (head.status === 401) onRefused()
     const owed = !masks.answered.isEmpty && !hasNoBody(head, asked)
-    if (owed) return { kind: 'whole', most: mostBytes }
+    this.#masker = owed ? StreamMasker.of(head.headers, masks.answered, mostBytes) : null
+    if (owed && this.#masker === null) return { kind: 'whole', most: mostBytes }
     const length = lengthOf(head)
-    if (hasNoBody(head, asked) || (length !== null && length <= SMALL_BYTES))
-      return { kind: 'whole', most: SMALL_BYTES }
+    const isSmall = hasNoBody(head, asked) || (length !== null && length <= SMALL_BYTES)
+    if (isSmall) return { kind: 'whole', most: SMALL_BYTES }
     const shown = this.#shownHead(head)
     this.#recorded = this.#record(shown)
-    return { kind: 'streamed', head: shown }
+    return { kind: 'streamed', head: shown, length: owed ? null : length }
   }
 
   /** A body that came whole: what the client gets. */
@@ -79,18 +82,29 @@ export class AnswerGate {
     }
   }
 
-  /** Bytes of a streamed body, once they may go. */
-  async push(chunk: Buffer): Promise<Buffer> {
-    const frames = this.#recorded?.add(chunk) ?? []
-    await Promise.all(frames.map((body) => this.#frame(body)))
-    return chunk
+  /** What of a streamed body may go now. Throws ObligationError, once that is recorded: nothing more may go then. */
+  push(chunk: Buffer): Promise<Buffer> {
+    return this.#letOut((masker) => masker?.push(chunk) ?? chunk)
   }
 
-  /** A streamed body has come to its end: what is left of it, and the client may be told so, when it resolves. */
-  async end(): Promise<{ readonly bytes: Buffer }> {
+  /** A streamed body has come to its end: what is left of it; the client may be told so when it resolves. As `push`. */
+  async end(): Promise<Buffer> {
+    const rest = await this.#letOut((masker) => masker?.end() ?? NO_BYTES)
     await this.#close('ok', null)
     this.#tell(carriedOut(this.#head?.status ?? 502))
-    return { bytes: NO_BYTES }
+    return rest
+  }
+
+  async #letOut(masked: (masker: StreamMasker | null) => Buffer): Promise<Buffer> {
+    try {
+      const shown = masked(this.#masker)
+      const frames = shown.length === 0 ? [] : (this.#recorded?.add(shown) ?? [])
+      await Promise.all(frames.map((body) => this.#frame(body)))
+      return shown
+    } catch (error) {
+      if (error instanceof ObligationError) await this.#withhold(error)
+      throw error
+    }
   }
 
   /** What stands behind a streamed body, as the client gets it. */
@@ -122,10 +136,7 @@ export class AnswerGate {
   /** There is no answer, or none that can be read. */
   async failed(error: UpstreamError): Promise<Answer> {
     const { caller, decision, asked } = this.#rooms
-    await caller.session.settle(
-      decision,
-      this.#outcome(error.code === 'ERR_UPSTREAM_CONNECT' ? 'failed' : 'unknown', 0, error.code),
-    )
+    await caller.session.settle(decision, this.#outcome(UNSENT.has(error.code) ? 'failed' : 'unknown', 0, error.code))
     const answer = answerOf({ ...denialOf(error), decision: decision.id }, asked)
     this.#rooms.onAnswer(answer)
     return answer
@@ -186,6 +197,9 @@ export class AnswerGate {
     return { status, rows: null, bytes, masks: this.#rooms.masks.counts, error }
   }
 }
+
+/** Nothing of the request has left the gateway. */
+const UNSENT: ReadonlySet<string> = new Set(['ERR_UPSTREAM_CONNECT', 'ERR_UPSTREAM_AUTH', 'ERR_UPSTREAM_TLS'])
 
 function lengthOf({ headers }: ResponseHead): number | null {
   const written = headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1]

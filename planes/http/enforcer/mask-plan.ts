@@ -44,6 +44,10 @@ export class MaskPlan {
     return this.#masks.every(({ part }) => part.kind === 'header')
   }
 
+  get hasWhole(): boolean {
+    return this.#masks.some(({ part }) => part.kind === 'body')
+  }
+
   get hasPaths(): boolean {
     return this.#start.length > 0
   }

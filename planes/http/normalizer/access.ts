@@ -15,6 +15,7 @@ import { headerLists } from './headers.ts'
 import { classOf } from './method.ts'
 import { partsBlock } from './multipart.ts'
 import type { NormalizedRequest } from './normalized.ts'
+import { refused } from './refusal.ts'
 import { type Route, routesOf } from './route.ts'
 
 export interface Asking {
@@ -56,6 +57,10 @@ const UNBOUND: ReadonlySet<string> = new Set([
 const MASKED = '[masked]'
 /** Bytes of a body that a record keeps. */
 const RECORDED_BYTES = 24 * 1024
+/** Characters of the block in a record, whose payload has a limit; and from how many bytes on it is worth counting. */
+const RECORDED_BLOCK = 96 * 1024
+const WORTH_COUNTING = 12 * 1024
+const STATEMENT = 1024
 
 /** A request as policy judges it. `hide` masks the labelled parts of its body for the record. */
 export function accessRequest(
@@ -121,6 +126,7 @@ function partsOf(request: NormalizedRequest, { labels, variables }: Route): read
 
 function blockOf(api: string, request: NormalizedRequest, routes: readonly Route[]): JsonObject {
   const { head, target, overrides, body, graphql, grpc, upgrade } = request
+  const query = target.rawQuery === null ? '' : `?${target.rawQuery}`
   // Each try of a multipart body has another boundary; its parts are what is bound.
   const isMultipart = body.form === 'multipart'
   const headers = listsOf(
@@ -129,7 +135,7 @@ function blockOf(api: string, request: NormalizedRequest, routes: readonly Route
     ),
   )
   return {
-    statement: `${head.method} ${api}${target.path}${target.rawQuery === null ? '' : `?${target.rawQuery}`}`,
+    statement: `${head.method} ${api}${target.path}${query}`.slice(0, STATEMENT),
     api,
     routes: routes.map(({ name }) => name),
     method: head.method,
@@ -194,7 +200,7 @@ function recordedOf(
   hide: (request: NormalizedRequest, parts: readonly string[]) => ReadBody,
 ): Recorded {
   const isLarge = (request.body.bytes ?? 0) > RECORDED_BYTES
-  if (sensitive.length === 0 && !isLarge) return whole
+  if (sensitive.length === 0 && !isLarge) return recordable(request, whole)
   const inBody = sensitive.filter((part) => part.startsWith('request.body'))
   const hidden = { ...request, body: shortened(inBody.length === 0 ? request.body : hide(request, inBody), isLarge) }
   const place = sensitive.some((part) => !part.startsWith('request.')) ? withoutPlace(hidden, routes) : hidden
@@ -203,10 +209,18 @@ function recordedOf(
     ...place,
     headers: place.headers.map(([name, value]) => [name, names.has(name.toLowerCase()) ? MASKED : value]),
   }
-  return {
+  return recordable(request, {
     resources: resourcesOf(api, shown, routes).map(withoutLabelledValues),
     block: blockOf(api, shown, routes),
-  }
+  })
+}
+
+/** Escapes make more of a text than it was. What can't be recorded isn't let through. */
+function recordable({ head, body }: NormalizedRequest, recorded: Recorded): Recorded {
+  const sent = head.headers.reduce((sum, [name, value]) => sum + name.length + value.length, head.target.length)
+  if (sent + (body.bytes ?? 0) < WORTH_COUNTING) return recorded
+  if (JSON.stringify(recorded).length < RECORDED_BLOCK) return recorded
+  throw refused('ERR_NORMALIZE_TOO_COMPLEX', 'the request is larger than what can be recorded of one')
 }
 
 function shortened(body: ReadBody, isLarge: boolean): ReadBody {

@@ -3,6 +3,8 @@ import type { ReadBody } from './body.ts'
 
 const MOST_FIELDS = 100
 const MOST_VALUES = 200
+/** Characters of all names: they stand in the record itself, which has a limit. */
+const MOST_CHARACTERS = 16 * 1024
 
 /** A body's fields, and the values that each gets: `request.body/items/<any>/amount`. None where there are too many to list. */
 export function fieldsOf({ form, json, fields, parts }: ReadBody): ReadonlyMap<string, readonly (string | null)[]> {
@@ -21,13 +23,15 @@ export function writtenParts(body: ReadBody): readonly ResourcePart[] {
 class Found {
   readonly #values = new Map<string, (string | null)[]>()
   #count = 0
+  #characters = 0
 
   get isFull(): boolean {
-    return this.#values.size > MOST_FIELDS || this.#count > MOST_VALUES
+    return this.#values.size > MOST_FIELDS || this.#count > MOST_VALUES || this.#characters > MOST_CHARACTERS
   }
 
   add(name: string, value: string | null): void {
     this.#count += 1
+    this.#characters += name.length
     const known = this.#values.get(name)
     if (known === undefined) this.#values.set(name, [value])
     else known.push(value)

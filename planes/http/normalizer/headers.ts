@@ -3,7 +3,7 @@ import { refused } from './refusal.ts'
 
 const NAME = /^[!#$%&'*+\-.^`|~0-9A-Za-z]+$/
 const MOST_LINES = 128
-const MOST_BYTES = 32 * 1024
+const MOST_BYTES = 16 * 1024
 
 /** Two of these are two answers to one question; which of them counts, servers disagree about (RFC 9110, 5.3). */
 const ONCE: readonly string[] = [

@@ -19,7 +19,7 @@ const TARGET = /^[!$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]*$/
 const ESCAPE = /%(?![0-9A-Fa-f]{2})/
 /** Slash, backslash, NUL and all controls: what servers decode at different times, and some take for an end. */
 const HIDDEN = /%(?:2f|5c|[01][0-9a-f]|7f)/i
-const MOST_BYTES = 16 * 1024
+const MOST_BYTES = 8 * 1024
 const MOST_PARAMETERS = 1000
 
 /** Origin form only (RFC 9112, 3.2.1). Throws NormalizeError for all that two servers could read differently. */

@@ -69,7 +69,7 @@ export class Callers {
     const known = this.#open.get(key)
     if (known !== undefined && this.#now() - known.since < VERIFIED_FOR_MS) return known
     const entry: Entry = {
-      open: this.#verified(known, token, source, client),
+      open: this.#verified(known, key, token, source, client),
       since: this.#now(),
       lastUsed: this.#now(),
       requests: 0,
@@ -86,13 +86,22 @@ export class Callers {
   /** The session goes on under a token that is verified again. */
   async #verified(
     known: Entry | undefined,
+    key: string,
     token: string,
     source: string | null,
     client: string | null,
   ): Promise<Open> {
     const principal = await this.#host.identify({ kind: 'token', token, source })
     if (known !== undefined) return { principal, session: (await known.open).session }
-    return { principal, session: await this.#host.openSession(principal, { source, client: { user_agent: client } }) }
+    const session = await this.#host.openSession(principal, { source, client: { user_agent: client } })
+    session.over.addEventListener('abort', () => void this.#ended(key, session))
+    return { principal, session }
+  }
+
+  /** Its principal may not go on: whoever comes with the token next is asked who they are, and sent away. */
+  async #ended(key: string, session: Session): Promise<void> {
+    this.#open.delete(key)
+    await session.close('credentials over').catch(() => undefined) // evidence that can't be written ends the process itself
   }
 
   async #closeIdle(): Promise<void> {

@@ -19,6 +19,7 @@ export function requestBlock(statement: NormalizedStatement, { kind, database, u
     database,
     user,
     functions: statement.functions,
+    side_effects: statement.sideEffects.map((effect) => ({ ...effect })),
     opaque: statement.opaque.map(({ what }) => what).toSorted(),
     parameters,
     setting: statement.setting === null ? null : { ...statement.setting },

@@ -6,6 +6,7 @@ export const CATALOG_SECTIONS = [
   'types',
   'inherits',
   'triggers',
+  'references',
   'rules',
   'functions',
   'operators',
@@ -40,6 +41,10 @@ export const CATALOG_QUERIES: Readonly<Record<CatalogSection, string>> = {
   triggers: `SELECT t.tgrelid, t.tgname, n.nspname, p.proname
     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE NOT t.tgisinternal ORDER BY 1, 2`,
+  references: `SELECT confrelid, conrelid, conname, confdeltype, confupdtype,
+      pg_catalog.array_to_string(confkey, ','), pg_catalog.array_to_string(conkey, ',')
+    FROM pg_catalog.pg_constraint
+    WHERE contype = 'f' AND (confdeltype IN ('c','n','d') OR confupdtype IN ('c','n','d')) ORDER BY 1, 2, 3`,
   rules: `SELECT DISTINCT r.ev_class FROM pg_catalog.pg_rewrite r
     JOIN pg_catalog.pg_class c ON c.oid = r.ev_class WHERE r.rulename <> '_RETURN' AND c.oid >= 16384 ORDER BY 1`,
   functions: `SELECT n.nspname, p.proname, pg_catalog.bool_or(p.provolatile = 'v'),

@@ -43,6 +43,7 @@ async function readSections(read: (section: CatalogSection) => Promise<readonly 
     types: await read('types'),
     inherits: await read('inherits'),
     triggers: await read('triggers'),
+    references: await read('references'),
     rules: await read('rules'),
     functions: await read('functions'),
     operators: await read('operators'),

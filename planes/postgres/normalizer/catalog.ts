@@ -24,6 +24,26 @@ export interface CatalogColumn {
   readonly generated: Node | 'unreadable' | null
 }
 
+export interface Trigger {
+  readonly name: string
+  /** `bank.audit_trg` */
+  readonly runs: string
+}
+
+export type ForeignKeyAction = 'cascade' | 'set_null' | 'set_default'
+
+export interface ForeignKey {
+  readonly name: string
+  /** Whose columns refer. */
+  readonly from: Relation
+  readonly columns: readonly CatalogColumn[]
+  /** The columns that are referred to. */
+  readonly keys: readonly CatalogColumn[]
+  /** Null: the row stays as long as it is referred to. */
+  readonly onDelete: ForeignKeyAction | null
+  readonly onUpdate: ForeignKeyAction | null
+}
+
 export type RelationKind = 'table' | 'view' | 'materialized-view' | 'foreign-table' | 'sequence' | 'composite'
 
 export interface Relation {
@@ -46,8 +66,9 @@ export interface Relation {
   readonly definition: Node | 'unreadable' | null
   readonly parents: readonly Relation[]
   readonly children: readonly Relation[]
-  /** `accounts_audit (bank.audit_trg)` */
-  readonly triggers: readonly string[]
+  readonly triggers: readonly Trigger[]
+  /** Foreign keys elsewhere that refer to this relation, and do something when a row of it goes or changes. */
+  readonly referredBy: readonly ForeignKey[]
   /** Rewrite rules other than a view's own: they make another statement of the one that was sent. */
   readonly rules: boolean
 }
@@ -94,6 +115,12 @@ const TYPE_KINDS: Readonly<Record<string, CatalogType['kind']>> = {
   m: 'range',
   p: 'pseudo',
 }
+/** Of confdeltype and confupdtype; the others, no action and restrict, change nothing. */
+const FOREIGN_KEY_ACTIONS: Readonly<Record<string, ForeignKeyAction>> = {
+  c: 'cascade',
+  n: 'set_null',
+  d: 'set_default',
+}
 /** FirstNormalObjectId of access/transam.h: below it is what initdb made. */
 const FIRST_USER_OID = 16384
 /** System columns of sysattr.h and their types; every relation that stores rows has them. */
@@ -112,7 +139,8 @@ type MutableRelation = { -readonly [K in keyof Relation]: Relation[K] } & {
   columns: CatalogColumn[]
   parents: Relation[]
   children: Relation[]
-  triggers: string[]
+  triggers: Trigger[]
+  referredBy: ForeignKey[]
 }
 
 /** One database's catalogue at one instant. Immutable; a change in the database makes another one. */
@@ -138,8 +166,10 @@ export class Catalog {
     this.#loadColumns(rows.columns, bases, definitions)
     this.#loadInheritance(rows.inherits)
     for (const row of rows.triggers) {
-      this.#relationsByOid.get(numberCell(row, 0))?.triggers.push(`${cell(row, 1)} (${cell(row, 2)}.${cell(row, 3)})`)
+      const trigger = { name: cell(row, 1), runs: `${cell(row, 2)}.${cell(row, 3)}` }
+      this.#relationsByOid.get(numberCell(row, 0))?.triggers.push(trigger)
     }
+    this.#loadReferences(rows.references)
     this.#loadFunctions(rows.functions)
     this.#loadOperators(rows.operators)
     for (const row of rows.casts) this.#riskyTypes.add(numberCell(row, 0)).add(numberCell(row, 1))
@@ -242,6 +272,7 @@ export class Catalog {
         parents: [],
         children: [],
         triggers: [],
+        referredBy: [],
         rules: ruled.has(oid),
       }
       this.#relationsByOid.set(oid, relation)
@@ -280,6 +311,22 @@ export class Catalog {
       if (child === undefined || parent === undefined) continue
       child.parents.push(parent)
       parent.children.push(child)
+    }
+  }
+
+  #loadReferences(rows: readonly CatalogRow[]): void {
+    for (const row of rows) {
+      const to = this.#relationsByOid.get(numberCell(row, 0))
+      const from = this.#relationsByOid.get(numberCell(row, 1))
+      if (to === undefined || from === undefined) continue
+      to.referredBy.push({
+        name: cell(row, 2),
+        from,
+        columns: columnsAt(from, cell(row, 6)),
+        keys: columnsAt(to, cell(row, 5)),
+        onDelete: FOREIGN_KEY_ACTIONS[cell(row, 3)] ?? null,
+        onUpdate: FOREIGN_KEY_ACTIONS[cell(row, 4)] ?? null,
+      })
     }
   }
 
@@ -324,4 +371,10 @@ function digest(rows: CatalogRows): string {
   const hash = createHash('sha256')
   for (const section of CATALOG_SECTIONS) hash.update(JSON.stringify([section, rows[section]]))
   return hash.digest('hex')
+}
+
+/** Attribute numbers, as `1,2`. */
+function columnsAt({ columns }: Relation, attnums: string): readonly CatalogColumn[] {
+  const wanted = new Set(attnums.split(',').map(Number))
+  return columns.filter(({ attnum }) => wanted.has(attnum))
 }

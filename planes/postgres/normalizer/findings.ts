@@ -1,6 +1,7 @@
 import type { ActionClass, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource, Relation } from './catalog.ts'
 import type { Refusal } from './refusal.ts'
+import type { SideEffect } from './side-effects.ts'
 import type { Value } from './value.ts'
 
 /** How a value must be written to be known: every reader reads a plain decimal alike, and a cast to integer rounds none. */
@@ -21,7 +22,8 @@ export class Findings {
   readonly written: Map<ColumnSource, readonly WrittenValue[] | null> = new Map()
   /** Schema-qualified. */
   readonly functions: Set<string> = new Set()
-  readonly triggers: Set<string> = new Set()
+  /** By what they are: each stands once. */
+  readonly sideEffects: Map<string, SideEffect> = new Map()
   /** Parameter → columns that it meets in a comparison or is written to. */
   readonly meetings: Map<number, Map<ColumnSource, Set<PartUse>>> = new Map()
   /** Code that is run and can't be seen into, by what it is: the statement's own parts are named all the same. */
@@ -41,6 +43,14 @@ export class Findings {
   runs(code: Refusal): void {
     this.effects = true
     if (!this.opaque.has(code.what)) this.opaque.set(code.what, code)
+  }
+
+  /** False: it is known already. */
+  sideEffect(effect: SideEffect): boolean {
+    const key = `${effect.kind} ${effect.on} ${effect.name} ${effect.does}`
+    if (this.sideEffects.has(key)) return false
+    this.sideEffects.set(key, effect)
+    return true
   }
 
   use(value: Value, use: PartUse): void {

@@ -6,6 +6,7 @@ import { withCommonTables } from './common-tables.ts'
 import { fromClause } from './from.ts'
 import { unresolved, unsupported } from './refusal.ts'
 import { Scope } from './scope.ts'
+import { deleted, updated } from './side-effects.ts'
 import type { Column } from './value.ts'
 import { openTarget, returning } from './write.ts'
 import { writtenValue } from './written-value.ts'
@@ -27,6 +28,8 @@ export function mergeRows(analysis: Analysis, stmt: MergeStmt, outer: Scope): re
     condition(analysis, clause.condition, seen)
     change(analysis, clause, target, seen)
   }
+  if (deletes) deleted(analysis, target.relation, stmt.relation?.inh !== true)
+  updated(analysis, target.relation, stmt.relation?.inh !== true)
   return returning(analysis, stmt.returningClause, target.item, items, level)
 }
 

@@ -2,6 +2,7 @@ import type { Action, ActionClass, NormalizeError, PartUse } from '../../../engi
 import type { ColumnSource } from './catalog.ts'
 import type { WrittenValue } from './findings.ts'
 import type { Refusal } from './refusal.ts'
+import type { SideEffect } from './side-effects.ts'
 
 /** A table or view that a statement names or reaches, and how it uses its columns; or what else it is about. */
 export interface NormalizedResource {
@@ -131,8 +132,8 @@ export interface NormalizedStatement {
   readonly copy: CopyOut | null
   /** Schema-qualified, sorted. */
   readonly functions: readonly string[]
-  /** Triggers that a write sets off: `public.accounts: accounts_audit (bank.audit_trg)`. */
-  readonly triggers: readonly string[]
+  /** Triggers that a write may set off, and what foreign keys do to rows elsewhere. */
+  readonly sideEffects: readonly SideEffect[]
   readonly setting: Setting | null
   readonly effect: SessionEffect
   /** Its text without literals and comments. */
@@ -155,7 +156,7 @@ export interface Outcome {
   readonly values?: NormalizedStatement['values']
   readonly copy?: CopyOut | null
   readonly functions?: readonly string[]
-  readonly triggers?: readonly string[]
+  readonly sideEffects?: readonly SideEffect[]
   readonly setting?: Setting | null
   readonly effect?: SessionEffect
   readonly parameterUses?: NormalizedStatement['parameterUses']
@@ -180,7 +181,7 @@ export function complete(
     values: outcome.values ?? null,
     copy: outcome.copy ?? null,
     functions: outcome.functions ?? [],
-    triggers: outcome.triggers ?? [],
+    sideEffects: outcome.sideEffects ?? [],
     setting: outcome.setting ?? null,
     effect: outcome.effect ?? { kind: 'none' },
     text,

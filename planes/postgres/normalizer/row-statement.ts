@@ -35,7 +35,7 @@ export function outcomeOf(findings: Findings): Outcome {
     effectFree: !findings.effects,
     resources: resourcesOf(findings),
     functions: [...findings.functions].toSorted(),
-    triggers: [...findings.triggers],
+    sideEffects: [...findings.sideEffects.values()],
     opaque: [...findings.opaque.values()],
     parameterUses: parameterUses(findings),
   }

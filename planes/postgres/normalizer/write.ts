@@ -10,6 +10,7 @@ import { opaque, unresolved, unsupported } from './refusal.ts'
 import { family, relationOf } from './relations.ts'
 import { Scope, type ScopeItem } from './scope.ts'
 import { targetList } from './select.ts'
+import { deleted, setOff, updated } from './side-effects.ts'
 import { assign, condition, setColumns, targetColumn, type WriteTarget } from './assignments.ts'
 import { NOTHING, type Column, type Value } from './value.ts'
 import { writtenValue } from './written-value.ts'
@@ -29,6 +30,7 @@ export function insertRows(analysis: Analysis, stmt: InsertStmt, outer: Scope): 
   }
   const proposed = columns.map(({ column }, index) => ({ name: column.name, value: inserted[index]?.value ?? NOTHING }))
   if (stmt.onConflictClause !== undefined) conflict(analysis, stmt.onConflictClause, target, proposed, level)
+  if (upsert) updated(analysis, target.relation, !target.relation.partitioned)
   return returning(analysis, stmt.returningClause, target.item, [target.item], level)
 }
 
@@ -39,6 +41,7 @@ export function updateRows(analysis: Analysis, stmt: UpdateStmt, outer: Scope): 
   const items = [target.item, ...fromClause(analysis, stmt.fromClause, level)]
   setColumns(analysis, target, stmt.targetList, level.withItems(items))
   condition(analysis, stmt.whereClause, level.withItems(items))
+  updated(analysis, target.relation, stmt.relation?.inh !== true)
   return returning(analysis, stmt.returningClause, target.item, items, level)
 }
 
@@ -46,6 +49,7 @@ export function deleteRows(analysis: Analysis, stmt: DeleteStmt, outer: Scope): 
   analysis.findings.does('delete', 'destroy')
   const level = withCommonTables(analysis, stmt.withClause, new Scope(outer))
   const target = openTarget(analysis, stmt.relation, () => stmt.relation?.inh !== true)
+  deleted(analysis, target.relation, stmt.relation?.inh !== true)
   const items = [target.item, ...fromClause(analysis, stmt.usingClause, level)]
   condition(analysis, stmt.whereClause, level.withItems(items))
   return returning(analysis, stmt.returningClause, target.item, items, level)
@@ -64,6 +68,7 @@ export function openTarget(
   const relation = relationOf(analysis, range)
   const columns = analysis.read(relation, only(relation))
   for (const member of family(relation, only(relation))) admitWrite(analysis, member)
+  if (relation.kind === 'view') for (const base of analysis.findings.relations) setOff(analysis, base)
   return { relation, item: relationItem(analysis, range, columns) }
 }
 
@@ -75,7 +80,7 @@ function admitWrite(analysis: Analysis, relation: Relation): void {
     analysis.findings.runs(opaque(`trigger on ${relation.qualified}`, message))
   }
   if (relation.kind === 'materialized-view') throw unsupported(`${relation.qualified} can't be written`)
-  for (const trigger of relation.triggers) analysis.findings.triggers.add(`${relation.qualified}: ${trigger}`)
+  setOff(analysis, relation)
 }
 
 interface InsertedColumn {

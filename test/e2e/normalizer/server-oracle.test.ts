@@ -92,6 +92,35 @@ test('a change of the catalogue is another version, and its reading leaves nothi
   expect(await source.query('SHOW search_path')).toEqual([['"$user", public']])
 })
 
+test('what foreign keys do to other tables is named, and is what the server does', async () => {
+  const counts =
+    'SELECT (SELECT count(*) FROM branches)::int, (SELECT count(*) FROM desks)::int, (SELECT count(branch) FROM visits)::int'
+  await client.query(`BEGIN;
+    CREATE TABLE branches (id integer PRIMARY KEY);
+    CREATE TABLE desks (id integer PRIMARY KEY, branch integer REFERENCES branches ON DELETE CASCADE);
+    CREATE TABLE visits (branch integer REFERENCES branches ON DELETE SET NULL, desk integer REFERENCES desks ON UPDATE CASCADE);
+    INSERT INTO branches VALUES (1), (2);
+    INSERT INTO desks VALUES (10, 1);
+    INSERT INTO visits VALUES (1, NULL)`)
+  try {
+    // A catalogue is read in a transaction of its own: here, in ours.
+    const changed = await Catalog.load({
+      query: (sql) => (/^(BEGIN|COMMIT)/.test(sql) ? Promise.resolve([]) : source.query(sql)),
+    })
+    const sql = 'DELETE FROM branches WHERE id = 1'
+    const { sideEffects } = await normalizeOne(parser, changed, sql)
+    expect(sideEffects).toEqual([
+      { kind: 'foreign_key', on: 'public.desks', name: 'desks_branch_fkey', does: 'cascade' },
+      { kind: 'foreign_key', on: 'public.visits', name: 'visits_branch_fkey', does: 'set_null' },
+    ])
+    await client.query('SET LOCAL search_path TO public') // reading the catalogue empties it
+    await client.query(sql)
+    expect(await source.query(counts)).toEqual([['1', '0', '0']])
+  } finally {
+    await client.query('ROLLBACK')
+  }
+})
+
 test('reading that fails midway leaves no transaction open', async () => {
   const failing: CatalogSource = {
     query: (sql) => (sql.includes('pg_proc') ? source.query('SELECT 1/0') : source.query(sql)),

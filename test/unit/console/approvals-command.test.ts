@@ -86,7 +86,7 @@ describe('what an agent wrote can not deceive who reads it', () => {
 
 describe('refusals', () => {
   it.each([
-    [[], /say what to do: list, show, approve or deny/],
+    [[], /say what to do: list, show, approve, deny or watch/],
     [['aprove', 'x'], /no such command: aprove/],
     [['show'], /show takes one approval's ID/],
     [['approve', 'a', 'b'], /approve takes one approval's ID/],
@@ -195,6 +195,7 @@ describe('show', () => {
   hides      │ public.accounts.account_number by last4
   because    │ transfers over 100,000 need a second person  (rule bank.transfers.large)
   needs      │ 1 person of payments, 0 so far; a reason must be given
+  earlier    │ nothing like it, from this requester
   traces     │ decision decision-1, policy r1
   next       │ countersign approvals approve|deny approval-1 --reason "…"
 `)

@@ -289,6 +289,7 @@ describe('the server', () => {
         verifier: verifierFor(provider.issuer).verifier,
         ledger: gateway.ledger,
         grants: gateway.grants,
+        outbox: gateway.outbox,
         policies: gateway.policies.life,
         shadow: gateway.policies.shadow,
         ...withoutEvidence(gateway.policies),

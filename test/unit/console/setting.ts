@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openApi, type ApiOptions } from '../../../console/index.ts'
-import type { ApprovalLedger } from '../../../engine/approvals/index.ts'
+import { Outbox, type ApprovalLedger } from '../../../engine/approvals/index.ts'
 import { EvidenceError, Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
 import type { IdentityProvider } from '../../support/identity-provider.ts'
 import { draft, setUp, type Setting } from '../approvals/setting.ts'
@@ -12,6 +12,7 @@ export interface Gateway extends Setting {
   readonly url: string
   readonly policies: Policies
   readonly grants: Grants
+  readonly outbox: Outbox
   close(): Promise<void>
   /** What was logged. */
   readonly logged: { readonly event: string; readonly fields: JsonObject }[]
@@ -22,6 +23,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
   const setting = await setUp(':memory:', Date.now())
   const policies = await setUpPolicies()
   const logged: Gateway['logged'] = []
+  const outbox = new Outbox(setting.database)
   const grants = new Grants({
     policy: policies.policy,
     ledger: setting.ledger,
@@ -42,6 +44,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     verifier: verifierFor(provider.issuer).verifier,
     ledger: setting.ledger,
     grants,
+    outbox,
     policies: policies.life,
     shadow: policies.shadow,
     ...withoutEvidence(policies),
@@ -54,7 +57,7 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
     ...overrides,
   })
   onTestFinished(() => api.close())
-  return { ...setting, grants, policies, url: api.url, close: () => api.close(), logged }
+  return { ...setting, grants, outbox, policies, url: api.url, close: () => api.close(), logged }
 }
 
 /** What the API needs of evidence, where a test asks for none of it: an index that is away, a log that takes nothing. */

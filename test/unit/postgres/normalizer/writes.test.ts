@@ -160,7 +160,85 @@ describe('what a write reaches', () => {
 
   test('triggers that it sets off are told', async () => {
     const statement = await normalizeOne(parser, catalog, 'UPDATE accounts SET balance = 0')
-    expect(statement.triggers).toEqual(['public.accounts: accounts_audit (bank.audit_trg)'])
+    expect(statement.sideEffects).toEqual([audit])
+    const view = await normalizeOne(parser, catalog, 'UPDATE account_admin SET balance = 0')
+    expect(view.sideEffects).toEqual([audit])
+    expect((await normalizeOne(parser, catalog, 'SELECT * FROM accounts')).sideEffects).toEqual([])
+  })
+})
+
+const oid = (name: string): string => String(catalog.relation('public', name)?.oid)
+const attnum = (relation: string, column: string): string =>
+  String(catalog.relation('public', relation)?.columns.find(({ name }) => name === column)?.attnum)
+
+/** `transfers` refers to `accounts`, and `accounts` to `customers`: by these actions. */
+async function keyed(onDelete: string, onUpdate: string, more: readonly (readonly string[])[] = []): Promise<Catalog> {
+  return bankCatalog({
+    references: [
+      [
+        oid('accounts'),
+        oid('transfers'),
+        'of_account',
+        onDelete,
+        onUpdate,
+        attnum('accounts', 'id'),
+        attnum('transfers', 'from_account'),
+      ],
+      [
+        oid('customers'),
+        oid('accounts'),
+        'of_customer',
+        onDelete,
+        onUpdate,
+        attnum('customers', 'id'),
+        attnum('accounts', 'customer_id'),
+      ],
+      ...more,
+    ],
+  })
+}
+
+const key = (on: string, name: string, does: string): object => ({ kind: 'foreign_key', on, name, does })
+const audit = { kind: 'trigger', on: 'public.accounts', name: 'accounts_audit', does: 'bank.audit_trg' }
+
+describe('what foreign keys do', () => {
+  test('a deletion that cascades is told, all the way down, with the triggers it sets off, and its relations count as changed', async () => {
+    const statement = await normalizeOne(parser, await keyed('c', 'a'), 'DELETE FROM customers WHERE id = 1')
+    expect(statement.sideEffects).toEqual([
+      key('public.accounts', 'of_customer', 'cascade'),
+      audit,
+      key('public.transfers', 'of_account', 'cascade'),
+    ])
+    expect(usesOf(statement)).toEqual(
+      expect.arrayContaining(['public.accounts.customer_id: written', 'public.transfers.from_account: written']),
+    )
+  })
+
+  test.each([
+    ['DELETE FROM accounts', 'a', 'c', []],
+    ['DELETE FROM accounts', 'n', 'a', ['set_null']],
+    ['DELETE FROM accounts', 'd', 'a', ['set_default']],
+    ['DELETE FROM account_admin', 'c', 'a', ['cascade']],
+    ['UPDATE accounts SET balance = 0', 'c', 'c', []],
+    ['UPDATE accounts SET id = 7', 'c', 'c', ['cascade']],
+    ['UPDATE accounts SET id = 7', 'c', 'a', []],
+    ['UPDATE account_admin SET id = 7', 'a', 'c', ['cascade']],
+    ['INSERT INTO accounts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 7', 'a', 'c', ['cascade']],
+    ['INSERT INTO accounts (id) VALUES (1)', 'c', 'c', []],
+    ['MERGE INTO accounts a USING events e ON a.id = e.id WHEN MATCHED THEN DELETE', 'c', 'a', ['cascade']],
+    ['MERGE INTO accounts a USING events e ON a.id = e.id WHEN MATCHED THEN UPDATE SET id = 7', 'c', 'n', ['set_null']],
+    ['WITH gone AS (DELETE FROM accounts RETURNING id) SELECT count(*) FROM gone', 'c', 'a', ['cascade']],
+  ])('%s, on delete %s, on update %s', async (sql, onDelete, onUpdate, wanted) => {
+    const { sideEffects } = await normalizeOne(parser, await keyed(onDelete, onUpdate), sql)
+    expect(sideEffects.filter(({ kind }) => kind === 'foreign_key').map(({ does }) => does)).toEqual(wanted)
+  })
+
+  test('a circle ends', async () => {
+    const transfers = catalog.relation('public', 'transfers')
+    const accounts = catalog.relation('public', 'accounts')
+    const back = [String(transfers?.oid), String(accounts?.oid), 'back', 'c', 'a', '1', '1']
+    const { sideEffects } = await normalizeOne(parser, await keyed('c', 'a', [back]), 'DELETE FROM transfers')
+    expect(sideEffects.map(({ name }) => name)).toEqual(['back', 'accounts_audit', 'of_account'])
   })
 })
 

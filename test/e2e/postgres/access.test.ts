@@ -1,0 +1,103 @@
+import { Client, type QueryResult } from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { main } from '../../../cli/main.ts'
+import type { ChildResult } from '../../support/child.ts'
+import { countersignHere } from '../../support/command.ts'
+import { startStack, type Stack } from '../../support/stack.ts'
+
+let stack: Stack
+beforeAll(async () => {
+  stack = await startStack()
+})
+afterAll(() => stack?.stop())
+
+type Person = 'agent' | 'owner' | 'approver' | 'approver2' | 'auditor'
+
+const environment = (as: Person): Record<string, string> => ({
+  COUNTERSIGN_API: stack.line.api,
+  COUNTERSIGN_TOKEN: stack.line.principals[as].token,
+})
+
+function run(as: Person, ...args: string[]): Promise<ChildResult> {
+  return countersignHere(args, { env: environment(as) })
+}
+
+async function idOf(asked: Promise<ChildResult>): Promise<string> {
+  const { stdout, stderr, status } = await asked
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  return String(Reflect.get(Object(JSON.parse(stdout)), 'id'))
+}
+
+async function connect(): Promise<Client> {
+  const { user, token } = stack.line.principals.agent
+  const client = new Client({ ...stack.line.gateway, user, password: token })
+  await client.connect()
+  return client
+}
+
+function update(client: Client, balance: string): Promise<QueryResult | Error> {
+  return client.query('UPDATE accounts SET balance = $1 WHERE id = 10', [balance]).catch((error: Error) => error)
+}
+
+const ASK = ['request', '--action', 'postgres.update', '--resource', 'public.accounts', '--for', '10m', '--json']
+
+test('asked for, given and taken back over the command line, under the eyes of one open session', async () => {
+  const client = await connect()
+  expect(await update(client, '1.00')).toMatchObject({
+    code: '42501',
+    message: expect.stringContaining('can be asked for with countersign request'),
+  })
+  const id = await idOf(run('agent', ...ASK, '--reason', 'month end'))
+  expect(await run('agent', 'approvals', 'approve', id, '--reason', 'mine')).toMatchObject({ status: 77 })
+  expect(await run('owner', 'approvals', 'approve', id, '--reason', 'mine')).toMatchObject({ status: 1 }) // not there, to them
+  const page = await run('approver', 'approvals', 'show', id)
+  expect(page.stdout).toMatch(/access +│ postgres: postgres\.update/)
+  expect(page.stdout).toMatch(/reason +│ month end/)
+  expect(await update(client, '1.00')).toBeInstanceOf(Error)
+  expect(await run('approver', 'approvals', 'approve', id, '--reason', 'ok')).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/granted, in force until/),
+  })
+  expect(await update(client, '1.00')).toMatchObject({ rowCount: 1 })
+  expect(await update(client, '2.00')).toMatchObject({ rowCount: 1 })
+  expect(await client.query('DELETE FROM accounts').catch((error: Error) => error)).toBeInstanceOf(Error)
+  expect((await run('auditor', 'grants', 'list', '--state', 'granted')).stdout).toMatch(new RegExp(`${id} +granted`))
+  expect(await run('approver2', 'grants', 'revoke', id, '--reason', 'done')).toMatchObject({ status: 0 })
+  expect(await update(client, '3.00')).toMatchObject({ code: '42501' })
+  await client.end()
+})
+
+test('a broken glass opens at once for the owner’s agent, and somebody else closes its review', async () => {
+  const client = await connect()
+  const asked = [...ASK, '--agent', 'reconciler', '--break-glass', '--reason', 'payments are stuck']
+  expect((await run('agent', ...asked)).status).toBe(77)
+  const id = await idOf(run('owner', ...asked))
+  expect(await update(client, '4.00')).toMatchObject({ rowCount: 1 })
+  const listed = await run('approver', 'grants', 'list')
+  expect(listed.stdout).toMatch(new RegExp(`${id} .*due by `))
+  const said = ['grants', 'review', id, '--justified', '--reason', 'incident 42']
+  expect((await run('owner', ...said)).status).toBe(77)
+  expect((await run('approver', ...said)).status).toBe(0)
+  expect((await run('auditor', 'grants', 'show', id)).stdout).toMatch(/review +│ ann found it justified/)
+  await run('owner', 'grants', 'revoke', id)
+  expect(await update(client, '5.00')).toMatchObject({ code: '42501' })
+  await client.end()
+})
+
+test('who watches sees a question come and go', async () => {
+  let told = ''
+  const watching = new AbortController()
+  const io = {
+    stdout: { write: (text: string) => (told += text) },
+    stderr: { write: (text: string) => (told += text) },
+    env: environment('approver'),
+    signal: watching.signal,
+  }
+  const watched = main(['approvals', 'watch'], io)
+  const id = await idOf(run('agent', ...ASK, '--reason', 'to be watched'))
+  await expect.poll(() => told).toMatch(new RegExp(`${id}  requested, expires in .*grants\\.request on public\\.accounts`))
+  await run('approver', 'approvals', 'deny', id, '--reason', 'not today')
+  await expect.poll(() => told).toMatch(new RegExp(`${id}  denied`))
+  watching.abort()
+  expect(await watched).toBe(0)
+})
