@@ -18,11 +18,24 @@ export interface StaticKey {
   readonly token: string
 }
 
+export interface UpstreamRole {
+  readonly arn: string
+  /** Of STS; null: the region's own. */
+  readonly endpoint: string | null
+  /** Session tags: key → what of the principal is its value. */
+  readonly tags: Readonly<Record<string, TagSource>>
+}
+
+export const TAG_SOURCES = ['id', 'kind', 'issuer', 'owner', 'groups', 'roles'] as const
+export type TagSource = (typeof TAG_SOURCES)[number]
+
 export interface SqsUpstreamConfig {
   /** Scheme, host and port, without a path. */
   readonly endpoint: string
   /** null: as the AWS SDKs find them (environment, files, container, instance). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
+  /** A role that the gateway takes on for each principal; null: it calls as itself. */
+  readonly role: UpstreamRole | null
   /** PEM of the authority that signed the upstream's certificate; null for those the system knows. */
   readonly ca: string | null
 }
@@ -56,6 +69,7 @@ interface SqsText {
   readonly upstream: {
     readonly endpoint: string
     readonly credentials?: { readonly access_key_id: string; readonly secret_access_key: Secret }
+    readonly assume_role?: { readonly arn: string; readonly endpoint?: string; readonly tags: UpstreamRole['tags'] }
     readonly ca?: Secret
   }
   readonly queues: readonly string[] | 'any'
@@ -121,6 +135,22 @@ const SQS_SCHEMA: ConfigSchema = mapping(
           'a mapping of access_key_id and secret_access_key',
           { access_key_id: words('an access key id'), secret_access_key: outside('its secret') },
           ['access_key_id', 'secret_access_key'],
+        ),
+        assume_role: mapping(
+          'a mapping of arn, tags and perhaps endpoint',
+          {
+            arn: like('^arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/.{1,512}$', 'the ARN of a role'),
+            endpoint: like(ORIGIN, 'scheme, host and port of STS, without a path'),
+            tags: {
+              type: 'object',
+              description: 'a mapping of session tag to what of the principal is its value',
+              additionalProperties: {
+                enum: [...TAG_SOURCES],
+                description: `one of ${TAG_SOURCES.join(', ')}`,
+              },
+            },
+          },
+          ['arn', 'tags'],
         ),
         ca: outside('the PEM certificate of the authority that signed the upstream’s'),
       },
@@ -215,6 +245,9 @@ export function configure(raw: unknown): SqsConfig {
   if (laboratory.static_keys.length > 0 && !LOOPBACK.has(listen.host)) {
     throw wrong('laboratory.static_keys: expected none where others than this machine can connect')
   }
+  const stranger = Object.keys(upstream.assume_role?.tags ?? {}).find((tag) => !TAG.test(tag))
+  if (stranger !== undefined)
+    throw wrong(`upstream.assume_role.tags: expected names that AWS takes, found ${JSON.stringify(stranger)}`)
   const patienceMs = milliseconds(section.hold.patience)
   if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 20s, the longest that SDKs wait')
   return {
@@ -236,6 +269,10 @@ export function configure(raw: unknown): SqsConfig {
               accessKeyId: upstream.credentials.access_key_id,
               secretAccessKey: upstream.credentials.secret_access_key.reveal(),
             },
+      role:
+        upstream.assume_role === undefined
+          ? null
+          : { ...upstream.assume_role, endpoint: upstream.assume_role.endpoint ?? null },
       ca: upstream.ca?.reveal() ?? null,
     },
     queues: section.queues,
@@ -255,6 +292,7 @@ export function configure(raw: unknown): SqsConfig {
   }
 }
 
+const TAG = /^(?!aws:)[A-Za-z0-9_.:/=+@ -]{1,128}$/
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost'])
 
 function masterKeys(written: SqsText['credentials']['keys']): readonly [MasterKey, ...MasterKey[]] {

@@ -26,7 +26,7 @@ const PATH = /^\/(?:\d{12}\/[A-Za-z0-9_-]{1,80}(?:\.fifo)?)?$/
 const CREDENTIALS_PATH = '/credentials'
 
 /** One request and its answer, whichever of the doors it comes to. `gone` is aborted when the client is. Throws nothing. */
-export async function exchange(message: HttpMessage, gone: AbortSignal, rooms: ExchangeRooms): Promise<HttpAnswer> {
+export async function exchange(message: HttpMessage, gone: AbortController, rooms: ExchangeRooms): Promise<HttpAnswer> {
   const requestId = randomUUID()
   if (message.target === CREDENTIALS_PATH) return credentials(message, rooms, requestId)
   const protocol = protocolOf(message)
@@ -51,7 +51,7 @@ function protocolOf({ headers }: HttpMessage): Protocol | null {
 
 async function form(
   message: HttpMessage,
-  gone: AbortSignal,
+  gone: AbortController,
   rooms: ExchangeRooms,
   requestId: string,
 ): Promise<HttpAnswer> {
@@ -61,6 +61,8 @@ async function form(
   switch (fields.get('Action')) {
     case 'AssumeRoleWithWebIdentity':
       return asSts(requestId, () => rooms.sts.assumeRoleWithWebIdentity(fields, message.source, requestId))
+    case 'AssumeRoleWithSAML':
+      return asSts(requestId, () => rooms.sts.assumeRoleWithSaml(fields, message.source, requestId))
     case 'GetCallerIdentity':
       return asSts(requestId, async () => {
         const scope = { service: 'sts', regions: [rooms.region, STS_REGION] }
@@ -82,15 +84,15 @@ async function asSts(requestId: string, work: () => Promise<HttpAnswer>): Promis
 /** Who is it, then what: nothing of an unsigned body is looked at beyond its form. */
 async function sqs(
   message: HttpMessage,
-  gone: AbortSignal,
+  gone: AbortController,
   rooms: ExchangeRooms,
   requestId: string,
   read: () => Call,
 ): Promise<HttpAnswer> {
   const { source, target } = message
   const signer = await rooms.authentication.verify(message, { service: 'sqs', regions: [rooms.region] })
-  return rooms.callers.within(signer, source, async (session) => {
-    const asking = { principal: signer.principal, session, source, gone }
+  return rooms.callers.within(signer, { source, gone }, async (session) => {
+    const asking = { principal: signer.principal, session, source, gone: gone.signal }
     const call = attempt(read)
     if (call instanceof CountersignError) {
       const refused = await rooms.enforcer.refuse(call, asking)

@@ -16,7 +16,8 @@ import { Authentication } from './session/authentication.ts'
 import { Callers } from './session/callers.ts'
 import { Credentials } from './session/credentials.ts'
 import { SecurityTokenService } from './session/sts.ts'
-import { credentialSource, SqsUpstream } from './upstream.ts'
+import { SqsUpstream } from './upstream.ts'
+import { credentialSource } from './upstream-credentials.ts'
 
 const MAX_HEADER_BYTES = 32 * 1024
 /** For a request's head and body to come; longer than a slow client needs, shorter than a hostile one would like. */
@@ -58,7 +59,7 @@ class Listener implements RunningPlane {
 
   async listen(): Promise<void> {
     const { listen, upstream, place } = this.#config
-    this.#upstream = new SqsUpstream(upstream, place.region, await credentialSource(upstream))
+    this.#upstream = new SqsUpstream(upstream, place.region, await credentialSource(upstream, place.region))
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (cause) => {
         const where = `planes.sqs.listen: can't listen on ${listen.host}:${listen.port}`
@@ -95,7 +96,7 @@ class Listener implements RunningPlane {
     })
     response.on('error', () => undefined)
     try {
-      const answer = await this.#answer(request, gone.signal)
+      const answer = await this.#answer(request, gone)
       if (this.#draining) response.setHeader('connection', 'close')
       response.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) })
       response.end(answer.body)
@@ -108,7 +109,7 @@ class Listener implements RunningPlane {
     }
   }
 
-  async #answer(request: IncomingMessage, gone: AbortSignal): Promise<HttpAnswer> {
+  async #answer(request: IncomingMessage, gone: AbortController): Promise<HttpAnswer> {
     const rooms = this.#rooms
     const source = request.socket.remoteAddress ?? null
     if (rooms === null || this.#draining)

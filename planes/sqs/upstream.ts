@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { JsonObject } from '../../engine/index.ts'
+import type { JsonObject, Principal } from '../../engine/index.ts'
 import { UpstreamError } from '../../engine/index.ts'
 import type { Fault } from './codec/call.ts'
 import { JSON_TYPE, readJsonAnswer } from './codec/json-protocol.ts'
@@ -7,20 +7,13 @@ import { objectOf, textOf } from './codec/members.ts'
 import type { ActionName } from './codec/operations.ts'
 import { ALGORITHM, scopeText, signatureOf, signingTime } from './codec/sigv4.ts'
 import type { SqsUpstreamConfig } from './config.ts'
+import type { AwsCredentials, CredentialSource } from './upstream-credentials.ts'
 import { type Received, UpstreamConnections } from './upstream-post.ts'
 
 /** What the service said; or that it could not be asked (`UpstreamError`, thrown). */
 export type UpstreamAnswer =
   | { readonly kind: 'ok'; readonly result: JsonObject }
   | { readonly kind: 'fault'; readonly fault: Fault }
-
-export interface AwsCredentials {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string
-  readonly expiration?: Date
-}
-export type CredentialSource = () => Promise<AwsCredentials>
 
 const CODE = /^[A-Za-z0-9._]{1,128}$/
 
@@ -42,11 +35,16 @@ export class SqsUpstream {
 
   /**
    * Sends one action once: a second attempt is the client's to make. Every queue URL in `input` is the service's own. `gone`
-   * breaks it off; null for what must go on to its end.
+   * breaks it off; null for what must go on to its end. `principal`: whose call it is, null for one of the gateway's own.
    */
-  async call(action: ActionName, input: JsonObject, gone: AbortSignal | null): Promise<UpstreamAnswer> {
+  async call(
+    action: ActionName,
+    input: JsonObject,
+    principal: Principal | null,
+    gone: AbortSignal | null,
+  ): Promise<UpstreamAnswer> {
     const body = JSON.stringify(input)
-    const headers = this.#signed(`AmazonSQS.${action}`, body, await this.#identity())
+    const headers = this.#signed(`AmazonSQS.${action}`, body, await this.#identity(principal))
     const answer = await this.#connections.post(headers, body, gone)
     if (answer.status >= 200 && answer.status < 300) return { kind: 'ok', result: readAnswer(action, answer.body) }
     return { kind: 'fault', fault: faultFrom(answer) }
@@ -65,9 +63,9 @@ export class SqsUpstream {
     return this.#connections.close()
   }
 
-  async #identity(): Promise<AwsCredentials> {
+  async #identity(principal: Principal | null): Promise<AwsCredentials> {
     try {
-      return await this.#credentials()
+      return await this.#credentials(principal)
     } catch (cause) {
       throw new UpstreamError('ERR_UPSTREAM_AUTH', 'the gateway has no credentials for the queue service', { cause })
     }
@@ -125,12 +123,4 @@ function errorMembers(body: Buffer): JsonObject {
   } catch {
     return {}
   }
-}
-
-/** The gateway's credentials at the service: as configured, or as the AWS SDKs find them. */
-export async function credentialSource(config: SqsUpstreamConfig): Promise<CredentialSource> {
-  const { credentials } = config
-  if (credentials !== null) return () => Promise.resolve(credentials)
-  const { defaultProvider } = await import('@aws-sdk/credential-provider-node')
-  return defaultProvider()
 }

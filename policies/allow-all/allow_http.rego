@@ -3,12 +3,12 @@ package countersign.http
 
 import data.countersign.lib
 
+# Only with its data at hand: a bundle that would answer without its data is not taken.
 # METADATA
 # title: Every HTTP request is forwarded, for tests of clients only
 # custom:
 #   id: allow-all-http
 #   controls: [IS.II.C.18]
-# Only with the data below at hand: a bundle that would answer without its data is not taken.
 forward contains lib.tagged(rego.metadata.rule(), {}) if is_object(data.http_test)
 
 # What a test wants to see enforced stands in the bundle's data (npm run stack -- http --mask-field NAME …).

@@ -211,7 +211,7 @@ classifications contains lower(input.sqs.message.json.classification) if is_stri
 # A list of classifications, or a number, is none that could be told.
 classification_readable if {
 	readable
-	is_string(object.get(input, ["sqs", "message", "json", "classification"], ""))
+	is_string(object.get(input.sqs.message, ["json", "classification"], ""))
 }
 
 # Its own queue; what a listing is of has none.

@@ -3,12 +3,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import type { SamlProvider } from '../../engine/identity/index.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import { startIdentityProvider } from './identity-provider.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import { startKeeper } from './keeper.ts'
 import { ACCOUNT, BANK_QUEUES, type QueueService, REGION, startQueueService } from './queue-service.ts'
-import { gatewayConfiguration, newLogKey, writeBundle, writeLogKey } from './stack-config.ts'
+import { type GatewayConfiguration, gatewayConfiguration, newLogKey, writeBundle, writeLogKey } from './stack-config.ts'
 import type { PrincipalLine } from './principals.ts'
 
 export interface SqsStackOptions {
@@ -20,6 +21,8 @@ export interface SqsStackOptions {
   readonly publicUrl?: string
   /** `ID:SECRET`, each acting as the agent. */
   readonly staticKeys?: readonly string[]
+  /** A SAML identity provider that the gateway believes. */
+  readonly saml?: SamlProvider
   /** Merged over the plane's own section of the configuration. */
   readonly plane?: Readonly<Record<string, unknown>>
   readonly nodeOptions?: readonly string[]
@@ -132,8 +135,25 @@ async function writeFiles(
     ...options.plane,
   }
   const configuration = gatewayConfiguration({ identity, apiPort: 0, logLevel: 'info' }, { sqs })
-  await writeFile(path('gateway.yaml'), stringify(configuration))
+  const believed =
+    options.saml === undefined ? configuration : await withSaml(configuration, options.saml, path('saml.pem'))
+  await writeFile(path('gateway.yaml'), stringify(believed))
   return path('gateway.yaml')
+}
+
+async function withSaml(configuration: GatewayConfiguration, provider: SamlProvider, file: string): Promise<object> {
+  await writeFile(file, provider.certificates.join('\n'))
+  const { issuer, audience, recipient } = provider
+  const saml = [
+    {
+      issuer,
+      audience,
+      recipient,
+      certificates: [{ file }],
+      attributes: { kind: 'kind', owner: 'owner', groups: 'groups', roles: 'roles' },
+    },
+  ]
+  return { ...configuration, identity: { ...configuration.identity, saml } }
 }
 
 async function describe(

@@ -79,11 +79,16 @@ function configuration(options: StackConfigOptions): object {
   })
 }
 
+export interface GatewayConfiguration {
+  readonly identity: { readonly issuers: readonly object[] }
+  readonly [section: string]: unknown
+}
+
 /** All of a stack's configuration but its planes. */
 export function gatewayConfiguration(
   options: Pick<StackConfigOptions, 'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store'>,
   planes: Readonly<Record<string, unknown>>,
-): object {
+): GatewayConfiguration {
   const { identity } = options
   return {
     instance: options.instance ?? 'stack',

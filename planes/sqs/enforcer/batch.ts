@@ -136,7 +136,7 @@ async function send(
   })
   const url = batch.queue === null ? {} : { QueueUrl: rewriting.upstreamUrl(batch.queue) }
   try {
-    const answer = await upstream.call(batch.action, { ...url, Entries }, null)
+    const answer = await upstream.call(batch.action, { ...url, Entries }, asking.principal, null)
     if (answer.kind === 'ok') return await settleEach(allowed, answer.result, asking)
     return await failAll(allowed, asking, 'failed', ({ running }) =>
       foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl),

@@ -117,7 +117,7 @@ export class Enforcer {
       const input = outgoing(subject, opened, masks, rewriting)
       // A poll ends with the client that waits for it; what changes something is never broken off in the middle.
       const gone = subject.action === 'ReceiveMessage' ? asking.gone : null
-      const answer = await upstream.call(subject.action, input, gone)
+      const answer = await upstream.call(subject.action, input, asking.principal, gone)
       if (answer.kind === 'fault') {
         await settle(asking, decision, { status: 'failed', error: answer.fault.code })
         return { kind: 'fault', fault: foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl) }

@@ -3,9 +3,10 @@ import type { Signer } from './authentication.ts'
 
 interface Open {
   readonly session: Promise<Session>
+  /** Requests that wait: broken off when their principal may not go on. */
+  readonly waiting: Set<AbortController>
   /** Milliseconds since 1970, of its last request's end. */
   lastUsed: number
-  requests: number
 }
 
 /**
@@ -26,14 +27,18 @@ export class Callers {
     this.#sweep = setInterval(() => void this.#closeIdle(), Math.min(idleMs, 60_000)).unref()
   }
 
-  /** Runs one request in its caller's session. */
-  async within<T>(signer: Signer, source: string | null, work: (session: Session) => Promise<T>): Promise<T> {
+  /** Runs one request in its caller's session. `gone`: aborted when its client is, and when its principal may not go on. */
+  async within<T>(
+    signer: Signer,
+    { source, gone }: { readonly source: string | null; readonly gone: AbortController },
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
     const open = this.#sessionOf(signer, source)
-    open.requests += 1
+    open.waiting.add(gone)
     try {
       return await work(await open.session)
     } finally {
-      open.requests -= 1
+      open.waiting.delete(gone)
       open.lastUsed = this.#now()
     }
   }
@@ -51,16 +56,24 @@ export class Callers {
     if (known !== undefined) return known
     const client = { access_key_id: accessKeyId, role: role?.arn ?? null, role_session: role?.session ?? null }
     const session = this.#host.openSession(principal, { source, client })
-    const open: Open = { session, lastUsed: this.#now(), requests: 0 }
+    const open: Open = { session, waiting: new Set(), lastUsed: this.#now() }
     this.#open.set(accessKeyId, open)
-    session.catch(() => this.#open.delete(accessKeyId)) // whoever waits for it sees why; the next one tries again
+    session.then(
+      ({ over }) => over.addEventListener('abort', () => this.#end(open), { once: true }),
+      () => this.#open.delete(accessKeyId), // whoever waits for it sees why; the next one tries again
+    )
     return open
+  }
+
+  /** Polls end. The session stays until it is idle: what else comes with its credentials is refused in it, and recorded. */
+  #end({ waiting }: Open): void {
+    for (const each of waiting) each.abort()
   }
 
   async #closeIdle(): Promise<void> {
     const longAgo = this.#now() - this.#idleMs
-    for (const [accessKeyId, { session, lastUsed, requests }] of this.#open) {
-      if (requests > 0 || lastUsed > longAgo) continue
+    for (const [accessKeyId, { session, lastUsed, waiting }] of this.#open) {
+      if (waiting.size > 0 || lastUsed > longAgo) continue
       this.#open.delete(accessKeyId)
       await session.then((idle) => idle.close('idle')).catch(() => undefined) // evidence that can't be written ends the process itself
     }

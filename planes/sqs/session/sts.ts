@@ -2,22 +2,20 @@ import type { PlaneHost } from '../../../engine/index.ts'
 import { CountersignError, IdentityError, NormalizeError, ProtocolError } from '../../../engine/index.ts'
 import type { HttpAnswer } from '../codec/call.ts'
 import { element, XML_TYPE } from '../codec/xml.ts'
+import { sessionNameOf } from '../upstream-credentials.ts'
 import type { Signer } from './authentication.ts'
-import type { Credentials, MintedCredentials } from './credentials.ts'
+import type { Credentials, MintedCredentials, Role } from './credentials.ts'
 
 const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/'
 const VERSION = '2011-06-15'
 /** An ARN of a role, as clients must name one; what it says means nothing here beyond its name in the record. */
 const ROLE = /^arn:aws[a-z-]{0,16}:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/
 const SESSION = /^[\w+=,.@-]{2,64}$/
-const TAKEN: ReadonlySet<string> = new Set([
-  'Action',
-  'Version',
-  'RoleArn',
-  'RoleSessionName',
-  'WebIdentityToken',
-  'DurationSeconds',
-])
+/** An ARN of a SAML provider, as clients must name one; which of the gateway's it is, the assertion's issuer says. */
+const SAML_PROVIDER = /^arn:aws[a-z-]{0,16}:iam::\d{12}:saml-provider\/[\w._-]{1,128}$/
+const COMMON = ['Action', 'Version', 'RoleArn', 'DurationSeconds']
+const WITH_TOKEN: ReadonlySet<string> = new Set([...COMMON, 'RoleSessionName', 'WebIdentityToken'])
+const WITH_ASSERTION: ReadonlySet<string> = new Set([...COMMON, 'PrincipalArn', 'SAMLAssertion'])
 const LEAST_SECONDS = 900
 
 export interface StsRooms {
@@ -41,21 +39,40 @@ export class SecurityTokenService {
     source: string | null,
     requestId: string,
   ): Promise<HttpAnswer> {
-    if ([...fields.keys()].some((name) => !TAKEN.has(name)))
-      throw invalid('a parameter that is not honoured here, such as a session policy')
-    if ((fields.get('Version') ?? VERSION) !== VERSION) throw invalid('another version of STS')
+    checkFields(fields, WITH_TOKEN)
     const role = { arn: fields.get('RoleArn') ?? '', session: fields.get('RoleSessionName') ?? '' }
     if (!ROLE.test(role.arn) || !SESSION.test(role.session)) throw invalid('RoleArn or RoleSessionName in another form')
+    const seconds = this.#seconds(fields.get('DurationSeconds'))
     const token = fields.get('WebIdentityToken') ?? ''
     const principal = await this.#rooms.host.identify({ kind: 'token', token, source })
-    const minted = await this.#rooms.credentials.mint(principal, role, this.#seconds(fields.get('DurationSeconds')))
-    const assumed = this.#assumedRole(role.arn, role.session)
+    const minted = await this.#rooms.credentials.mint(principal, role, seconds)
     const inner =
       element('SubjectFromWebIdentityToken', principal.id) +
       element('Provider', principal.issuer) +
-      element('AssumedRoleUser', element('AssumedRoleId', `AROA:${role.session}`) + element('Arn', assumed), 'raw') +
-      element('Credentials', credentialsXml(minted), 'raw')
+      this.#assumed(role, minted)
     return answer('AssumeRoleWithWebIdentity', inner, requestId)
+  }
+
+  /**
+   * Unsigned too: the assertion is the credential, good for once. The session is named after its subject, as AWS names it
+   * after an attribute of the assertion, and not by the client.
+   */
+  async assumeRoleWithSaml(
+    fields: ReadonlyMap<string, string>,
+    source: string | null,
+    requestId: string,
+  ): Promise<HttpAnswer> {
+    checkFields(fields, WITH_ASSERTION)
+    const arn = fields.get('RoleArn') ?? ''
+    if (!ROLE.test(arn) || !SAML_PROVIDER.test(fields.get('PrincipalArn') ?? ''))
+      throw invalid('RoleArn or PrincipalArn in another form')
+    const seconds = this.#seconds(fields.get('DurationSeconds')) // all else is judged first: the assertion is spent then
+    const assertion = fields.get('SAMLAssertion') ?? ''
+    const principal = await this.#rooms.host.identify({ kind: 'saml', assertion, source })
+    const role = { arn, session: sessionNameOf(principal.id) }
+    const minted = await this.#rooms.credentials.mint(principal, role, seconds)
+    const inner = element('Subject', principal.id) + element('Issuer', principal.issuer) + this.#assumed(role, minted)
+    return answer('AssumeRoleWithSAML', inner, requestId)
   }
 
   /** The same credentials as JSON, for SDKs that ask as containers do (`AWS_CONTAINER_CREDENTIALS_FULL_URI`). */
@@ -85,6 +102,14 @@ export class SecurityTokenService {
     return answer('GetCallerIdentity', inner, requestId)
   }
 
+  #assumed(role: Role, minted: MintedCredentials): string {
+    const arn = this.#assumedRole(role.arn, role.session)
+    return (
+      element('AssumedRoleUser', element('AssumedRoleId', `AROA:${role.session}`) + element('Arn', arn), 'raw') +
+      element('Credentials', credentialsXml(minted), 'raw')
+    )
+  }
+
   #assumedRole(roleArn: string, session: string): string {
     return `arn:aws:sts::${this.#rooms.account}:assumed-role/${roleArn.split('/').at(-1) ?? ''}/${session}`
   }
@@ -94,6 +119,12 @@ export class SecurityTokenService {
     if (!/^\d{3,5}$/.test(written) || Number(written) < LEAST_SECONDS) throw invalid('DurationSeconds below 900')
     return Math.min(Number(written), this.#rooms.lifetimeSeconds)
   }
+}
+
+function checkFields(fields: ReadonlyMap<string, string>, taken: ReadonlySet<string>): void {
+  if ([...fields.keys()].some((name) => !taken.has(name)))
+    throw invalid('a parameter that is not honoured here, such as a session policy')
+  if ((fields.get('Version') ?? VERSION) !== VERSION) throw invalid('another version of STS')
 }
 
 /** An error in STS's form and words. */

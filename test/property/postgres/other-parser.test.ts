@@ -101,7 +101,9 @@ test('and what a statement writes is among what ours writes', async () => {
 })
 
 test('nor do the statements that try to get past hide a table from ours that the other one sees', async () => {
-  const texts = readFileSync(new URL('../../fixtures/evasions.jsonl', import.meta.url), 'utf8').trim().split('\n')
+  const texts = readFileSync(new URL('../../fixtures/evasions.jsonl', import.meta.url), 'utf8')
+    .trim()
+    .split('\n')
   const evasions: readonly { readonly id: string; readonly sql: string }[] = texts.map((line) => JSON.parse(line))
   const found: string[] = []
   let compared = 0

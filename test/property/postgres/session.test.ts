@@ -167,6 +167,9 @@ function pauses(turns: readonly number[]): () => Promise<void> {
     for (let turn = turns[at++ % turns.length] ?? 0; turn > 0; turn -= 1) await new Promise(setImmediate)
   }
 }
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise(setImmediate)
+}
 const cuts = fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 4 })
 const pace = fc.record({ client: rhythm, engine: rhythm, server: rhythm, buffered: fc.boolean(), up: cuts, down: cuts })
 type Pace = typeof pace extends fc.Arbitrary<infer T> ? T : never
@@ -380,6 +383,9 @@ describe('whatever a server does', () => {
           const calm = script.filter(({ kind }) => kind !== 'wait')
           await rig.client.play(calm, times.up, pauses(times.client))
           await rig.client.play([{ kind: 'terminate' }], [], () => Promise.resolve())
+          // A server that swallows an answer keeps everybody waiting, as it would without a gateway, until the client leaves.
+          await Promise.race([rig.ended, turns(400)])
+          rig.client.destroy()
           await rig.ended
           nothingEscaped(rig)
           everythingRecorded(rig)

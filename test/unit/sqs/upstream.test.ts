@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { SignatureV4 } from '@smithy/signature-v4'
 import * as fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
-import { type AwsCredentials, SqsUpstream } from '../../../planes/sqs/upstream.ts'
+import { SqsUpstream } from '../../../planes/sqs/upstream.ts'
+import type { AwsCredentials } from '../../../planes/sqs/upstream-credentials.ts'
 import { freePort } from '../../support/free-port.ts'
 import { NodeSha256 } from '../../../planes/http/credentials/sha256.ts'
 
@@ -43,7 +44,7 @@ async function service(
 }
 
 function upstreamAt(port: number, credentials: () => Promise<AwsCredentials>): SqsUpstream {
-  const config = { endpoint: `http://127.0.0.1:${port}`, credentials: null, ca: null }
+  const config = { endpoint: `http://127.0.0.1:${port}`, credentials: null, role: null, ca: null }
   upstream = new SqsUpstream(config, 'us-east-1', credentials, () => NOW)
   return upstream
 }
@@ -57,7 +58,7 @@ test('what goes up is signed as AWS’s own signer signs it', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 100 }), fc.boolean(), async (MessageBody, long) => {
       const body = long ? MessageBody.repeat(50) : MessageBody
-      await sqs.call('SendMessage', { QueueUrl: 'https://q', MessageBody: body }, null)
+      await sqs.call('SendMessage', { QueueUrl: 'https://q', MessageBody: body }, null, null)
       const last = heard.at(-1)
       const { authorization, ...headers } = Object(last?.request.headers)
       const { 'content-length': _length, connection: _connection, ...signed } = headers
@@ -78,20 +79,20 @@ test('what goes up is signed as AWS’s own signer signs it', async () => {
 test('a client that is gone breaks its poll off, before it is sent and after', async () => {
   const gone = new AbortController()
   const sqs = await service(() => gone.abort())
-  await expect(sqs.call('ReceiveMessage', { QueueUrl: 'https://q' }, gone.signal)).rejects.toMatchObject({
+  await expect(sqs.call('ReceiveMessage', { QueueUrl: 'https://q' }, null, gone.signal)).rejects.toMatchObject({
     code: 'ERR_UPSTREAM_CLOSED',
   })
-  await expect(sqs.call('ReceiveMessage', { QueueUrl: 'https://q' }, gone.signal)).rejects.toMatchObject({
+  await expect(sqs.call('ReceiveMessage', { QueueUrl: 'https://q' }, null, gone.signal)).rejects.toMatchObject({
     code: 'ERR_UPSTREAM_CLOSED',
   })
 })
 
 test('a service that breaks off leaves open whether it did it; one that can’t be reached did not', async () => {
   const sqs = await service(({ request }) => request.socket.destroy())
-  await expect(sqs.call('SendMessage', {}, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_CLOSED' })
+  await expect(sqs.call('SendMessage', {}, null, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_CLOSED' })
   await sqs.close()
   const nobody = upstreamAt(await freePort(), () => Promise.resolve(KEYS))
-  await expect(nobody.call('SendMessage', {}, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_CONNECT' })
+  await expect(nobody.call('SendMessage', {}, null, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_CONNECT' })
 })
 
 test('an answer that never ends is broken off, one that can’t be read is none', async () => {
@@ -103,10 +104,10 @@ test('an answer that never ends is broken off, one that can’t be read is none'
     }
     more()
   })
-  await expect(endless.call('SendMessage', {}, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_PROTOCOL' })
+  await expect(endless.call('SendMessage', {}, null, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_PROTOCOL' })
   await endless.close()
   const other = await service((_heard, response) => response.end('<html>'))
-  await expect(other.call('SendMessage', {}, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_PROTOCOL' })
+  await expect(other.call('SendMessage', {}, null, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_PROTOCOL' })
 })
 
 test('without credentials nothing is sent', async () => {
@@ -115,6 +116,6 @@ test('without credentials nothing is sent', async () => {
     () => (heard += 1),
     () => Promise.reject(new Error('no provider')),
   )
-  await expect(sqs.call('SendMessage', {}, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_AUTH' })
+  await expect(sqs.call('SendMessage', {}, null, null)).rejects.toMatchObject({ code: 'ERR_UPSTREAM_AUTH' })
   expect(heard).toBe(0)
 })
