@@ -29,7 +29,8 @@ export async function serve(
   if (admitted.kind === 'answer') return channel.send(admitted.answer, hasBody(incoming, head))
   const { caller } = admitted
   try {
-    const early = await rooms.exchange.refuseHead(head, caller)
+    // Without a body there is nothing to wait for, and judging looks at the head itself.
+    const early = hasBody(incoming, head) ? await rooms.exchange.refuseHead(head, caller) : null
     if (early !== null) return await channel.send(early, hasBody(incoming, head))
     await exchanged(incoming, head, channel, expects, caller, rooms)
   } finally {

@@ -53,7 +53,11 @@ export function normalize({ head, body }: RequestMessage, never: ReadonlySet<str
   checkMethod(head.method)
   checkHeaders(head)
   const target = readTarget(head.target)
-  const headers = without(without(without(head.headers, hopByHop(head.headers)), ITS_OWN), never)
+  const hop = hopByHop(head.headers)
+  const headers = head.headers.filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !hop.has(lower) && !ITS_OWN.has(lower) && !never.has(lower)
+  })
   const read = readBody(headers, body)
   return {
     head,
