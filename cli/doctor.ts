@@ -3,15 +3,19 @@ import { postgres, roleAtServer, wayAround } from '../planes/postgres/index.ts'
 import type { Finding } from '../planes/postgres/index.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import type { CommandIo } from './command.ts'
+import { agentFindings } from './doctor-agent.ts'
 import { EXIT, explain } from './exit.ts'
 import { printable, printedJson } from './printable.ts'
 
 const USAGE = `usage: countersign doctor --config FILE [--json]
        countersign doctor --upstream HOST:PORT [--json]
+       countersign doctor --gateway URL [--source DIR] [--json]
 
 Looks for ways around the gateway. With --config, on the gateway's host: what its role may do at the server, and who else
 may sign in there. With --upstream, on an agent's host and in the agent's environment (PGUSER, PGPASSWORD, PGDATABASE,
 DATABASE_URL): whether the server answers from there, and lets the agent in. Signs in with what it finds; changes nothing.
+With --gateway, there too, for queues: whether an AWS SDK would go to that gateway and as whom, by the agent's variables and
+AWS configuration and, with --source, by what its program's files say.
 
 exit: 0 no way around was found, 1 there is one, or more power than needed
 `
@@ -20,22 +24,44 @@ exit: 0 no way around was found, 1 there is one, or more power than needed
 export async function doctorCommand(argv: readonly string[], io: CommandIo): Promise<number> {
   const { values } = commandLine(
     USAGE,
-    { config: { type: 'string' }, upstream: { type: 'string' }, json: { type: 'boolean', default: false } },
+    {
+      config: { type: 'string' },
+      upstream: { type: 'string' },
+      gateway: { type: 'string' },
+      source: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
     argv,
   )
   if (values.help) {
     io.stdout.write(USAGE)
     return EXIT.ok
   }
-  if ((values.config === undefined) === (values.upstream === undefined)) {
-    throw wrongUsage('expected either --config or --upstream', USAGE)
-  }
-  const findings =
-    values.config === undefined
-      ? [await wayAround(addressOf(values.upstream ?? ''), environment(io.env))]
-      : await atServer(values.config)
+  const findings = await found(values, io)
   io.stdout.write(values.json ? printedJson({ findings }) : findings.map(findingText).join(''))
   return findings.some(({ kind }) => kind === 'open') ? EXIT.failed : EXIT.ok
+}
+
+interface Asked {
+  readonly config?: string | undefined
+  readonly upstream?: string | undefined
+  readonly gateway?: string | undefined
+  readonly source?: string | undefined
+}
+
+async function found({ config, upstream, gateway, source }: Asked, io: CommandIo): Promise<readonly Finding[]> {
+  if ([config, upstream, gateway].filter((each) => each !== undefined).length !== 1)
+    throw wrongUsage('expected one of --config, --upstream and --gateway', USAGE)
+  if (source !== undefined && gateway === undefined) throw wrongUsage('--source goes with --gateway', USAGE)
+  if (config !== undefined) return atServer(config)
+  if (upstream !== undefined) return [await wayAround(addressOf(upstream), environment(io.env))]
+  return agentFindings(originOf(gateway ?? ''), source, io.env)
+}
+
+function originOf(text: string): string {
+  const url = URL.parse(text)
+  if (url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.pathname === '/') return url.origin
+  throw wrongUsage(`--gateway: expected scheme, host and port; found ${printable(text)}`, USAGE)
 }
 
 /** What can't be looked at is told, not passed over. */

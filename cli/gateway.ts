@@ -142,7 +142,8 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const overview = await openOverview(config, evidence.writerId, around.log)
   opened.defer(() => overview.close())
   const addresses = Object.fromEntries([...running].map(([id, plane]) => [id, plane.address]))
-  const parts = { outbox, policies: life, shadow, exchange, pack, overview, planes: addresses }
+  const { revocations } = identity
+  const parts = { outbox, policies: life, shadow, exchange, revocations, pack, overview, planes: addresses }
   const api = await openConsole(loaded, rooms, parts, around)
   opened.defer(() => api.close())
   opened.defer(startWebhooks(loaded, outbox, api.url, around))
@@ -249,7 +250,10 @@ async function openPlanes(
 async function openConsole(
   loaded: LoadedConfig,
   rooms: GatewayRooms,
-  rest: Pick<ApiOptions, 'outbox' | 'policies' | 'shadow' | 'exchange' | 'pack' | 'overview' | 'planes'>,
+  rest: Pick<
+    ApiOptions,
+    'outbox' | 'policies' | 'shadow' | 'exchange' | 'revocations' | 'pack' | 'overview' | 'planes'
+  >,
   { log }: GatewaySurroundings,
 ): Promise<RunningApi> {
   const { host, port, tls, auditors, viewers, operators, metrics, signIn } = loaded.config.api
@@ -268,7 +272,6 @@ async function openConsole(
       ledger,
       grants: new Grants(rooms),
       ...rest,
-      check: (principal) => rooms.revocations?.check(principal),
       policy: rooms.policy,
       evidence: rooms.evidence,
       place: await evidencePlace(loaded),

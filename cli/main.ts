@@ -38,6 +38,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./approvals.ts')).approvalsCommand,
   },
   {
+    name: 'agents',
+    summary: 'review agents; take one out of service, and back',
+    load: async () => (await import('./agents.ts')).agentsCommand,
+  },
+  {
+    name: 'revoke',
+    summary: 'make tokens worthless at every gateway',
+    load: async () => (await import('./revoke.ts')).revokeCommand,
+  },
+  {
     name: 'request',
     summary: 'ask for access ahead, for a time',
     load: async () => (await import('./request.ts')).requestCommand,

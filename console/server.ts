@@ -3,12 +3,13 @@ import Fastify from 'fastify'
 import type { ApprovalLedger, Outbox } from '../engine/approvals/index.ts'
 import type { ControlPack } from '../engine/controls/index.ts'
 import type { EvidenceLog, RecordDraft } from '../engine/evidence/index.ts'
-import type { TokenExchange, TokenVerifier } from '../engine/identity/index.ts'
+import type { Revocations, TokenExchange, TokenVerifier } from '../engine/identity/index.ts'
 import type { PolicyLife } from '../engine/lifecycle/index.ts'
 import type { OverviewDoor } from '../engine/overview/index.ts'
 import type { PolicyStore } from '../engine/policy/index.ts'
 import type { Shadow } from '../engine/shadow/index.ts'
-import { ConfigError, CountersignError, type Grants, type JsonObject, type Principal } from '../engine/index.ts'
+import { ConfigError, CountersignError, type Grants, type JsonObject } from '../engine/index.ts'
+import { agentRoutes } from './agent-routes.ts'
 import type { App } from './app.ts'
 import type { Access } from './access.ts'
 import { approvalRoutes } from './approval-routes.ts'
@@ -49,8 +50,8 @@ export interface ApiOptions {
   readonly shadow: Shadow
   /** Where the gateway issues tokens of its own; null: it doesn't. */
   readonly exchange?: TokenExchange | null
-  /** Throws IdentityError for whom is not believed any more. */
-  check?(principal: Principal): void
+  /** Who is not believed any more. */
+  readonly revocations: Revocations
   readonly access: Access
   readonly policy: PolicyStore
   /** The control pack that records cite. */
@@ -125,7 +126,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const cookies = new SealedCookies(secret, now)
   const secure = tls !== undefined || signIn?.publicUrl?.startsWith('https:') === true
   const sessions = new BrowserSessions(cookies, { secure, now })
-  const known = callers(app, verifier, sessions, (principal) => options.check?.(principal))
+  const known = callers(app, verifier, sessions, (principal) => options.revocations.check(principal))
   const reader = new EvidenceReader(options.place)
   app.addHook('onClose', () => reader.close())
   const record = (draft: RecordDraft): Promise<void> => evidence.append(draft).durable
@@ -134,6 +135,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   if (options.exchange) tokenRoutes(app, options.exchange, log)
   approvalRoutes(app, rooms)
   grantRoutes(app, rooms)
+  agentRoutes(app, rooms)
   decisionRoutes(app, rooms)
   sessionRoutes(app, rooms)
   controlRoutes(app, rooms)

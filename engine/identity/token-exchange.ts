@@ -67,8 +67,18 @@ export class TokenExchange {
     const acting = await this.#options.identify({ kind: 'token', token: actor, source, certificate })
     const subject = await this.#subject(request)
     const mayAct = request.subject.kind === 'token' ? readToken(request.subject.text).claims['may_act'] : undefined
-    checkDelegation(subject, acting, this.#options.delegation === 'any' ? 'anybody' : mayAct)
+    try {
+      checkDelegation(subject, acting, this.#options.delegation === 'any' ? 'anybody' : mayAct)
+    } catch (error) {
+      if (error instanceof IdentityError) await this.#recordRefusal(acting, source, error)
+      throw error
+    }
     return this.#issue(delegated(subject, acting), bindingOf(actor))
+  }
+
+  /** Of who is proven to be somebody, and asks to be somebody else. */
+  #recordRefusal(principal: Principal, source: string | null, { code }: IdentityError): Promise<void> {
+    return this.#options.record({ event: 'identity.rejected', principal, detail: { plane: 'api', source, code } })
   }
 
   #subject({ subject: { kind, text }, source, certificate }: ExchangeRequest): Promise<Principal> {

@@ -5,7 +5,7 @@ import { decisionOf, decisionsOf, numberOrNull } from './decisions.ts'
 import type { Meter } from './meter.ts'
 import type { Choices, DayVerdicts, QuestionName, Questions, Standing } from './questions.ts'
 import { citedOf, eventsOf, recordsOf, toldOf } from './records.ts'
-import { agentsOf, sessionOf, sessionsOf } from './sessions.ts'
+import { agentsOf, metBy, sessionOf, sessionsOf } from './sessions.ts'
 
 export interface Library {
   readonly database: DatabaseSync
@@ -35,6 +35,7 @@ export function answersOf({ database, store, meter, path, caughtUp }: Library): 
     sessions: (filter) => sessionsOf(database, filter),
     session: ({ id }) => sessionOf(database, id),
     agents: ({ limit }) => agentsOf(database, limit),
+    met: ({ agent }) => metBy(database, agent),
     told: (asked) => toldOf(database, store, asked),
     cited: (asked) => citedOf(database, store, asked),
     events: ({ from, to }) => eventsOf(database, from, to),

@@ -82,6 +82,12 @@ export interface AgentRow {
   readonly reject: number
 }
 
+export interface RuleMet {
+  readonly rule: string
+  readonly decisions: number
+  readonly last: number
+}
+
 /** A record as it stands in evidence; `payload` only where it was asked for, null where it is erased. */
 export interface RecordRow {
   readonly n: number
@@ -122,6 +128,8 @@ export interface Questions {
   readonly sessions: { readonly asked: SessionFilter; readonly answer: Page<SessionRow> }
   readonly session: { readonly asked: { readonly id: string }; readonly answer: SessionRow | null }
   readonly agents: { readonly asked: { readonly limit: number }; readonly answer: readonly AgentRow[] }
+  /** The rules that an agent met, among its last 100,000 decisions. */
+  readonly met: { readonly asked: { readonly agent: string }; readonly answer: readonly RuleMet[] }
   readonly told: {
     readonly asked: { readonly family: Family; readonly cursor?: string; readonly limit: number }
     readonly answer: Page<RecordRow>

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { numberOrNull, textOrNull } from './decisions.ts'
-import type { AgentRow, Page, SessionFilter, SessionRow } from './questions.ts'
+import type { AgentRow, Page, RuleMet, SessionFilter, SessionRow } from './questions.ts'
 import { cursorText, parseCursor, Where } from './where.ts'
 
 type Row = Readonly<Record<string, SQLOutputValue>>
@@ -53,6 +53,24 @@ export function agentsOf(database: DatabaseSync, limit: number): readonly AgentR
     mask: Number(row['mask']),
     hold: Number(row['hold']),
     reject: Number(row['reject']),
+  }))
+}
+
+const MOST_DECISIONS = 100_000
+
+/** Which rules spoke in an agent's decisions, how often, and when last. */
+export function metBy(database: DatabaseSync, agent: string): readonly RuleMet[] {
+  const rows = database
+    .prepare(
+      `SELECT r.rule, count(*) AS decisions, max(d.ts) AS last
+       FROM (SELECT ruling, ts FROM decisions WHERE agent = (SELECT n FROM names WHERE name = ?) ORDER BY ts DESC LIMIT ?) d
+       JOIN ruling_rules r ON r.ruling = d.ruling GROUP BY r.rule ORDER BY r.rule`,
+    )
+    .all(agent, MOST_DECISIONS)
+  return rows.map(({ rule, decisions, last }) => ({
+    rule: String(rule),
+    decisions: Number(decisions),
+    last: Number(last),
   }))
 }
 

@@ -62,12 +62,5 @@ export interface Tables {
   readonly revocation_versions: { readonly number: number; readonly version: number }
   /** SHA-256 over issuer and id of a SAML assertion that was accepted, until it would be refused for its age. */
   readonly used_assertions: { readonly digest: string; readonly forget_at: number }
-  /** What one gateway saw of an agent: when it was last there, and which rules met it, as JSON. */
-  readonly agent_uses: {
-    readonly instance: string
-    readonly issuer: string
-    readonly agent: string
-    readonly document: string
-  }
   readonly binding_keys: { readonly number: number; readonly key: string }
 }

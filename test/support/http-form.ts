@@ -3,10 +3,14 @@ import { join } from 'node:path'
 import { type HttpForm, SUITE_POLICY } from '../conformance/http/form.ts'
 import { type HttpStack, type HttpStackOptions, startHttpStack } from './http-stack.ts'
 
+export interface EmbeddedForm extends HttpForm {
+  readonly stack: HttpStack
+  /** Target and outcome of every request that has ended, in order. */
+  outcomes(): readonly (readonly [target: string, status: string])[]
+}
+
 /** The embedded form, as the conformance suite wants it. */
-export async function startEmbeddedForm(
-  options: HttpStackOptions = {},
-): Promise<HttpForm & { readonly stack: HttpStack }> {
+export async function startEmbeddedForm(options: HttpStackOptions = {}): Promise<EmbeddedForm> {
   const stack = await startHttpStack({ ...SUITE_POLICY, ...options })
   const { line, evidence, bank } = stack
   return {
@@ -21,23 +25,50 @@ export async function startEmbeddedForm(
       return (await fetch(`${line.api}/v1/approvals/${approval}/approve`, { method: 'POST', headers, body })).status
     },
     forwarded: () => forwardedTargets(evidence),
+    outcomes: () => outcomesIn(evidence),
     stop: () => stack.stop(),
   }
 }
 
 /** Targets of the requests that records say were let through. */
 export function forwardedTargets(evidence: string): readonly string[] {
+  return recordsIn(evidence).flatMap(({ event, target }) => (isLetThrough(event) ? [target] : []))
+}
+
+function outcomesIn(evidence: string): readonly (readonly [string, string])[] {
+  const records = recordsIn(evidence)
+  const targets = new Map(
+    records.flatMap(({ event, decision, target }) => (isLetThrough(event) ? [[decision, target]] : [])),
+  )
+  return records.flatMap(({ event, decision }) =>
+    event.startsWith('outcome.') ? [[targets.get(decision) ?? '', event.slice('outcome.'.length)] as const] : [],
+  )
+}
+
+function isLetThrough(event: string): boolean {
+  return event === 'decision.forward' || event === 'decision.mask'
+}
+
+interface ReadRecord {
+  readonly event: string
+  readonly decision: string
+  readonly target: string
+}
+
+function recordsIn(evidence: string): readonly ReadRecord[] {
   const directory = join(evidence, 'records')
   const files = readdirSync(directory).filter((name) => name.endsWith('.ndjson'))
   return files.flatMap((name) =>
     readFileSync(join(directory, name), 'utf8')
-      .trimEnd()
       .split('\n')
-      .flatMap((text): readonly string[] => {
-        const line = Object(JSON.parse(text))
-        const event: unknown = line.record?.event
-        if (event !== 'decision.forward' && event !== 'decision.mask') return []
-        return [String(line.salted?.body?.block?.target)]
+      .slice(0, -1)
+      .map((text) => {
+        const { record, salted } = Object(JSON.parse(text))
+        return {
+          event: String(record?.event),
+          decision: String(record?.decision),
+          target: String(salted?.body?.block?.target),
+        }
       }),
   )
 }

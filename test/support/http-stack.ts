@@ -34,7 +34,12 @@ export interface HttpStackOptions {
   readonly api?: Readonly<Record<string, unknown>>
   readonly plane?: Readonly<Record<string, unknown>>
   /** Envoy takes the connections. `dial`: where it reaches the processor, as `HOST:PORT`; at the gateway by default. */
-  readonly envoy?: { readonly dial?: string; readonly responses?: 'buffered' | 'streamed' }
+  readonly envoy?: {
+    readonly dial?: string
+    readonly responses?: 'buffered' | 'streamed'
+    /** Told where the gateway judges, before Envoy starts. */
+    readonly onGateway?: (processor: { readonly host: string; readonly port: number }) => void
+  }
   readonly nodeOptions?: readonly string[]
   readonly onLog?: (line: string) => void
 }
@@ -89,6 +94,7 @@ export async function startHttpStack(options: HttpStackOptions = {}): Promise<Ht
   })
   opened.defer(async () => void (await gateway.stop()))
   const described = await describe(directory, config, gateway, url, identity, options)
+  if (ports !== null) options.envoy?.onGateway?.({ host: '127.0.0.1', port: ports.control })
   const envoy = ports === null ? null : await startEnvoy(directory, ports, (pid) => keeper.watch(pid), options)
   opened.defer(() => envoy?.stop())
   const processor = { host: '127.0.0.1', port: ports?.control ?? 0 }

@@ -17,7 +17,7 @@ const DIRECTORY: Readonly<Record<string, Claims>> = {
   ann: { groups: ['payments'], kind: 'person' },
   ben: { groups: ['payments'], kind: 'person' },
   axel: { groups: ['auditors'], kind: 'person' },
-  olga: { groups: ['policy-operators'], kind: 'person' },
+  olga: { groups: ['policy-operators', 'operators'], kind: 'person' },
   rita: { groups: ['policy-reviewers'], kind: 'person' },
 }
 

@@ -29,6 +29,8 @@ export interface StackConfigOptions {
   readonly signer?: NoteSigner
   /** Merged over the plane's own section. */
   readonly plane?: Readonly<Record<string, unknown>>
+  /** Merged over `identity`. */
+  readonly believed?: Readonly<Record<string, unknown>>
 }
 
 export interface StackFiles {
@@ -86,7 +88,7 @@ export interface GatewayConfiguration {
 
 /** All of a stack's configuration but its planes. */
 export function gatewayConfiguration(
-  options: Pick<StackConfigOptions, 'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store'>,
+  options: Pick<StackConfigOptions, 'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'believed'>,
   planes: Readonly<Record<string, unknown>>,
 ): GatewayConfiguration {
   const { identity } = options
@@ -104,6 +106,7 @@ export function gatewayConfiguration(
       issuers: [
         { issuer: identity.issuer, audience: identity.audience, algorithms: ['RS256', 'ES256'], max_lifetime: '12h' },
       ],
+      ...options.believed,
     },
     api: {
       host: '127.0.0.1',

@@ -37,6 +37,8 @@ export interface StackOptions {
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
   /** Merged over the plane's own section of the configuration. */
   readonly plane?: Readonly<Record<string, unknown>>
+  /** Merged over `identity` of the configuration. */
+  readonly believed?: Readonly<Record<string, unknown>>
   /** Options for the gateway's node, such as `--cpu-prof`. */
   readonly nodeOptions?: readonly string[]
   readonly onLog?: (line: string) => void
@@ -93,6 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     apiPort: 0,
     logLevel: options.logLevel ?? 'info',
     ...(options.plane === undefined ? {} : { plane: options.plane }),
+    ...(options.believed === undefined ? {} : { believed: options.believed }),
   }
   const files = await writeStackFiles(written)
   const { nodeOptions, onLog } = options

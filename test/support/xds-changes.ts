@@ -22,8 +22,8 @@ export interface Follower {
   readonly routeMatch: JsonObject
   readonly clusterOptions: JsonObject
   readonly backends: readonly { readonly host: string; readonly port: number }[]
-  /** What makes the client refuse a cluster or a listener that holds it. */
-  readonly unacceptable: Written
+  /** The same configuration with something in it that the client refuses. */
+  unacceptable(written: readonly Written[]): readonly Written[]
   /** Begins to follow; resolves when the first request was answered. */
   start(control: Address): Promise<void>
   /** One request; resolves with the backend that answered it, rejects when it is dropped. */
@@ -73,7 +73,7 @@ class ControlPlane {
   #address: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 }
 
   constructor(first: readonly Written[]) {
-    this.#xds = this.#server_of(first)
+    this.#xds = this.#serverOf(first)
   }
 
   get address(): Address {
@@ -86,10 +86,11 @@ class ControlPlane {
   }
 
   /** As after a crash: nothing that it knew of its clients is left. */
-  async restart(written: readonly Written[]): Promise<void> {
+  async restart(written: readonly Written[]): Promise<string> {
     this.#server?.close()
-    this.#xds = this.#server_of(written)
+    this.#xds = this.#serverOf(written)
     await this.open()
+    return this.#xds.snapshot.version
   }
 
   publish(written: readonly Written[]): string {
@@ -102,7 +103,7 @@ class ControlPlane {
     this.#server?.close()
   }
 
-  #server_of(written: readonly Written[]): XdsServer {
+  #serverOf(written: readonly Written[]): XdsServer {
     return new XdsServer(snapshotOf(written), { heard: (heard) => this.heard.push(heard) })
   }
 }
@@ -129,21 +130,19 @@ export async function followChanges(follower: Follower, changes: number): Promis
   try {
     await follower.start(control.address)
     const traffic = Array.from({ length: PARALLEL }, ask)
-    let takenAgain = 0
+    let known = { before: 0, version: '' }
     for (let change = 1; change <= changes; change += 1) {
       const written = configuration(follower, change)
       control.publish(written)
       await until(`change ${change} arrives`, async () => (await follower.ask()) === change % follower.backends.length)
       if (change !== Math.ceil(changes / 2)) continue
-      control.publish([...written, follower.unacceptable])
+      control.publish(follower.unacceptable(written))
       await until('the refusal', () => Promise.resolve(control.heard.some(({ kind }) => kind === 'refused')))
-      const before = control.heard.length
-      await control.restart(written)
-      await sleep(2000) // it comes back by itself, in its own time; nothing of this is waited for
-      takenAgain = control.heard.length - before
+      known = { before: control.heard.length, version: await control.restart(written) }
     }
     over.abort()
     await Promise.all(traffic)
+    const takenAgain = control.heard.slice(known.before).filter(({ version }) => version === known.version).length
     const refusals = control.heard.flatMap((heard) => (heard.kind === 'refused' ? [heard.reason] : []))
     return { changes, requests, dropped, answers, refusals, takenAgain }
   } finally {

@@ -44,6 +44,9 @@ export async function envoyFollower(): Promise<Follower> {
     name,
     message: { name, address: addressOf({ kind: 'tcp', host: listen.host, port }), filter_chains: [{ filters }] },
   })
+  const nameless = listener('nameless', await freePort(), [
+    { name: 'http', typed_config: connectionFilter({ stat_prefix: '' }) },
+  ])
   const dispatcher = new Agent({ connections: 8 })
   const directory = await mkdtemp(join(tmpdir(), 'countersign-xds-'))
   let envoy: EnvoyProcess | null = null
@@ -58,9 +61,7 @@ export async function envoyFollower(): Promise<Follower> {
     listener: listener('changes', listen.port, [filter]),
     routeMatch: { prefix: '/' },
     clusterOptions: {},
-    unacceptable: listener('none', await freePort(), [
-      { name: 'http', typed_config: connectionFilter({ stat_prefix: '' }) },
-    ]),
+    unacceptable: (written) => [...written, nameless],
     ask,
     start: async (control) => {
       const admin = { host: '127.0.0.1', port: await freePort() }
@@ -116,7 +117,12 @@ export async function grpcFollower(): Promise<Follower> {
     listener: { kind: 'listener', name: 'changes', message },
     routeMatch: { prefix: '' },
     clusterOptions: { lb_policy: 'ROUND_ROBIN' },
-    unacceptable: { kind: 'cluster', name: 'unacceptable', message: { name: 'unacceptable', type: 'ORIGINAL_DST' } },
+    // Nothing that it doesn't name ever reaches it: of what it holds, one cluster becomes of a type that it hasn't got.
+    unacceptable: (written) =>
+      written.flatMap((each) => {
+        if (each.kind === 'endpoints') return []
+        return each.kind === 'cluster' ? { ...each, message: { name: each.name, type: 'ORIGINAL_DST' } } : each
+      }),
     ask,
     start: async (control) => {
       process.env['GRPC_XDS_BOOTSTRAP_CONFIG'] = JSON.stringify({

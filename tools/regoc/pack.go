@@ -64,6 +64,9 @@ func readPack(file string) (*pack, error) {
 	if p.Name == "" || len(p.Planes) == 0 || len(p.Sources) == 0 || p.Controls == "" || p.Capabilities == "" {
 		return nil, fmt.Errorf("%s: name, planes, sources, controls and capabilities are all required", file)
 	}
+	if err := p.checkTwice(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	if p.capabilities, err = ast.LoadCapabilitiesFile(p.path(p.Capabilities)); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Capabilities, err)
 	}
@@ -75,6 +78,22 @@ func readPack(file string) (*pack, error) {
 		}
 	}
 	return p, found.orNil()
+}
+
+// checkTwice: two merges that each add a plane would otherwise make a bundle in which one of them counts.
+func (p *pack) checkTwice() error {
+	seen := map[string]bool{}
+	names := slices.Clone(p.Sources)
+	for _, plane := range p.Planes {
+		names = append(names, "plane "+plane.ID)
+	}
+	for _, name := range names {
+		if seen[name] {
+			return fmt.Errorf("%s is listed twice; leave one", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 func (p *pack) path(relative string) string {

@@ -1,6 +1,6 @@
 import type { SchemaModule } from 'kysely'
 
-/** Which credentials are no longer believed, which assertions have been used, and what each agent was last seen doing. */
+/** Which credentials are no longer believed, and which assertions have been used. */
 export async function up({ schema }: { readonly schema: SchemaModule }): Promise<void> {
   await schema
     .createTable('revocations')
@@ -16,13 +16,5 @@ export async function up({ schema }: { readonly schema: SchemaModule }): Promise
     .createTable('used_assertions')
     .addColumn('digest', 'text', (column) => column.primaryKey())
     .addColumn('forget_at', 'bigint', (column) => column.notNull())
-    .execute()
-  await schema
-    .createTable('agent_uses')
-    .addColumn('instance', 'text', (column) => column.notNull())
-    .addColumn('issuer', 'text', (column) => column.notNull())
-    .addColumn('agent', 'text', (column) => column.notNull())
-    .addColumn('document', 'text', (column) => column.notNull())
-    .addPrimaryKeyConstraint('agent_uses_key', ['instance', 'issuer', 'agent'])
     .execute()
 }

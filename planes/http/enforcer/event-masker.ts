@@ -22,6 +22,7 @@ export function endOfEvents(bytes: Buffer): number {
 
 /** Events that are complete. Lines must end in LF or CRLF: a bare CR is an end of line to some and none to others. */
 export function maskWhole(bytes: Buffer, plan: MaskPlan): Buffer | null {
+  if (bytes.length === 0) return bytes
   if (!isUtf8(bytes) || /\r(?!\n)/.test(bytes.toString('latin1'))) return null
   const events = bytes.toString('utf8').split(/(?<=\n\r?\n)/)
   return Buffer.from(events.map((event) => maskedEvent(event, plan)).join(''))
@@ -45,7 +46,8 @@ function maskedEvent(event: string, plan: MaskPlan): string {
   const data = fields.data.length === 0 ? '' : maskedData(fields.data.join('\n'), plan)
   const shown = fields.data.length === 0 ? '' : data.replaceAll(/^/gm, 'data: ')
   const told = fields.others.join('') + (shown === '' ? '' : `${shown}\n`)
-  return told === '' ? ':\n\n' : `${told}\n`
+  if (told !== '') return `${told}\n`
+  return event.trim() === '' ? '' : ':\n\n'
 }
 
 /** Not JSON, but how some services say that there is no more. */

@@ -21,6 +21,7 @@ const KNOWN: Readonly<Record<string, readonly [status: number, query?: string]>>
   InvalidMessageContents: [400],
   InvalidParameterValue: [400],
   MissingParameter: [400],
+  OutcomeUnknown: [403],
   QueueDoesNotExist: [400, 'AWS.SimpleQueueService.NonExistentQueue'],
   ReceiptHandleIsInvalid: [400],
   ServiceUnavailable: [503],
@@ -49,6 +50,18 @@ export function faultOfDecision(decision: Decision): Fault {
   const others = decision.reasons.slice(1).map(({ message }) => `; ${message}`)
   const message = `refused by policy: ${first?.message ?? 'no rule allows this'}${others.join('')}. ${tail}`
   return fault('AccessDenied', message, { 'x-decision-id': decision.id })
+}
+
+/** An approved call that came to nothing that is known: its approval is spent, so repeating it means asking again. */
+export function faultOfReleased(status: 'failed' | 'unknown', decision: string): Fault {
+  const headers = { 'x-decision-id': decision }
+  if (status === 'failed') {
+    const away = 'the queue service can’t be reached, and the approval is spent: the same request asks for another'
+    return fault('ServiceUnavailable', `${away}. Decision ${decision}.`, headers)
+  }
+  const unknown =
+    'approved and sent, but the queue service never answered: it may have taken effect. It is not sent again'
+  return fault('OutcomeUnknown', `${unknown}. Decision ${decision}.`, headers)
 }
 
 /** A call that never reached policy, under the id of the record that says so. */

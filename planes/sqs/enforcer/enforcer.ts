@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '../../../engine/index.ts'
 import {
   CountersignError,
@@ -14,7 +15,8 @@ import type { Subject } from '../normalizer/access.ts'
 import { queueOfPath } from '../normalizer/queue-name.ts'
 import { type Naming, subjectOf } from '../normalizer/subject.ts'
 import { batchAnswer } from './batch.ts'
-import { faultOf } from './denial.ts'
+import type { UpstreamAnswer } from '../upstream.ts'
+import { faultOf, faultOfReleased } from './denial.ts'
 import { type Asking, Judge, type Judged } from './judge.ts'
 import { KeptResults } from './kept-results.ts'
 import { type Answer, type EnforcerRooms, failureOf, foreignFault, settle } from './outcome.ts'
@@ -101,8 +103,11 @@ export class Enforcer {
     const onHold = (): void => this.#kept.waiting(key, own)
     const judged = await this.#judge.judge(subject, asking, this.#rooms.patienceMs, onHold)
     if (judged.kind === 'run') {
-      if (judged.keepUntil !== null) this.#kept.released(key, own, judged.keepUntil)
-      return this.#run(subject, opened, judged, asking)
+      if (judged.keepUntil === null) return this.#run(subject, opened, judged, asking)
+      this.#kept.released(key, own, judged.keepUntil)
+      const answer = await this.#run(subject, opened, judged, asking)
+      if (wasNotSent(answer)) this.#kept.denied(key, own, null)
+      return answer
     }
     const first = judged.wasHeld ? this.#kept.find(key) : null // another one used the approval while this one asked
     if (first !== null && first !== own) return first
@@ -117,7 +122,8 @@ export class Enforcer {
       const input = outgoing(subject, opened, masks, rewriting)
       // A poll ends with the client that waits for it; what changes something is never broken off in the middle.
       const gone = subject.action === 'ReceiveMessage' ? asking.gone : null
-      const answer = await upstream.call(subject.action, input, asking.principal, gone)
+      const call = (): Promise<UpstreamAnswer> => upstream.call(subject.action, input, asking.principal, gone)
+      const answer = await (running.keepUntil === null ? call() : onceReachable(call))
       if (answer.kind === 'fault') {
         await settle(asking, decision, { status: 'failed', error: answer.fault.code })
         return { kind: 'fault', fault: foreignFault(answer.fault, running, upstream.origin, rewriting.place.publicUrl) }
@@ -125,8 +131,12 @@ export class Enforcer {
       return { kind: 'ok', result: await this.#handedOut(subject, answer.result, running, asking) }
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error
-      await settle(asking, decision, { status: failureOf(error), error: error.code })
-      return { kind: 'fault', fault: faultOf(error) }
+      const status = failureOf(error)
+      await settle(asking, decision, { status, error: error.code })
+      return {
+        kind: 'fault',
+        fault: running.keepUntil === null ? faultOf(error) : faultOfReleased(status, decision.id),
+      }
     }
   }
 
@@ -152,6 +162,26 @@ export class Enforcer {
 
 function queuesIn({ QueueUrls, queueUrls }: JsonObject): number {
   return listOf(QueueUrls).length + listOf(queueUrls).length
+}
+
+function wasNotSent(answer: Answer): boolean {
+  return answer.kind === 'fault' && answer.fault.code === 'ServiceUnavailable'
+}
+
+/** Milliseconds before each further try; a client waits for longer than all of them. */
+const TRIES_AFTER = [250, 500, 1000, 2000, 4000] as const
+
+/** What people have said yes to is worth waiting for: as long as it surely was not sent, it is tried again. */
+async function onceReachable(call: () => Promise<UpstreamAnswer>): Promise<UpstreamAnswer> {
+  for (const pause of TRIES_AFTER) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || error.code !== 'ERR_UPSTREAM_CONNECT') throw error
+      await sleep(pause)
+    }
+  }
+  return call()
 }
 
 /** The same call by the same principal: what an approval binds. */

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ListQueuesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { assumeRole, sendRaw, signedJson } from '../../support/sqs-client.ts'
+import { answerHold } from '../../support/sqs-approvals.ts'
+import { assumeRole, type RawAnswer, sendRaw, signedJson } from '../../support/sqs-client.ts'
 import { type SqsStack, startSqsStack } from '../../support/sqs-stack.ts'
 
 let stack: SqsStack
@@ -71,9 +72,18 @@ test('a poll ends at the service when its client goes, and what it might have re
 
 test('a service that is gone is told as such, and nothing is made up', async () => {
   const keys = await assumeRole(stack.line.gateway.url, stack.line.principals.agent.token)
-  await stack.service.stop()
   const { url } = stack.line.gateway
-  const answer = await sendRaw(url, signedJson(keys, url, 'SendMessage', { QueueUrl: 'tasks', MessageBody: 'x' }))
+  const send = (QueueUrl: string): Promise<RawAnswer> =>
+    sendRaw(url, signedJson(keys, url, 'SendMessage', { QueueUrl, MessageBody: 'x' }))
+  const [, approval = ''] = /approval (\S+),/.exec((await send('corrections')).body) ?? []
+  expect(await answerHold(stack.line, 'approver', approval, 'approve')).toBe(200)
+  await stack.service.stop()
+  // What was approved is tried for as long as its client waits; then its approval is spent, and not answered with for ever.
+  const approved = await send('corrections')
+  expect([approved.status, approved.body]).toEqual([503, expect.stringContaining('the approval is spent')])
+  const [, again = ''] = /approval (\S+),/.exec((await send('corrections')).body) ?? []
+  expect([again === '', again === approval]).toEqual([false, false])
+  const answer = await send('tasks')
   expect(answer.status).toBe(503)
   expect(answer.headers.get('x-amzn-query-error')).toBe('ServiceUnavailable;Receiver')
 })

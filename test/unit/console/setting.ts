@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import { openApi, type ApiOptions } from '../../../console/index.ts'
 import { Outbox, type ApprovalLedger } from '../../../engine/approvals/index.ts'
+import { Revocations, RevocationStore } from '../../../engine/identity/index.ts'
 import { EvidenceError, Grants, type JsonObject, type Principal } from '../../../engine/index.ts'
+import { openDatabase } from '../../../engine/state/index.ts'
 import type { IdentityProvider } from '../../support/identity-provider.ts'
 import { draft, setUp, type Setting } from '../approvals/setting.ts'
 import { verifierFor } from '../identity/setting.ts'
@@ -60,12 +62,14 @@ export async function openGateway(provider: IdentityProvider, overrides: Partial
   return { ...setting, grants, outbox, policies, url: api.url, close: () => api.close(), logged }
 }
 
+const database = await openDatabase(':memory:')
+
 /** What the API needs of evidence, where a test asks for none of it: an index that is away, a log that takes nothing. */
 export function withoutEvidence({
   policy,
 }: Pick<Policies, 'policy'>): Pick<
   ApiOptions,
-  'access' | 'policy' | 'pack' | 'overview' | 'evidence' | 'place' | 'metrics' | 'planes' | 'version'
+  'access' | 'policy' | 'pack' | 'overview' | 'evidence' | 'place' | 'metrics' | 'planes' | 'version' | 'revocations'
 > {
   const away = new EvidenceError('ERR_EVIDENCE_OVERVIEW', 'the index is not opened here')
   return {
@@ -77,6 +81,13 @@ export function withoutEvidence({
     policy,
     pack: { version: '0', digest: '0'.repeat(64), frameworks: [], controls: new Map() },
     overview: { ask: () => Promise.reject(away), onAdvance: () => () => false },
+    revocations: new Revocations({
+      store: new RevocationStore(database),
+      now: Date.now,
+      newId: randomUUID,
+      record: () => Promise.reject(away),
+      log: () => undefined,
+    }),
     evidence: {
       append: () => ({ id: '', durable: Promise.reject(away) }),
       standing: () => ({ records: 0, waitingBytes: 0, failure: null, signed: null }),

@@ -224,6 +224,14 @@ describe('check cannot be done, exit 2, when', () => {
   })
 })
 
+test('a pack that lists a plane or a source twice is none', async (context) => {
+  const twice = await scratchPack(context, {}, { sources: ['lib', 'postgres', 'postgres'] })
+  expect(await regoc(context, ['check', '--pack', twice])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('postgres is listed twice; leave one'),
+  })
+})
+
 test('check passes what is in order', async (context) => {
   const pack = await scratchPack(context, { 'case.rego': policy() })
   expect(await regoc(context, ['check', '--pack', pack])).toEqual({

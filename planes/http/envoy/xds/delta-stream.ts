@@ -20,7 +20,7 @@ interface Subscription {
   readonly names: Set<string>
   /** What the client holds, by name; null: it was told that there is none. */
   readonly held: Map<string, string | null>
-  /** Versions that it refused: none of them is sent to it again. */
+  /** Versions that it refused: no snapshot with one of them is for it. */
   readonly refused: Map<string, string>
 }
 
@@ -47,7 +47,7 @@ export class DeltaStream implements ConfigurationStream {
   readonly #subscriptions = new Map<Kind, Subscription>()
   readonly #inFlight = new Map<Kind, InFlight>()
   #sent = 0
-  /** The snapshot of which something was refused: no more of it goes to this client. */
+  /** The snapshot of which something was refused. */
   #stuckAt: string | null = null
   #node = ''
 
@@ -81,7 +81,7 @@ export class DeltaStream implements ConfigurationStream {
   }
 
   next(snapshot: Snapshot): object | null {
-    if (this.#stuckAt === snapshot.version) return null
+    if (this.#stuckAt === snapshot.version || this.#hasRefused(snapshot)) return null
     let behind = false // something is yet to be brought, or taken: nothing is taken away before
     for (const { kind, bring } of STEPS) {
       const subscription = this.#subscriptions.get(kind)
@@ -95,6 +95,13 @@ export class DeltaStream implements ConfigurationStream {
       behind = true
     }
     return null
+  }
+
+  /** Something of it was refused by this client: it keeps the last that it took, whole. */
+  #hasRefused({ resources }: Snapshot): boolean {
+    return [...this.#subscriptions].some(([kind, { refused }]) =>
+      [...refused].some(([name, version]) => resources[kind].get(name)?.version === version),
+    )
   }
 
   #send(of: Kind, resources: readonly Resource[], removed: readonly string[], { version }: Snapshot): object {
@@ -120,23 +127,22 @@ export class DeltaStream implements ConfigurationStream {
     this.#inFlight.delete(kind)
     const { resources, removed, version } = answered
     const subscription = this.#subscriptions.get(kind)
-    for (const each of resources)
-      (error === null ? subscription?.held : subscription?.refused)?.set(each.name, each.version)
     if (error === null) {
+      for (const each of resources) subscription?.held.set(each.name, each.version)
       for (const name of removed) subscription?.held.set(name, null)
       return { kind: 'taken', of: kind, version }
     }
+    // Of several, those are at fault that the client names; where it names none, the snapshot is.
+    const faulty = resources.filter(({ name }) => resources.length === 1 || error.includes(name))
+    for (const each of faulty) subscription?.refused.set(each.name, each.version)
     this.#stuckAt = version
     return { kind: 'refused', of: kind, version, reason: error }
   }
 }
 
-function owed(
-  { wildcard, names, held, refused }: Subscription,
-  all: ReadonlyMap<string, Resource>,
-): readonly Resource[] {
+function owed({ wildcard, names, held }: Subscription, all: ReadonlyMap<string, Resource>): readonly Resource[] {
   const asked = wildcard ? [...all.values()] : [...names].flatMap((name) => all.get(name) ?? [])
-  return asked.filter(({ name, version }) => held.get(name) !== version && refused.get(name) !== version)
+  return asked.filter(({ name, version }) => held.get(name) !== version)
 }
 
 /** What the client holds, or waits for, and isn't there. */

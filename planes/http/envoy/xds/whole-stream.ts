@@ -5,6 +5,8 @@ import type { Acknowledgement, ConfigurationStream } from './configuration-strea
 interface Subscription {
   /** null: all there are. */
   names: readonly string[] | null
+  /** Of the newest answer. */
+  nonce: string
   /** What the client holds, by name. */
   held: ReadonlyMap<string, Resource>
   /** It was told something, be it that there is nothing. */
@@ -45,8 +47,9 @@ export class WholeStream implements ConfigurationStream {
     const error =
       detail === null || detail === undefined ? null : text(record(detail, 'error_detail')['message'] ?? '', 'message')
     const names = texts(fields['resource_names'], 'resource_names')
-    if (nonce !== '' && this.#inFlight.get(kind)?.nonce !== nonce) return null // of an older answer
-    const told = nonce === '' ? null : this.#acknowledge(kind, error)
+    const known = this.#subscriptions.get(kind)
+    if (nonce !== '' && known?.nonce !== nonce) return null // of an older answer
+    const told = this.#acknowledge(kind, error)
     this.#subscribe(kind, names, nonce === '')
     return told
   }
@@ -74,6 +77,7 @@ export class WholeStream implements ConfigurationStream {
     const nonce = String(this.#sent)
     this.#inFlight.set(kind, { nonce, version, resources })
     subscription.told = true
+    subscription.nonce = nonce
     return {
       version_info: version,
       type_url: typeUrl(kind),
@@ -82,14 +86,17 @@ export class WholeStream implements ConfigurationStream {
     }
   }
 
+  /** Of clusters and listeners, who names none at first wants all there are; of the others, and later, none. */
   #subscribe(kind: Kind, names: readonly string[], first: boolean): void {
-    const wanted = names.length === 0 ? null : names
     const known = this.#subscriptions.get(kind)
-    if (known === undefined) this.#subscriptions.set(kind, { names: wanted, held: new Map(), told: false })
-    else {
-      if (first || JSON.stringify(known.names) !== JSON.stringify(wanted)) known.told = false // who asks anew is told anew
-      known.names = wanted
+    if (known === undefined) {
+      const all = names.length === 0 && (kind === 'cluster' || kind === 'listener')
+      this.#subscriptions.set(kind, { names: all ? null : names, nonce: '', held: new Map(), told: false })
+      return
     }
+    const wanted = known.names === null && names.length === 0 ? null : names
+    if (first || wanted?.some((name) => known.names?.includes(name) === false) === true) known.told = false // is told anew
+    known.names = wanted
   }
 
   #acknowledge(kind: Kind, error: string | null): Acknowledgement | null {

@@ -1,0 +1,224 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { connect as connectHttp2 } from 'node:http2'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { Agent, request as undiciRequest } from 'undici'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { raw, statusesIn } from '../../conformance/http/form.ts'
+import { startEmbeddedForm } from '../../support/http-form.ts'
+
+type Form = Awaited<ReturnType<typeof startEmbeddedForm>>
+
+let form: Form
+beforeAll(async () => {
+  form = await startEmbeddedForm({
+    plane: { limits: { judged_body: '64KiB', body: '2MiB', head: '1s', upload: '2s', connections: 50 } },
+  })
+})
+afterAll(() => form?.stop())
+
+const auth = (): Readonly<Record<string, string>> => ({ authorization: `Bearer ${form.token}` })
+const lastSeen = (path: string): Form['seen'][number] | undefined =>
+  form.seen.findLast(({ target }) => target.startsWith(path))
+const parsed = async (answer: Response): Promise<Readonly<Record<string, unknown>>> => Object(await answer.json())
+
+describe('bodies', () => {
+  test('a large one that nobody looks into goes up as it comes, digest and all', async () => {
+    const body = randomBytes(1_500_000)
+    const answer = await fetch(`${form.url}/echo`, {
+      method: 'POST',
+      headers: { ...auth(), 'content-type': 'application/octet-stream' },
+      body,
+    })
+    expect(await parsed(answer)).toMatchObject({
+      bytes: body.length,
+      sha256: createHash('sha256').update(body).digest('hex'),
+    })
+  })
+
+  test.each([
+    ['a streamed one over the limit', 'application/octet-stream', 3_000_000],
+    ['a judged one over its limit', 'application/json', 100_000],
+  ])('%s is refused, and the bank has none of it', async (_what, type, bytes) => {
+    const before = form.seen.filter(({ aborted }) => !aborted).length
+    const answer = await raw(
+      form,
+      `POST /echo HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${form.token}\r\nContent-Type: ${type}\r\nContent-Length: ${bytes}\r\n\r\n`,
+      10_000,
+    )
+    expect(statusesIn(answer)).toEqual([413])
+    expect(answer).toContain('ERR_PROTOCOL_FRAME_LENGTH')
+    expect(form.seen.filter(({ aborted }) => !aborted).length).toBe(before)
+  })
+
+  test('a streamed one that says nothing of its length is cut off at the limit', async () => {
+    const chunk = `10000\r\n${'x'.repeat(0x1_00_00)}\r\n`.repeat(40)
+    const answer = await raw(
+      form,
+      `POST /echo HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${form.token}\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n`,
+      10_000,
+    )
+    expect(statusesIn(answer).every((status) => status >= 400)).toBe(true)
+    await expect.poll(() => lastSeen('/echo')?.aborted).toBe(true)
+  })
+
+  test('one that stops coming is cut off', async () => {
+    const answer = await raw(
+      form,
+      `POST /transfers HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${form.token}\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"a"`,
+      10_000,
+    )
+    expect(answer).toContain('ERR_PROTOCOL_IDLE')
+  })
+
+  test('100-continue comes only where the body is wanted', async () => {
+    const asked = (path: string, token: string): string =>
+      `POST ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/octet-stream\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n`
+    expect(statusesIn(await raw(form, asked('/echo', 'x.y.z'), 500))).toEqual([401])
+    expect(statusesIn(await raw(form, asked('/admin', form.token), 500))).toEqual([403])
+    expect(statusesIn(await raw(form, asked('/a//b', form.token), 500))).toEqual([400])
+    expect(statusesIn(await raw(form, asked('/echo', form.token), 500))[0]).toBe(100)
+  })
+})
+
+describe('clients that are not there for long', () => {
+  test('a head that comes drop by drop is cut off', async () => {
+    const { hostname, port } = new URL(form.url)
+    const socket = connect(Number(port), hostname)
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+    socket.on('error', () => undefined)
+    socket.on('data', () => undefined)
+    socket.write('GET /echo HTTP/1.1\r\nHost: a\r\n')
+    const drops = setInterval(() => socket.write('X-A: b\r\n'), 200)
+    await closed
+    clearInterval(drops)
+  })
+
+  test('who leaves is not waited for: the bank sees it go', async () => {
+    const gone = new AbortController()
+    const asked = fetch(`${form.url}/slow`, { headers: auth(), signal: gone.signal })
+    await expect.poll(() => lastSeen('/slow')).toBeDefined()
+    gone.abort()
+    await expect(asked).rejects.toThrow('abort')
+    await expect
+      .poll(() =>
+        form
+          .outcomes()
+          .filter(([target]) => target === '/slow')
+          .map(([, status]) => status),
+      )
+      .toEqual(['unknown'])
+  })
+
+  test('who takes an answer slowly gets all of it, no faster than it takes it', async () => {
+    const bytes = 20_000_000
+    const agent = new Agent()
+    const { body } = await undiciRequest(`${form.url}/large?bytes=${bytes}`, {
+      headers: auth(),
+      dispatcher: agent,
+      highWaterMark: 1024,
+    })
+    let seen = 0
+    for await (const chunk of body) {
+      seen += Buffer.from(chunk).length
+      if (seen % 7 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(seen).toBe(bytes)
+    await agent.close()
+  })
+})
+
+describe('HTTP/2', () => {
+  test('many streams over one connection, decided like any other', async () => {
+    const session = connectHttp2(form.url)
+    const ask = (path: string, headers = {}): Promise<readonly [number, string]> =>
+      new Promise((resolve, reject) => {
+        const stream = session.request({ ':path': path, ...auth(), ...headers })
+        let status = 0
+        const chunks: Buffer[] = []
+        stream.on('response', (head) => (status = Number(head[':status'])))
+        stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+        stream.on('end', () => resolve([status, Buffer.concat(chunks).toString('utf8')]))
+        stream.on('error', reject)
+        stream.end()
+      })
+    const answers = await Promise.all([
+      ask('/customers/1'),
+      ask('/admin'),
+      ask('/a/../b'),
+      ask('/customers/2', { cookie: ['a=1', 'b=2'] }),
+      ask('/echo', { ':authority': 'bank.example', host: 'elsewhere.example' }),
+    ])
+    session.close()
+    expect(answers.map(([status]) => status)).toEqual([200, 403, 400, 200, 421])
+    expect(answers[0]?.[1]).toContain('*******1111')
+  })
+
+  test('gRPC is refused in its own words', async () => {
+    const session = connectHttp2(form.url)
+    const head = await new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/admin.v1.Users/Delete',
+        ...auth(),
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      })
+      stream.on('response', resolve)
+      stream.on('error', reject)
+      stream.resume()
+      stream.end()
+    })
+    session.close()
+    expect(head).toMatchObject({ ':status': 200, 'grpc-status': '7', 'content-type': 'application/grpc' })
+    expect(String(head['grpc-message'])).toContain('refused-for-the-test')
+  })
+})
+
+describe('WebSocket', () => {
+  const upgrade = (path: string): Promise<readonly [number, string]> =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        ...auth(),
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        'sec-websocket-version': '13',
+      }
+      const asked = request(`${form.url}${path}`, { headers })
+      asked.on('upgrade', (message, socket) => {
+        let text = ''
+        socket.on('error', () => undefined)
+        socket.on('data', (chunk: Buffer) => {
+          text += chunk.toString()
+          if (text === 'hello ') socket.write('there')
+          else if (text === 'hello there') socket.end()
+        })
+        socket.on('close', () => resolve([message.statusCode ?? 0, text]))
+      })
+      asked.on('response', (message) => {
+        message.resume()
+        resolve([message.statusCode ?? 0, ''])
+      })
+      asked.on('error', reject)
+      asked.end()
+    })
+
+  test('goes through where nothing is owed, and is recorded', async () => {
+    expect(await upgrade('/ws')).toEqual([101, 'hello there'])
+    await expect
+      .poll(() =>
+        form
+          .outcomes()
+          .filter(([target]) => target === '/ws')
+          .map(([, status]) => status),
+      )
+      .toEqual(['ok'])
+  })
+
+  test('is refused where a mask would be owed, and by policy', async () => {
+    expect(await upgrade('/customers')).toEqual([403, ''])
+    expect(await upgrade('/admin')).toEqual([403, ''])
+    expect(lastSeen('/admin')).toBeUndefined()
+  })
+})
