@@ -1,12 +1,5 @@
 import type { JsonObject } from '../../../engine/index.ts'
-import {
-  type HeaderLine,
-  type RequestBody,
-  type RequestHead,
-  type RequestMessage,
-  valuesOf,
-  without,
-} from '../message.ts'
+import { type HeaderLine, type RequestBody, type RequestHead, type RequestMessage, valuesOf } from '../message.ts'
 import { type ReadBody, readBody } from './body.ts'
 import { graphqlIn, type GraphqlRequest, readGraphql } from './graphql.ts'
 import { type GrpcMethod, grpcMethod } from './grpc.ts'

@@ -21,7 +21,7 @@ class Steps {
     var builder = HttpClient.newBuilder().followRedirects(HttpClient.Redirect.NEVER);
     if (System.getenv("SSL_CERT_FILE") != null) builder.sslContext(trusting(System.getenv("SSL_CERT_FILE")));
     var client = builder.build();
-    for (var line : Files.readString(Path.of(System.getenv("STEPS"))).stripTrailing().split("\n")) {
+    for (var line : Files.readString(Path.of(System.getenv("STEPS"))).split("\n")) {
       var fields = line.split("\t", -1);
       var request = HttpRequest.newBuilder(URI.create(System.getenv("API_URL") + fields[2]));
       request.header("Authorization", "Bearer " + System.getenv("API_TOKEN"));

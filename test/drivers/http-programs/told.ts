@@ -11,10 +11,16 @@ export interface StepText {
 
 /** A line of the file that STEPS names: name, method, path, content type and body with tabs between; `bytes:N` is a body of N times `a`. */
 export function readSteps(): readonly StepText[] {
-  const lines = readFileSync(process.env['STEPS'] ?? '', 'utf8').trimEnd().split('\n')
+  const lines = readFileSync(process.env['STEPS'] ?? '', 'utf8')
+    .trimEnd()
+    .split('\n')
   return lines.map((line) => {
     const [name = '', method = '', path = '', type = '', body = ''] = line.split('\t')
-    const bytes = body.startsWith('bytes:') ? Buffer.alloc(Number(body.slice(6)), 'a') : body === '' ? null : Buffer.from(body)
+    const bytes = body.startsWith('bytes:')
+      ? Buffer.alloc(Number(body.slice(6)), 'a')
+      : body === ''
+        ? null
+        : Buffer.from(body)
     return { name, method, path, type, body: bytes }
   })
 }
