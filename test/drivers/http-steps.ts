@@ -127,7 +127,7 @@ function differs({ through }: Step, direct: ToldAnswer, other: ToldAnswer): stri
 }
 
 /** What the masks of this run make of a text, comments among events left out; what is masked already stays as it is. */
-function masked(text: string): string {
+export function masked(text: string): string {
   return text
     .replaceAll(/^: .*\n/gm, '')
     .replaceAll(/900-\d\d-([1-8]\d{3})/g, '*******$1')
@@ -135,7 +135,7 @@ function masked(text: string): string {
 }
 
 /** What the bank says it saw, without headers: those are the client's directly, and the gateway's through it. */
-function asSeen(text: string): string {
+export function asSeen(text: string): string {
   const { method, target, bytes, sha256 }: Readonly<Record<string, unknown>> = Object(JSON.parse(text))
   return JSON.stringify({ method, target, bytes, sha256 })
 }

@@ -14,6 +14,7 @@ import { findEnvoy } from '../support/envoy.ts'
 import { goProgram } from '../support/go-program.ts'
 import { type HttpStack, type HttpStackOptions, startHttpStack } from '../support/http-stack.ts'
 import { findPython } from '../support/python.ts'
+import { tallyGenerated } from './http-generated.ts'
 import { compareAnswers, type Difference, STEP_LINES, toldLines } from './http-steps.ts'
 
 const run = promisify(execFile)
@@ -57,6 +58,14 @@ const FORMS: Readonly<Record<string, HttpStackOptions>> = {
   envoy: { ...MASKED, envoy: {} },
 }
 
+/** Requests an operation and a mode. */
+const GENERATED = '60'
+const SCHEMATHESIS: Client = (env) => {
+  const python = findPython({ whole: ['schemathesis==4.32.5'] })
+  if (python === null) throw new Error('python3 with venv is not here')
+  return output(python, [join(HERE, 'schemathesis_cases.py'), join(HERE, 'bank-openapi.json'), GENERATED], env)
+}
+
 async function main(names: readonly string[]): Promise<number> {
   const clients = Object.entries(CLIENTS).filter(
     ([name]) => names.length === 0 || names.some((each) => name.startsWith(each)),
@@ -72,6 +81,7 @@ async function main(names: readonly string[]): Promise<number> {
       try {
         for (const [name, client] of clients)
           surprises += await tried(form, name, client, { ...process.env, STEPS: steps }, stack)
+        if (names.length === 0 || names.includes('schemathesis')) surprises += await generated(form, process.env, stack)
       } finally {
         await stack.stop()
       }
@@ -79,7 +89,7 @@ async function main(names: readonly string[]): Promise<number> {
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
-  return surprises === 0 && clients.length > 0 ? 0 : 1
+  return surprises === 0 && clients.length + names.length > 0 ? 0 : 1
 }
 
 /** How many steps came out otherwise; all of them where the client couldn't run. */
@@ -99,6 +109,29 @@ async function tried(
     const equal = `${through.length - differences.length} of ${direct.length} steps as they should be`
     process.stdout.write(`${label} ${equal}${versions === '' ? '' : `  (${versions})`}\n`)
     for (const { step, found } of differences) process.stdout.write(`${' '.repeat(16)}${step}: ${found}\n`)
+    return differences.length
+  } catch (error) {
+    process.stdout.write(`${label} FAILED: ${error instanceof Error ? error.message.slice(0, 1500) : String(error)}\n`)
+    return 1
+  }
+}
+
+/** How many requests that schemathesis makes are answered otherwise than directly, and not refused as ambiguous. */
+async function generated(form: string, env: Environment, { line }: HttpStack): Promise<number> {
+  const label = `${form.padEnd(14)} ${'schemathesis'.padEnd(16)}`
+  const trusted = line.ca === undefined ? {} : { REQUESTS_CA_BUNDLE: line.ca }
+  try {
+    const { sent, equal, refused, unsent, differences } = tallyGenerated(
+      await SCHEMATHESIS({ ...env, ...line.env, ...trusted, DIRECT_URL: line.upstream.url }),
+    )
+    const why = [...refused].map(([code, count]) => `${count} ${code}`).join(', ')
+    const parts = [
+      `${equal} of ${sent} requests answered alike`,
+      why,
+      unsent === 0 ? '' : `${unsent} that it can't send itself`,
+    ]
+    process.stdout.write(`${label} ${parts.filter((part) => part !== '').join('; ')}\n`)
+    for (const each of differences.slice(0, 20)) process.stdout.write(`${' '.repeat(16)}${each}\n`)
     return differences.length
   } catch (error) {
     process.stdout.write(`${label} FAILED: ${error instanceof Error ? error.message.slice(0, 1500) : String(error)}\n`)
