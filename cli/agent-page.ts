@@ -71,7 +71,6 @@ export function agentTable(agents: readonly AgentView[]): string {
 export function agentPage(whole: AgentWhole): string {
   const { agent, registered, owner_by_token: byToken, decisions, quarantine, policy, rules } = whole
   const met = rules.filter((rule) => rule.decisions > 0)
-  const row = (label: string, text: string): string => `  ${label.padEnd(10)} ${text}`
   const held = quarantine.map(({ by, at, reason }) => row('held', `by ${visible(by)} since ${at}: ${visible(reason)}`))
   const { forward, mask, hold, reject } = decisions
   const told = met.map(
@@ -93,6 +92,10 @@ export function agentPage(whole: AgentWhole): string {
     ...(told.length > 0 ? told : ['    none']),
     row('', `and never met: ${unused.length === 0 ? 'none' : unused.join(', ')}`),
   ].join('\n')}\n`
+}
+
+function row(label: string, text: string): string {
+  return `  ${label.padEnd(10)} ${text}`
 }
 
 function stateOf({ registered, quarantine }: AgentView): string {

@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util'
-import { ApiError } from './api-client.ts'
-import { apiClient } from './api-options.ts'
+import { apiClient, tellRefusal } from './api-options.ts'
 import { agentPage, agentTable, readAgent, readAgents, readAgentWhole } from './agent-page.ts'
 import { visible } from './approval-page.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT, isParseError, UsageError } from './exit.ts'
+import { EXIT, UsageError } from './exit.ts'
 import { printedJson } from './printable.ts'
 
 const USAGE = `usage: countersign agents list
@@ -33,7 +32,7 @@ export async function agentsCommand(argv: readonly string[], io: CommandIo): Pro
     else io.stdout.write(await run(positionals, values, io))
     return EXIT.ok
   } catch (error) {
-    return tellApi(error, io, USAGE)
+    return tellRefusal(error, USAGE, io)
   }
 }
 
@@ -87,17 +86,4 @@ function one(verb: string, agent: string | undefined, more: readonly string[]): 
 export function reasonOf({ reason }: { readonly reason?: string | undefined }): string {
   if (reason !== undefined && reason.trim() !== '') return reason
   throw new UsageError('--reason: expected why, in a few words; found nothing')
-}
-
-/** What a command over the API died of, told to a person; anything unexpected goes on up. */
-export function tellApi(error: unknown, io: CommandIo, usage: string): number {
-  if (error instanceof ApiError) {
-    io.stderr.write(`countersign: ${visible(error.message)} (${visible(error.code)})\n`)
-    return error.exit
-  }
-  if (error instanceof UsageError || isParseError(error)) {
-    io.stderr.write(`countersign: ${visible(error.message)}\n\n${usage}`)
-    return EXIT.usage
-  }
-  throw error
 }

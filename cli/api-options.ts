@@ -3,8 +3,9 @@ import { ApiClient, ApiError } from './api-client.ts'
 import { visible } from './approval-page.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT, isParseError, UsageError } from './exit.ts'
+import { readSignIn } from './sign-in-file.ts'
 
-const DEFAULT_API = 'http://127.0.0.1:7420'
+export const DEFAULT_API = 'http://127.0.0.1:7420'
 
 /** Where the API is and whose token to show it, as a command line and the environment say. */
 export interface ApiOptions {
@@ -14,11 +15,12 @@ export interface ApiOptions {
 
 /** Throws UsageError where either is missing or unfit. */
 export async function apiClient(options: ApiOptions, io: CommandIo): Promise<ApiClient> {
-  return new ApiClient(apiOf(options.api ?? io.env['COUNTERSIGN_API'] ?? DEFAULT_API), await tokenOf(options, io))
+  const api = apiOf(options.api ?? io.env['COUNTERSIGN_API'] ?? DEFAULT_API)
+  return new ApiClient(api, await tokenOf(options, api, io))
 }
 
 /** A token goes over TLS or nowhere off this host. */
-function apiOf(address: string): URL {
+export function apiOf(address: string): URL {
   const url = URL.parse(address)
   const isLocal = url !== null && /^(localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/.test(url.hostname)
   if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) {
@@ -28,14 +30,23 @@ function apiOf(address: string): URL {
   return url
 }
 
-async function tokenOf(options: ApiOptions, io: CommandIo): Promise<string> {
+/** The file that is named, else the environment's, else what `countersign login` got for this very gateway. */
+async function tokenOf(options: ApiOptions, api: URL, io: CommandIo): Promise<string> {
   const file = options['token-file']
-  const token = file === undefined ? io.env['COUNTERSIGN_TOKEN'] : await readToken(file)
+  const given = file === undefined ? io.env['COUNTERSIGN_TOKEN'] : await readToken(file)
+  const token = given ?? signedInTo(api, io)
   if (token === undefined || token.trim() === '') {
-    throw new UsageError('no token: set COUNTERSIGN_TOKEN, or name its file with --token-file')
+    throw new UsageError('no token: countersign login, set COUNTERSIGN_TOKEN, or name its file with --token-file')
   }
   if (!/^[\x21-\x7e]+$/.test(token.trim())) throw new UsageError('the token is not one line of printable characters')
   return token.trim()
+}
+
+function signedInTo(api: URL, io: CommandIo): string | undefined {
+  const kept = readSignIn(io)
+  if (kept === null || kept.api !== api.origin) return undefined
+  if (kept.expires_at * 1000 > Date.now()) return kept.token
+  throw new UsageError('the token of countersign login is over: sign in again')
 }
 
 async function readToken(file: string): Promise<string> {

@@ -48,7 +48,7 @@ export async function openIdentity(
     readonly database: Database
     readonly evidence: EvidenceLog
     readonly followMs: number | null
-    newId(): string
+    readonly newId: () => string
   },
   { now, log }: GatewaySurroundings,
 ): Promise<IdentityRooms> {

@@ -1,17 +1,12 @@
 #!/usr/bin/env node
 import { nearest } from '../engine/index.ts'
-import type { Command, CommandIo } from './command.ts'
+import type { CommandIo } from './command.ts'
 import { EXIT, exitCodeOf, explain } from './exit.ts'
 import { usage } from './usage.ts'
-import type { Listed } from './usage.ts'
+import type { Verb } from './verbs.ts'
 import { version } from './version.ts'
 
-interface Entry extends Listed {
-  /** Loads a command only when it is asked for: `--help` needs no policy engine. */
-  load(): Promise<Command>
-}
-
-const COMMANDS: readonly Entry[] = [
+const COMMANDS: readonly Verb[] = [
   {
     name: 'serve',
     summary: 'run the gateway',
@@ -38,6 +33,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./approvals.ts')).approvalsCommand,
   },
   {
+    name: 'login',
+    summary: 'sign in at the identity provider, for commands that ask a gateway',
+    load: async () => (await import('./login.ts')).loginCommand,
+  },
+  {
+    name: 'token',
+    summary: 'a token for an agent: from the identity provider, or exchanged at a gateway',
+    load: async () => (await import('./token.ts')).tokenCommand,
+  },
+  {
     name: 'agents',
     summary: 'review agents; take one out of service, and back',
     load: async () => (await import('./agents.ts')).agentsCommand,
@@ -56,6 +61,11 @@ const COMMANDS: readonly Entry[] = [
     name: 'grants',
     summary: 'access for a time: what is in force; revoke it, review a broken glass',
     load: async () => (await import('./grants.ts')).grantsCommand,
+  },
+  {
+    name: 'sessions',
+    summary: 'what agents have connected, and what came of what they asked',
+    load: async () => (await import('./sessions.ts')).sessionsCommand,
   },
   {
     name: 'postgres',
@@ -91,6 +101,11 @@ const COMMANDS: readonly Entry[] = [
     name: 'replay',
     summary: 'play a recorded session: on a terminal, as a page, as an asciicast',
     load: async () => (await import('./replay.ts')).replayCommand,
+  },
+  {
+    name: 'completion',
+    summary: 'have bash, zsh or fish complete commands and options',
+    load: async () => (await import('./completion.ts')).completionOf(COMMANDS),
   },
 ]
 

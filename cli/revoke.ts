@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { reasonOf, tellApi } from './agents.ts'
-import { apiClient } from './api-options.ts'
+import { reasonOf } from './agents.ts'
+import { apiClient, tellRefusal } from './api-options.ts'
 import { visible } from './approval-page.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT, UsageError } from './exit.ts'
@@ -36,7 +36,7 @@ export async function revokeCommand(argv: readonly string[], io: CommandIo): Pro
     else io.stdout.write(await run(values, io))
     return EXIT.ok
   } catch (error) {
-    return tellApi(error, io, USAGE)
+    return tellRefusal(error, USAGE, io)
   }
 }
 

@@ -16,6 +16,7 @@ export interface DecisionView {
   readonly rules: readonly { readonly rule: string; readonly controls: readonly string[] }[]
   readonly revision: string
   readonly approval: string | null
+  readonly approval_state: string | null
   readonly outcome: string | null
   readonly rows: number | null
   readonly error: string | null
@@ -24,8 +25,15 @@ export interface DecisionView {
 }
 
 export function decisionView(row: DecisionRow): DecisionView {
-  const { more, at, decidedUs, tookUs, ...rest } = row
-  return { ...rest, at: shape.rfc3339(at), more_resources: more, decided_us: decidedUs, took_us: tookUs }
+  const { more, at, state, decidedUs, tookUs, ...rest } = row
+  return {
+    ...rest,
+    at: shape.rfc3339(at),
+    more_resources: more,
+    approval_state: state,
+    decided_us: decidedUs,
+    took_us: tookUs,
+  }
 }
 
 export interface RecordView {
@@ -42,7 +50,7 @@ export function decisionWholeView({ decision, records }: DecisionWhole): object 
   return {
     decision: decisionView(decision),
     records: records.map(recordView),
-    explain: `countersign policy explain --decision ${decision.id}`,
+    explain: `countersign policy explain --decision ${decision.id} --evidence DIR`,
   }
 }
 
@@ -60,6 +68,7 @@ export const decisionShape: shape.Shape = shape.object({
   rules: shape.list(shape.object({ rule: shape.text, controls: shape.texts })),
   revision: shape.text,
   approval: shape.optionalText,
+  approval_state: shape.optionalText,
   outcome: { enum: ['ok', 'failed', 'unknown', null] },
   rows: shape.optionalCount,
   error: shape.optionalText,

@@ -68,8 +68,11 @@ export class SessionEnd {
     if (this.#firing) return
     this.#firing = true
     this.close()
-    await this.#record(error).catch(() => undefined)
-    this.#ended.abort(error)
+    try {
+      await this.#record(error)
+    } finally {
+      this.#ended.abort(error)
+    }
   }
 
   /** Nobody needs to be told any more. */
@@ -85,7 +88,7 @@ export class SessionEnd {
   #onRevocation(): void {
     const refusal = this.#rooms.revocations?.refusal(this.#principal) ?? null
     // That nobody knows what is revoked holds decisions back; it ends no session, since it may be over in a moment.
-    if (refusal !== null && refusal.code !== 'ERR_IDENTITY_UNSURE') void this.fire(refusal)
+    if (refusal !== null && refusal.code !== 'ERR_IDENTITY_UNSURE') this.fire(refusal).catch(() => undefined)
   }
 
   #await(): void {
@@ -94,7 +97,7 @@ export class SessionEnd {
       () => {
         if (!this.#isOver()) return this.#await()
         const refusal = this.refusal()
-        if (refusal !== null) void this.fire(refusal)
+        if (refusal !== null) this.fire(refusal).catch(() => undefined)
       },
       Math.min(Math.max(wait, 0), MAX_TIMEOUT_MS),
     ).unref()

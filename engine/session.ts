@@ -64,7 +64,7 @@ export class GatewaySession implements Session {
   async decide(request: AccessRequest, options: DecideOptions): Promise<Decision> {
     const decided = await this.#decide(request, options)
     const refusal = this.#end.refusal()
-    if (refusal !== null && refusal.code !== 'ERR_IDENTITY_UNSURE') void this.#end.fire(refusal)
+    if (refusal !== null && refusal.code !== 'ERR_IDENTITY_UNSURE') this.#end.fire(refusal).catch(() => undefined)
     return decided
   }
 

@@ -4,8 +4,12 @@ import type { OutsideText } from './validation.ts'
 /** What schema.ts makes the rest of the configuration of. */
 export interface SchemaParts {
   readonly outsideText: ConfigSchema
-  section(description: string, properties: Readonly<Record<string, ConfigSchema>>, optional?: string[]): ConfigSchema
-  duration(byDefault: string): ConfigSchema
+  readonly section: (
+    description: string,
+    properties: Readonly<Record<string, ConfigSchema>>,
+    optional?: string[],
+  ) => ConfigSchema
+  readonly duration: (byDefault: string) => ConfigSchema
 }
 
 /** `identity` as it is written, but its issuers. */
@@ -76,9 +80,11 @@ export function identityProperties({
       max_age: duration('5m'),
       max_lifetime: duration('8h'),
       attributes: {
-        ...section('a mapping of subject, groups, roles, kind and owner to attributes', attributes, [
-          ...Object.keys(attributes),
-        ]),
+        ...section(
+          'a mapping of subject, groups, roles, kind and owner to attributes',
+          attributes,
+          Object.keys(attributes),
+        ),
         default: {},
       },
     },

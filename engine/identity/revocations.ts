@@ -8,8 +8,8 @@ import { keyOf, keysOf, refusalFor, strikes, type Actor, type Revocation, type T
 export interface RevocationOptions {
   readonly store: RevocationStore
   /** Milliseconds since 1970. */
-  now(): number
-  newId(): string
+  readonly now: () => number
+  readonly newId: () => string
   /** Durable in evidence when it resolves. */
   record(draft: RecordDraft): Promise<void>
   /** Where other gateways revoke too: milliseconds from one look at what they did to the next. */

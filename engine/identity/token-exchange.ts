@@ -32,12 +32,12 @@ export interface TokenExchangeOptions {
   readonly issuer: OwnIssuer
   readonly delegation: Delegation
   /** Milliseconds since 1970. */
-  now(): number
-  newId(): string
+  readonly now: () => number
+  readonly newId: () => string
   /** The door that every credential goes through: verified, not revoked, recorded. */
   identify(credentials: Credentials): Promise<Principal>
   /** Durable in evidence when it resolves. */
-  record(draft: RecordDraft): Promise<void>
+  readonly record: (draft: RecordDraft) => Promise<void>
 }
 
 /** Actors in a chain: more than these, and nobody can say any longer who answers for what is done. */

@@ -60,7 +60,7 @@ export function createTokenVerifier(
 interface Setting {
   readonly known: readonly Issuer[]
   readonly certificate: string | null
-  now(): number
+  readonly now: () => number
 }
 
 async function verify(token: string, { known, now, certificate }: Setting): Promise<Principal> {

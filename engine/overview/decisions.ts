@@ -8,7 +8,7 @@ const MOST_LOOKED_AT = 100_000
 type Row = Readonly<Record<string, SQLOutputValue>>
 
 const COLUMNS = `d.n, d.id, d.ts, s.id AS session, a.name AS agent, p.name AS plane, c.name AS action, r.name AS resources,
-  d.verdict, d.answer, u.rules, v.name AS revision, d.approval, d.outcome, d.rows, d.error, d.decided_us, d.took_us`
+  d.verdict, d.answer, u.rules, v.name AS revision, d.approval, d.state, d.outcome, d.rows, d.error, d.decided_us, d.took_us`
 const TABLES = `decisions d JOIN names a ON a.n = d.agent JOIN names p ON p.n = d.plane JOIN names c ON c.n = d.action
   JOIN names r ON r.n = d.resources JOIN rulings u ON u.n = d.ruling LEFT JOIN names v ON v.n = d.revision
   LEFT JOIN sessions s ON s.n = d.session`
@@ -77,6 +77,7 @@ function rowOf(row: Row): DecisionRow {
     rules: rulesOf(String(row['rules'])),
     revision: String(row['revision'] ?? ''),
     approval: textOrNull(row['approval']),
+    state: textOrNull(row['state']),
     outcome: textOrNull(row['outcome']),
     rows: numberOrNull(row['rows']),
     error: textOrNull(row['error']),

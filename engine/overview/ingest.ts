@@ -80,7 +80,8 @@ export class Ingest {
     if (id === null) return null
     if (event.startsWith('decision.')) return this.#decided(id, event.slice('decision.'.length), fields, about)
     if (event.startsWith('outcome.')) this.#settled(id, event.slice('outcome.'.length), fields, about)
-    if (event.startsWith('approval.')) this.#do.approve.run(textAt(fields, 'approval', 'id'), id)
+    const state = approvalState(event)
+    if (state !== undefined) this.#do.approve.run(textAt(fields, 'approval', 'id'), state, id)
     const known = this.#do.findDecision.get(id)
     return known === undefined ? null : Number(known['n'])
   }
@@ -198,6 +199,13 @@ const VERDICT_COUNTS: ReadonlyMap<string, 'forward' | 'mask' | 'hold' | 'reject'
   ['hold', 'hold'],
   ['reject', 'reject'],
 ])
+
+/** What an event says of an approval; null: that somebody answered, and more must; undefined: it tells of none. */
+function approvalState(event: string): string | null | undefined {
+  const [family, what = ''] = event.split('.')
+  if (family === 'approval') return what === 'answered' ? null : what
+  return family === 'access' || family === 'breakglass' ? what : undefined
+}
 
 function monotonic(fields: JsonObject): bigint {
   const text = textAt(fields, 'mono_ns') ?? ''

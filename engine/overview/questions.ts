@@ -47,6 +47,8 @@ export interface DecisionRow {
   readonly rules: readonly RuleSpoken[]
   readonly revision: string
   readonly approval: string | null
+  /** What became of the approval so far: the last of its events. */
+  readonly state: string | null
   readonly outcome: string | null
   readonly rows: number | null
   readonly error: string | null

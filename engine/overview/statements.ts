@@ -42,7 +42,7 @@ export function statementsOn(database: DatabaseSync): Statements {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     findDecision: on('SELECT n FROM decisions WHERE id = ?'),
     answer: on('UPDATE decisions SET answer = ?, ruling = ? WHERE id = ?'),
-    approve: on('UPDATE decisions SET approval = ? WHERE id = ?'),
+    approve: on('UPDATE decisions SET approval = ?, state = coalesce(?, state) WHERE id = ?'),
     settle: on('UPDATE decisions SET outcome = ?, rows = ?, error = ?, took_us = ? WHERE id = ?'),
     seeAgent: on(`INSERT INTO agents (agent, kind, owner, first, last) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT DO UPDATE SET kind = excluded.kind, owner = excluded.owner, last = max(last, excluded.last)`),

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 
 /** Told by `user_version`: an index of another version is made anew, since all that is in it is in evidence. */
-const VERSION = 1
+const VERSION = 2
 
 /**
  * What pages ask of evidence, and where in it the whole is. Nothing here is the truth: no payload is in it, so that what is
@@ -33,7 +33,7 @@ CREATE INDEX sessions_agent ON sessions (agent, opened);
 CREATE TABLE decisions (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, ts INTEGER NOT NULL, session INTEGER, agent INTEGER NOT NULL, plane INTEGER NOT NULL,
   action INTEGER NOT NULL, resources INTEGER NOT NULL, verdict TEXT NOT NULL, answer TEXT, ruling INTEGER NOT NULL,
-  revision INTEGER, approval TEXT, outcome TEXT, rows INTEGER, error TEXT, decided_us INTEGER, took_us INTEGER
+  revision INTEGER, approval TEXT, state TEXT, outcome TEXT, rows INTEGER, error TEXT, decided_us INTEGER, took_us INTEGER
 );
 CREATE INDEX decisions_ts ON decisions (ts);
 CREATE INDEX decisions_verdict ON decisions (verdict, ts);

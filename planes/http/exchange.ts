@@ -1,15 +1,14 @@
-import { hash } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import type { PlaneHost } from '../../engine/index.ts'
 import { IdentityError, NormalizeError, ObligationError, ProtocolError, UpstreamError } from '../../engine/index.ts'
 import { type Api, apiOf, neverAnswered, neverSent } from './api.ts'
 import { AnswerGate } from './enforcer/answer-gate.ts'
-import { answerOf, denialOf } from './enforcer/denial.ts'
+import { answerOf, carriedOut, denialOf } from './enforcer/denial.ts'
 import { type Caller, Judge, type Judged } from './enforcer/judge.ts'
 import { KeptAnswers } from './enforcer/kept-answers.ts'
 import { outgoing } from './enforcer/outgoing.ts'
 import { type Answer, type RequestBody, type RequestHead, type RequestMessage, soleValue } from './message.ts'
 import { mayStream } from './normalizer/body.ts'
-import { checkHeaders } from './normalizer/headers.ts'
 import { normalize, type NormalizedRequest } from './normalizer/normalized.ts'
 import { refused } from './normalizer/refusal.ts'
 import type { Callers } from './session/callers.ts'
@@ -52,6 +51,9 @@ export interface Forwarded {
 /** `answer`: recorded, and nothing goes up. */
 export type RequestJudged = Forwarded | { readonly kind: 'answer'; readonly answer: Answer }
 
+/** Bytes of an approved request's answer that are kept for its next try. */
+const KEPT_BYTES = 1024 * 1024
+
 type Running = Extract<Judged, { kind: 'run' }>
 
 /**
@@ -69,15 +71,20 @@ export class Exchange {
     this.#kept = new KeptAnswers(rooms.now)
   }
 
-  /** Who asks, by the head alone: before the body is asked for. `gone` is aborted when the client is. */
-  async admit(head: RequestHead, source: string | null, gone: AbortSignal): Promise<Admitted> {
+  /**
+   * Who asks, by the head alone: before the body is asked for. `gone` is aborted when the client is. `certificate`: what its
+   * TLS connection has proven, for tokens that are bound to one.
+   */
+  async admit(
+    head: RequestHead,
+    source: string | null,
+    gone: AbortSignal,
+    certificate: string | null = null,
+  ): Promise<Admitted> {
     try {
       const token = bearerOf(head)
-      const { principal, session, leave } = await this.#rooms.callers.enter(
-        token,
-        source,
-        soleValue(head.headers, 'user-agent'),
-      )
+      const client = soleValue(head.headers, 'user-agent')
+      const { principal, session, leave } = await this.#rooms.callers.enter(token, { source, client, certificate })
       const caller = { principal, session, source, gone: AbortSignal.any([gone, session.over]), leave }
       return { kind: 'caller', caller }
     } catch (error) {
@@ -89,7 +96,6 @@ export class Exchange {
   /** What the head alone is refused for, before its body is read; null where nothing speaks against it. */
   async refuseHead(head: RequestHead, caller: Caller): Promise<Answer | null> {
     try {
-      checkHeaders(head)
       normalize({ head, body: { kind: 'none' } }, neverSent(apiOf(this.#rooms.apis, head)))
       return null
     } catch (error) {
@@ -113,7 +119,7 @@ export class Exchange {
           'the body is larger than what is judged, and of a type that policy looks into',
         )
       const key = onceMade(() => keyOf(api, request, caller))
-      const kept = this.#kept.isEmpty ? null : this.#kept.find(key())
+      const kept = body.kind === 'streamed' || this.#kept.isEmpty ? null : this.#kept.find(key())
       if (kept !== null) return { kind: 'answer', answer: await this.#again(kept, request, caller) }
       return await this.#fresh(key, api, request, caller)
     } catch (error) {
@@ -141,9 +147,11 @@ export class Exchange {
     own.promise.catch(() => undefined) // whoever awaits it sees it; nobody may
     if (!this.#kept.isEmpty && this.#kept.isHeld(key())) this.#kept.waiting(key(), own.promise)
     try {
-      const isBound = request.sent.kind !== 'streamed'
-      const onHold = (): void => (isBound ? this.#kept.waiting(key(), own.promise) : undefined)
-      const judged = await this.#judge.judge({ api: api.name, request }, caller, this.#rooms.patienceMs, onHold)
+      // What nobody has seen is bound to nothing: an approval of it counts for this very exchange, and no other joins it.
+      const once = request.sent.kind === 'streamed' ? randomUUID() : null
+      const onHold = (): void => (once === null ? this.#kept.waiting(key(), own.promise) : undefined)
+      const subject = { api: api.name, request, once }
+      const judged = await this.#judge.judge(subject, caller, this.#rooms.patienceMs, onHold)
       if (judged.kind === 'run') return await this.#run(key, api, request, judged, caller, own)
       const first = judged.wasHeld ? this.#kept.find(key()) : null // another one used the approval while this one asked
       if (first !== null && first !== own.promise) return { kind: 'answer', answer: await first }
@@ -166,7 +174,7 @@ export class Exchange {
     caller: Caller,
     own: PromiseWithResolvers<Answer>,
   ): Promise<RequestJudged> {
-    if (keepUntil !== null) this.#kept.released(key(), own.promise, keepUntil)
+    if (keepUntil !== null && request.sent.kind !== 'streamed') this.#kept.released(key(), own.promise, keepUntil)
     const gate = new AnswerGate({
       caller,
       decision,
@@ -174,7 +182,10 @@ export class Exchange {
       asked: request.head,
       mostBytes: this.#rooms.maskedBytes,
       never: neverAnswered(api),
-      onAnswer: own.resolve,
+      onAnswer: (answer, ran) => {
+        if (!ran) this.#kept.denied(key(), own.promise, null) // its approval is spent: the next try asks anew
+        own.resolve(answer.body.length <= KEPT_BYTES ? answer : answerOf(carriedOut(answer.status), request.head))
+      },
       onRefused: () => api.credentials.refused(),
     })
     try {

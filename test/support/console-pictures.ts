@@ -1,48 +1,41 @@
-import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Page } from 'playwright-core'
 import { findChromium, openChromium } from './chromium.ts'
+import { agentsAtWork, PICTURED, signInAs } from './console-scenes.ts'
 import { startStack } from './stack.ts'
 
-/** `node test/support/console-pictures.ts DIRECTORY`: every page, light and dark, wide and narrow, from a running gateway. */
-const directory = process.argv[2] ?? 'console-pictures'
+/**
+ * `node test/support/console-pictures.ts DIRECTORY [PAGE…]`: every page, light and dark, wide and narrow, from a running gateway
+ * with real statements behind it.
+ */
+const [directory = 'console-pictures', ...only] = process.argv.slice(2)
 mkdirSync(directory, { recursive: true })
 await using opened = new AsyncDisposableStack()
 const stack = await startStack()
 opened.defer(() => stack.stop())
 const browser = await openChromium(findChromium() ?? 'chromium')
 opened.defer(() => browser.close())
-
-const transfers = [
-  ['250000.00', 'invoice 4711'],
-  ['1200000.00', 'invoice 4712'],
-  ['1800.00', 'rent november'],
-] as const
-for (const [amount, status] of transfers) {
-  const sql = `INSERT INTO transfers (from_account, to_account, amount, status) VALUES (10, 20, ${amount}, '${status}')`
-  const psql = spawn('psql', ['-X', '-c', sql], { env: { ...process.env, ...stack.line.env }, stdio: 'ignore' })
-  opened.defer(() => void psql.kill())
-}
+opened.use(await agentsAtWork(stack))
 
 for (const width of [1280, 390]) {
   for (const colorScheme of ['light', 'dark'] as const) {
     const height = width === 390 ? 844 : 900
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme })
-    const page = await context.newPage()
-    const picture = (name: string): Promise<Buffer> =>
-      page.screenshot({ path: join(directory, `${name}-${width}-${colorScheme}.png`) })
-    await page.goto(`${stack.line.console}/console/approvals`)
-    const signIn = page.getByRole('link', { name: 'Sign in' })
-    await signIn.waitFor()
-    await picture('sign-in')
-    await signIn.click()
-    await page.getByLabel('User name').fill('ann')
-    await page.getByRole('button', { name: 'Continue' }).click()
-    for (const [amount] of transfers) await page.getByRole('link', { name: amount }).waitFor()
-    await picture('approvals')
-    await page.getByRole('link', { name: '1200000.00' }).click()
-    await page.getByLabel('Reason (needed)').waitFor()
-    await picture('approval')
-    await context.close()
+    for (const person of [...new Set(PICTURED.map(({ as }) => as))]) {
+      const scenes = PICTURED.filter(({ as, name }) => as === person && (only.length === 0 || only.includes(name)))
+      if (scenes.length === 0) continue
+      const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' })
+      const page = await signInAs(context, stack, person)
+      for (const { name, path, look } of scenes) {
+        await page.goto(`${stack.line.console}${path}`)
+        await look(page)
+        await picture(page, `${name}-${width}-${colorScheme}`)
+      }
+      await context.close()
+    }
   }
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: name.includes('-390-') })
 }

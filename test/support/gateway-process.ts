@@ -22,7 +22,7 @@ export interface GatewayOptions {
 }
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
-const START_MS = 30_000
+const START_MS = 120_000
 const STOP_MS = 10_000
 const KEPT_LINES = 2000
 

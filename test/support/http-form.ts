@@ -14,7 +14,7 @@ export async function startEmbeddedForm(options: HttpStackOptions = {}): Promise
   const stack = await startHttpStack({ ...SUITE_POLICY, ...options })
   const { line, evidence, bank } = stack
   return {
-    name: 'embedded',
+    name: options.envoy === undefined ? 'embedded' : 'envoy',
     url: line.gateway.url,
     token: line.principals.agent.token,
     seen: bank?.seen ?? [],
@@ -28,6 +28,11 @@ export async function startEmbeddedForm(options: HttpStackOptions = {}): Promise
     outcomes: () => outcomesIn(evidence),
     stop: () => stack.stop(),
   }
+}
+
+/** The one in which a real Envoy takes the connections. */
+export function startEnvoyForm(options: HttpStackOptions = {}): Promise<EmbeddedForm> {
+  return startEmbeddedForm({ ...options, envoy: { responses: 'streamed' } })
 }
 
 /** Targets of the requests that records say were let through. */

@@ -11,8 +11,8 @@ import { samlIdentityProvider, type SamlIdentityProvider } from './saml-provider
 import { gatewayConfiguration, newLogKey, writeBundle, writeLogKey } from './stack-config.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
-/** What a door said: let in, or the code of its refusal. */
-export type Answer = 'let in' | string
+/** What a door said: `let in`, or the code of its refusal. */
+export type Answer = string
 
 export interface Recorded {
   readonly event: string
@@ -71,7 +71,8 @@ export async function openIdentityDoors(): Promise<IdentityDoors> {
   const exchanged = async (form: Readonly<Record<string, string>>): Promise<Record<string, unknown>> => {
     const body = new URLSearchParams({ grant_type: GRANT, ...form })
     const response = await fetch(`${api}/oauth/token`, { method: 'POST', body })
-    return response.json() as Promise<Record<string, unknown>>
+    const answer: Record<string, unknown> = Object(await response.json())
+    return answer
   }
   return {
     provider,

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
@@ -8,17 +9,24 @@ const AUDIENCE = 'countersign'
 const RESOURCE = 'https://countersign.test/'
 const TTL_SECONDS = 4 * 3600
 
+/** The key of the agent planner, which authenticates by private_key_jwt. */
+const plannerKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+export const PLANNER_KEY: string = plannerKey.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+
 type Claims = Readonly<Record<string, unknown>>
 
 /** What the bank's directory says about each subject; goes into every token of theirs. */
 const DIRECTORY: Readonly<Record<string, Claims>> = {
   reconciler: { groups: ['agents'], kind: 'agent', owner: 'olivia' },
+  planner: { groups: ['agents'], kind: 'agent', owner: 'olivia' },
   olivia: { groups: ['agent-owners'], kind: 'person' },
   ann: { groups: ['payments'], kind: 'person' },
   ben: { groups: ['payments'], kind: 'person' },
   axel: { groups: ['auditors'], kind: 'person' },
   olga: { groups: ['policy-operators', 'operators'], kind: 'person' },
   rita: { groups: ['policy-reviewers'], kind: 'person' },
+  vera: { groups: ['viewers'], kind: 'person' },
+  oscar: { groups: ['operators'], kind: 'person' },
 }
 
 /** What a test wants otherwise in a token that the provider itself signs; undefined leaves a claim out. */
@@ -38,7 +46,7 @@ export interface IdentityProvider {
   readonly resource: string
   /** The agent `reconciler` (owner olivia), by a client_credentials request over HTTP. */
   agentToken(): Promise<string>
-  /** olivia, ann, ben, axel, olga or rita. */
+  /** olivia, ann, ben, axel, olga, rita, vera or oscar. */
   personToken(id: string): Promise<string>
   tokenWith(overrides: TokenOverrides): Promise<string>
   close(): Promise<void>
@@ -109,11 +117,27 @@ function configuration(keys: JWK[], minted: WeakMap<object, TokenOverrides>): Co
         token_endpoint_auth_method: 'none',
         redirect_uris: ['http://127.0.0.1/console/signed-in'],
       },
+      {
+        client_id: 'cli', // countersign login
+        application_type: 'native',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+        redirect_uris: ['http://127.0.0.1/signed-in'],
+      },
+      {
+        client_id: 'planner', // an agent that has a key and no secret
+        token_endpoint_auth_method: 'private_key_jwt',
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+        jwks: { keys: [plannerKey.publicKey.export({ format: 'jwk' })] },
+      },
     ],
     enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256'] },
     ttl: {
       AccessToken: TTL_SECONDS,
       ClientCredentials: TTL_SECONDS,
+      DeviceCode: 600,
       Grant: TTL_SECONDS,
       IdToken: TTL_SECONDS,
       Interaction: 600,
@@ -126,6 +150,7 @@ function configuration(keys: JWK[], minted: WeakMap<object, TokenOverrides>): Co
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context, resource) => resourceServer(resource) },
     },
     formats: {

@@ -28,6 +28,7 @@ export interface Pair extends AsyncDisposable {
 }
 
 interface Shared {
+  readonly policy: string
   readonly directory: string
   readonly keeper: Keeper
   readonly bank: PostgresServer
@@ -36,7 +37,7 @@ interface Shared {
   readonly signer: ReturnType<typeof newLogKey>
 }
 
-export async function startPair(): Promise<Pair> {
+export async function startPair({ policy = 'starter' }: { readonly policy?: string } = {}): Promise<Pair> {
   await using opened = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'countersign-pair-'))
   const keeper = startKeeper(directory)
@@ -46,7 +47,7 @@ export async function startPair(): Promise<Pair> {
   opened.defer(() => databases[Symbol.asyncDispose]())
   const [bank, identity] = await startBoth({ bank: true }, opened)
   const address = await databases.create()
-  const shared: Shared = { directory, keeper, bank, identity, address, signer: newLogKey() }
+  const shared: Shared = { policy, directory, keeper, bank, identity, address, signer: newLogKey() }
   const a = await startOne('gw-a', shared, opened)
   const b = await startOne('gw-b', shared, opened)
   const rest = opened.move()
@@ -80,7 +81,7 @@ async function startOne(instance: string, shared: Shared, opened: AsyncDisposabl
     directory,
     identity,
     postgres,
-    policy: 'starter',
+    policy: shared.policy,
     tls: false,
     port: 0,
     apiPort: 0,

@@ -146,12 +146,13 @@ export function signed(
 
 export const ASSERTION = "//*[local-name(.)='Assertion']"
 
+const attribute = (name: string, values: readonly string[]): string =>
+  `<saml:Attribute Name="${name}" NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:basic">${values.map((value) => `<saml:AttributeValue>${value}</saml:AttributeValue>`).join('')}</saml:Attribute>`
+
 function assertionText(facts: AssertionFacts): string {
   const { id, issuer, nameId, audience, recipient, issued, notBefore, notOnOrAfter } = facts
   const { attributes, confirmationAttributes, conditions } = facts
   const until = notOnOrAfter.toISOString()
-  const attribute = (name: string, values: readonly string[]): string =>
-    `<saml:Attribute Name="${name}" NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:basic">${values.map((value) => `<saml:AttributeValue>${value}</saml:AttributeValue>`).join('')}</saml:Attribute>`
   const statements = Object.entries(attributes).map(([name, values]) => attribute(name, values))
   return (
     `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="${id}" Version="2.0" IssueInstant="${issued.toISOString()}">` +

@@ -9,7 +9,14 @@ import { startIdentityProvider } from './identity-provider.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import { startKeeper } from './keeper.ts'
 import { ACCOUNT, BANK_QUEUES, type QueueService, REGION, startQueueService } from './queue-service.ts'
-import { type GatewayConfiguration, gatewayConfiguration, newLogKey, writeBundle, writeLogKey } from './stack-config.ts'
+import {
+  type GatewayConfiguration,
+  gatewayConfiguration,
+  newLogKey,
+  writeBundle,
+  writeCertificates,
+  writeLogKey,
+} from './stack-config.ts'
 import type { PrincipalLine } from './principals.ts'
 
 export interface SqsStackOptions {
@@ -19,6 +26,7 @@ export interface SqsStackOptions {
   /** `fauxqs` (default), `moto`, or the URL of a service that runs already. */
   readonly upstream?: string
   readonly publicUrl?: string
+  readonly tls?: boolean
   /** `ID:SECRET`, each acting as the agent. */
   readonly staticKeys?: readonly string[]
   /** A SAML identity provider that the gateway believes. */
@@ -40,6 +48,7 @@ export interface SqsStackLine {
   readonly console: string
   readonly dataDir: string
   readonly config: string
+  readonly ca?: string
 }
 
 export interface SqsStack {
@@ -94,6 +103,7 @@ async function writeFiles(
   await mkdir(path('var'))
   await writeBundle(options.policy ?? 'starter', directory)
   await writeLogKey(directory, newLogKey())
+  if (options.tls === true) await writeCertificates(directory)
   const secrets: Readonly<Record<string, string>> = {
     'credentials.key': randomBytes(32).toString('base64'),
     'upstream.secret': 'upstream-secret',
@@ -110,7 +120,9 @@ async function writeFiles(
     await writeFile(path(name), text, { mode: 0o600 })
   const sqs = {
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
-    plaintext: 'loopback',
+    ...(options.tls === true
+      ? { tls: { cert: { file: './server.pem' }, key: { file: './server.key' } } }
+      : { plaintext: 'loopback' }),
     account: ACCOUNT,
     region: REGION,
     ...(options.publicUrl === undefined ? {} : { public_url: options.publicUrl }),
@@ -165,7 +177,9 @@ async function describe(
   options: SqsStackOptions,
 ): Promise<SqsStackLine> {
   const { planes, api } = gateway.listening
-  const url = options.publicUrl ?? `http://127.0.0.1:${planes['sqs']?.port ?? 0}`
+  const scheme = options.tls === true ? 'https' : 'http'
+  const url = options.publicUrl ?? `${scheme}://127.0.0.1:${planes['sqs']?.port ?? 0}`
+  const ca = options.tls === true ? { ca: join(directory, 'ca.pem') } : null
   const agent = { user: 'reconciler', token: await identity.agentToken() }
   const person = async (id: string): Promise<PrincipalLine> => ({ user: id, token: await identity.personToken(id) })
   const tokenFile = join(directory, 'agent.token')
@@ -189,10 +203,12 @@ async function describe(
       AWS_ENDPOINT_URL_STS: url,
       AWS_ENDPOINT_URL_SQS: url,
       AWS_EC2_METADATA_DISABLED: 'true',
+      ...(ca === null ? {} : { AWS_CA_BUNDLE: ca.ca, NODE_EXTRA_CA_CERTS: ca.ca }),
     },
     api,
     console: api,
     dataDir: join(directory, 'var'),
     config,
+    ...ca,
   }
 }

@@ -159,7 +159,7 @@ export async function writeLogKey(directory: string, signer: NoteSigner): Promis
   await writeFile(join(directory, 'log.pub'), verifierText(signer.verifier))
 }
 
-async function writeCertificates(directory: string): Promise<void> {
+export async function writeCertificates(directory: string): Promise<void> {
   const { ca, certificate, key } = issueCertificates(['localhost', '127.0.0.1'])
   await writeFile(join(directory, 'ca.pem'), ca)
   await writeFile(join(directory, 'server.pem'), certificate)

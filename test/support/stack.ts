@@ -3,7 +3,7 @@
  * reference policy. Tests, the demo, benchmarks and other people's client suites stand on it.
  *
  *   npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
- *   npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--upstream moto|URL] [--public-url URL] [--static-key ID:SECRET]
+ *   npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--tls] [--upstream moto|URL] [--public-url URL] [--static-key ID:SECRET]
  *   npm run stack -- http [--policy starter|allow-all|FILE] [--port N] [--tls] [--upstream URL] [--mask-field NAME …] [--deny-path PATH …]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -185,7 +185,7 @@ export async function describeStack({ port, api, postgres, identity, files }: De
 }
 
 const USAGE = `usage: npm run stack -- postgres [--policy starter|allow-all|FILE] [--port N] [--tls]
-       npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--upstream moto|URL] [--public-url URL]
+       npm run stack -- sqs [--policy starter|allow-all|FILE] [--port N] [--tls] [--upstream moto|URL] [--public-url URL]
                             [--static-key ID:SECRET …]
        npm run stack -- http [--policy starter|allow-all|FILE] [--port N] [--tls] [--upstream URL]
                              [--mask-field NAME …] [--deny-path PATH …] [--hold-path PATH …]
@@ -249,15 +249,16 @@ async function parse([plane, ...argv]: readonly string[]): Promise<Start | null>
       args: argv,
       options: {
         ...options,
+        tls: { type: 'boolean', default: false },
         upstream: { type: 'string' },
         'public-url': { type: 'string' },
         'static-key': { type: 'string', multiple: true },
       },
     })
-    const { upstream, 'public-url': publicUrl, 'static-key': staticKeys = [] } = values
+    const { tls, upstream, 'public-url': publicUrl, 'static-key': staticKeys = [] } = values
     const more = { ...(upstream === undefined ? {} : { upstream }), ...(publicUrl === undefined ? {} : { publicUrl }) }
     const common = readCommon(values)
-    return (onLog) => startSqsStack({ ...common, ...more, staticKeys, onLog })
+    return (onLog) => startSqsStack({ ...common, ...more, tls, staticKeys, onLog })
   } catch {
     return null
   }

@@ -9,7 +9,8 @@ export function approvalDetail(approval: Approval, others: readonly Approval[], 
     'article',
     { class: `approval ${approval.state}`, 'aria-labelledby': 'wanted' },
     head(approval),
-    written(approval.resources),
+    asked(approval),
+    approval.grant === null ? written(approval.resources) : null,
     because(approval),
     answer,
     h(
@@ -45,6 +46,24 @@ function head(approval: Approval): HTMLElement {
       h('strong', {}, who(approval)),
       ` · ${visible(requester.kind)}${requester.owner === '' ? '' : ` of ${visible(requester.owner)}`} · asked ${ago(approval.requestedAt, Date.now())}`,
     ),
+  )
+}
+
+/** What a grant lets through, large: it is what the answer is about. */
+function asked({ grant }: Approval): HTMLElement | null {
+  if (grant === null) return null
+  const { plane, actions, resources, seconds, reason, breakGlass } = grant
+  return h(
+    'section',
+    { class: 'card' },
+    h('h2', {}, breakGlass ? 'Break-glass access' : 'Access that is asked for'),
+    terms([
+      ['for', sentence(visible(reason))],
+      ['plane', visible(plane)],
+      ['actions', actions.map(visible).join(', ')],
+      ['resources', resources.map(visible).join(', ')],
+      ['how long', `${Math.round(seconds / 60)} minutes from the answer`],
+    ]),
   )
 }
 

@@ -1,6 +1,6 @@
 import { listOf, objectOf, textOf, textsOf } from './api.ts'
 
-export type State = 'requested' | 'granted' | 'denied' | 'expired' | 'withdrawn' | 'used'
+export type State = 'requested' | 'granted' | 'denied' | 'expired' | 'withdrawn' | 'used' | 'revoked'
 
 /** A column that the request writes, tests or reads. `values`: null where only the server can tell. */
 export interface Part {
@@ -46,6 +46,15 @@ export interface Approval {
   readonly masks: readonly { readonly field: string; readonly method: string }[]
   readonly statement: string
   readonly parameters: readonly (string | null)[]
+  /** Access for a time, in the place of one request. */
+  readonly grant: {
+    readonly plane: string
+    readonly actions: readonly string[]
+    readonly resources: readonly string[]
+    readonly seconds: number
+    readonly reason: string
+    readonly breakGlass: boolean
+  } | null
   /** Rows that the server expects to be met, where the plane could ask. */
   readonly estimate: number | null
   readonly transaction: string
@@ -90,6 +99,7 @@ export function approvalOf(value: unknown): Approval {
     parameters: listOf(block['parameters']).map((each) => (each === null ? null : textOf(each))),
     estimate: estimateOf(block['estimate']),
     transaction: textOf(context['transaction']),
+    grant: grantOf(view['grant']),
     traces: [
       ['approval', textOf(view['id'])],
       ['decision', textOf(view['decision'])],
@@ -100,9 +110,22 @@ export function approvalOf(value: unknown): Approval {
   }
 }
 
-const STATES: readonly State[] = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used']
+function grantOf(value: unknown): Approval['grant'] {
+  const { plane, actions, resources, seconds, reason, break_glass: breakGlass } = objectOf(value)
+  if (typeof seconds !== 'number') return null
+  return {
+    plane: textOf(plane),
+    actions: textsOf(actions),
+    resources: textsOf(resources),
+    seconds,
+    reason: textOf(reason),
+    breakGlass: breakGlass === true,
+  }
+}
 
-function stateOf(value: unknown): State {
+const STATES: readonly State[] = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used', 'revoked']
+
+export function stateOf(value: unknown): State {
   return STATES.find((state) => state === value) ?? 'expired'
 }
 

@@ -4,7 +4,7 @@ import { answerForm } from './answer-form.ts'
 import { listOf, Refusal, textOf, type Api } from './api.ts'
 import { approvalOf, type Approval } from './approval.ts'
 import { approvalDetail } from './approval-detail.ts'
-import type { Page } from './page.ts'
+import type { News, Page, Place, Surroundings } from './page.ts'
 import { ago, left, plural, standing, wanted, who } from './wording.ts'
 
 /** The inbox: what waits on the left, oldest expiry first, then what was answered; the chosen one beside it. */
@@ -19,7 +19,7 @@ export class ApprovalsPage implements Page {
   /** What the detail was made of: it is made anew only when that changes, so that no half-written reason is lost. */
   #shown = ''
 
-  constructor(api: Api) {
+  constructor({ api }: Surroundings) {
     this.#api = api
     this.root.append(this.#list, this.#chosen)
   }
@@ -29,14 +29,20 @@ export class ApprovalsPage implements Page {
     return `${waiting === 0 ? '' : `(${waiting}) `}Approvals`
   }
 
-  async open(id: string | null): Promise<void> {
+  async open({ id }: Place): Promise<void> {
     this.#id = id
     this.#said.textContent = ''
-    await this.refresh()
+    await this.#load()
     if (id !== null) this.#chosen.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true })
   }
 
-  async refresh(): Promise<void> {
+  async refresh(news: News): Promise<void> {
+    if (news === 'approvals') await this.#load()
+  }
+
+  close(): void {}
+
+  async #load(): Promise<void> {
     const { approvals } = await this.#api.get('/v1/approvals')
     this.#approvals = listOf(approvals).map(approvalOf)
     this.#draw()
@@ -108,7 +114,7 @@ export class ApprovalsPage implements Page {
       const after = approvalOf(await this.#api.post(`/v1/approvals/${approval.id}/${answer}`, { reason }))
       this.#id = approval.id
       this.#said.textContent = outcome(after)
-      await this.refresh()
+      await this.#load()
       return null
     } catch (error) {
       if (error instanceof Refusal) return textOf(error.message)

@@ -15,7 +15,10 @@ const VERBS: Readonly<Record<string, string>> = {
 }
 
 /** `insert into public.transfers`: what is wanted of the upstream, in as few words as will do. */
-export function wanted({ action, resources }: Approval): string {
+export function wanted({ action, resources, grant }: Approval): string {
+  if (grant !== null) {
+    return `access to ${grant.resources.map(visible).join(', ')} for ${Math.round(grant.seconds / 60)} min`
+  }
   const name = action.slice(action.indexOf('.') + 1)
   const written = resources.filter(({ parts }) => parts.some(({ uses }) => uses.includes('written')))
   const named = (written.length > 0 ? written : resources).map((resource) => visible(resource.name))
@@ -30,6 +33,7 @@ export function standing(state: State): string {
     expired: 'expired',
     withdrawn: 'withdrawn',
     used: 'approved and done',
+    revoked: 'revoked',
   }
   return words[state]
 }
@@ -42,13 +46,20 @@ export function left(until: number, now: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** `just now`, `4 min ago`, or the day and time. */
+/** `just now`, `4 min ago`, `in 2 h`, or the day and time. */
 export function ago(then: number, now: number): string {
+  if (then - now > 60_000) return `in ${until(then - now)}`
   const minutes = Math.floor((now - then) / 60_000)
   if (minutes < 1) return 'just now'
   if (minutes < 60) return `${minutes} min ago`
   if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`
   return new Date(then).toISOString().slice(0, 16).replace('T', ' ')
+}
+
+function until(ms: number): string {
+  const minutes = Math.round(ms / 60_000)
+  if (minutes < 60) return `${minutes} min`
+  return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} days`
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -39,6 +39,7 @@ verify over the log itself, or docs/verify.py, which you can read.`
 export class Integrity {
   readonly strip: HTMLElement
   readonly details: HTMLElement
+  readonly #root: Document | ShadowRoot
   readonly #evidence: SessionEvidence
   /** Keys that came with the page: what they sign is no proof until somebody has compared them. */
   readonly #offered: readonly string[]
@@ -52,7 +53,9 @@ export class Integrity {
     'aria-describedby': 'keys-about',
   })
 
-  constructor(evidence: SessionEvidence, offered: readonly string[]) {
+  /** `root`: what the page's parts are in. */
+  constructor(root: Document | ShadowRoot, evidence: SessionEvidence, offered: readonly string[]) {
+    this.#root = root
     this.#evidence = evidence
     this.#offered = offered
     this.strip = h('div', { class: 'strip unchecked', role: 'status' }, this.#verdict, this.#segments)
@@ -106,7 +109,7 @@ export class Integrity {
       state === 'ok' && this.#isOffered() ? `${VERDICTS.ok}, by a key from this page` : VERDICTS[state]
     this.#segments.replaceChildren(...checks.map((check) => this.#segment(check)))
     this.#found.replaceChildren(...checks.flatMap((check) => this.#finding(check)))
-    markFaults(faults)
+    markFaults(this.#root, faults)
   }
 
   #isOffered(): boolean {
@@ -142,9 +145,9 @@ export class Integrity {
 }
 
 /** Puts what is wrong with a line where that line is shown. */
-function markFaults(faults: ReadonlyMap<string, string>): void {
-  for (const old of document.querySelectorAll('article > .fault')) old.remove()
-  for (const row of document.querySelectorAll('[data-leaf]')) {
+function markFaults(root: Document | ShadowRoot, faults: ReadonlyMap<string, string>): void {
+  for (const old of root.querySelectorAll('article > .fault')) old.remove()
+  for (const row of root.querySelectorAll('[data-leaf]')) {
     const fault = faults.get(row.getAttribute('data-leaf') ?? '')
     row.classList.toggle('broken', fault !== undefined)
     const step = row.closest('.step')

@@ -21,7 +21,8 @@ export class Toolbar {
   readonly #keys: HTMLInputElement = h('input', { type: 'checkbox', id: 'keys-on', checked: true })
   #words = ''
 
-  constructor({ steps }: Replay, player: Player, onFilter: (steps: readonly Step[]) => void) {
+  /** `closed`: from when on no key is this toolbar's any more. */
+  constructor({ steps }: Replay, player: Player, onFilter: (steps: readonly Step[]) => void, closed: AbortSignal) {
     this.#steps = steps
     this.#player = player
     this.#onFilter = onFilter
@@ -41,7 +42,7 @@ export class Toolbar {
       h('div', { class: 'group', role: 'group', 'aria-label': 'Jump to the next' }, ...this.#jumps()),
       this.#filter(),
     )
-    document.addEventListener('keydown', (event) => this.#key(event))
+    document.addEventListener('keydown', (event) => this.#key(event), { signal: closed })
     this.at(null)
   }
 
@@ -132,7 +133,8 @@ export class Toolbar {
 
   /** Single keys, which who uses speech or a reader can turn off (WCAG 2.1.4). */
   #key(event: KeyboardEvent): void {
-    if (!this.#keys.checked || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
+    if (!this.#keys.checked || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.composedPath()[0]))
+      return
     const jump = JUMPS.find(([, key]) => key === event.key)
     if (jump !== undefined) this.#jump(jump[0])
     else if (event.key === 'j') this.#move(1)
@@ -143,7 +145,8 @@ export class Toolbar {
   }
 }
 
-function isTyping(target: EventTarget | null): boolean {
+/** `target`: where the key was pressed, inside a shadow root too. */
+function isTyping(target: EventTarget | undefined): boolean {
   if (target instanceof HTMLInputElement) return target.type !== 'checkbox'
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
 }

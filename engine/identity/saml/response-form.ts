@@ -128,6 +128,10 @@ function checkIds(all: readonly Element[]): void {
   if (new Set(ids).size !== ids.length) throw malformed('has an ID that is there twice')
 }
 
+function method(parent: Element, name: string): string | null {
+  return attributeOf(only(parent, NAMESPACE.signature, name), 'Algorithm')
+}
+
 /** Exactly what SAML core, 5.4 profiles: one reference, to the element itself, whole. */
 function checkSignature(signature: Element, signed: Element): void {
   const info = only(signature, NAMESPACE.signature, 'SignedInfo')
@@ -137,8 +141,6 @@ function checkSignature(signature: Element, signed: Element): void {
   if (named(childrenOf(signature), NAMESPACE.signature, 'Object').length > 0) {
     throw malformed('has a signature that holds an object')
   }
-  const method = (parent: Element, name: string): string | null =>
-    attributeOf(only(parent, NAMESPACE.signature, name), 'Algorithm')
   const transforms = childrenOf(only(reference, NAMESPACE.signature, 'Transforms')).map((each) =>
     attributeOf(each, 'Algorithm'),
   )

@@ -22,7 +22,13 @@ export interface FrontHandlers {
   malformed(code: string): void
 }
 
-const ALPN = { ALPNProtocols: ['h2', 'http/1.1'], minVersion: 'TLSv1.2' } as const
+/** A certificate is asked for, and may be anybody's: it counts where a token says that it belongs to it. */
+const ALPN = {
+  ALPNProtocols: ['h2', 'http/1.1'],
+  minVersion: 'TLSv1.2',
+  requestCert: true,
+  rejectUnauthorized: false,
+} as const
 
 /** Everything that accepts connections: HTTP/1.1 and HTTP/2, told apart by ALPN, or without TLS by the first bytes. */
 export interface Front {

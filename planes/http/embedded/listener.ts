@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { ConfigError, CountersignError, EvidenceError } from '../../../engine/index.ts'
 import type { PlaneHost, RunningPlane } from '../../../engine/index.ts'
 import type { HttpConfig } from '../config.ts'
 import { Exchange } from '../exchange.ts'
 import { Callers } from '../session/callers.ts'
 import { type Front, type Incoming, openFront, type Outgoing } from './front.ts'
-import { serve, type ServeRooms, unavailable } from './serve.ts'
+import { type Around, serve, type ServeRooms, unavailable } from './serve.ts'
 import { serveUpgrade } from './upgrade.ts'
 import { Upstreams } from './upstream.ts'
 
@@ -130,13 +132,21 @@ class Listener implements RunningPlane {
     return this.#config.tls !== null || (this.#config.plaintextLoopback && isLoopback(socket.remoteAddress ?? null))
   }
 
-  #around(incoming: Incoming, gone: AbortSignal): Parameters<typeof serve>[3] {
+  #around(incoming: Incoming, gone: AbortSignal): Around {
     return {
       source: incoming.socket.remoteAddress ?? null,
       isTls: this.#config.tls !== null,
+      certificate: certificateOf(incoming),
       gone: AbortSignal.any([gone, this.#closing.signal]),
     }
   }
+}
+
+/** As RFC 8705 writes it. */
+function certificateOf({ socket }: Incoming): string | null {
+  if (!(socket instanceof TLSSocket)) return null
+  const { raw }: { raw?: Buffer } = socket.getPeerCertificate()
+  return raw === undefined ? null : createHash('sha256').update(raw).digest('base64url')
 }
 
 function refuse(outgoing: Outgoing, { status, headers, body }: ReturnType<typeof unavailable>): void {

@@ -15,23 +15,33 @@ export interface ServeRooms {
   readonly limits: BodyLimits & { readonly maskedBytes: number }
 }
 
+/** What a connection tells of its client. */
+export interface Around {
+  readonly source: string | null
+  readonly isTls: boolean
+  /** SHA-256 of the certificate that it has proven, base64url; null: none. */
+  readonly certificate: string | null
+  /** Aborted when it is gone. */
+  readonly gone: AbortSignal
+}
+
 /** One request of one client, from its head to the last byte of its answer. Throws EvidenceError where nothing was answered. */
 export async function serve(
   incoming: Incoming,
   outgoing: Outgoing,
   expects: boolean,
-  around: { readonly source: string | null; readonly isTls: boolean; readonly gone: AbortSignal },
+  around: Around,
   rooms: ServeRooms,
 ): Promise<void> {
   const head = requestHead(incoming, around.isTls)
   const channel = answerChannel(outgoing, head, around.gone)
-  const admitted = await rooms.exchange.admit(head, around.source, around.gone)
+  const admitted = await rooms.exchange.admit(head, around.source, around.gone, around.certificate)
   if (admitted.kind === 'answer') return channel.send(admitted.answer, hasBody(incoming, head))
   const { caller } = admitted
   try {
     // Without a body there is nothing to wait for, and judging looks at the head itself.
     const early = hasBody(incoming, head) ? await rooms.exchange.refuseHead(head, caller) : null
-    if (early !== null) return await channel.send(early, hasBody(incoming, head))
+    if (early !== null) return await channel.send(early, true)
     await exchanged(incoming, head, channel, expects, caller, rooms)
   } finally {
     caller.leave()

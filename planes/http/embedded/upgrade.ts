@@ -5,10 +5,8 @@ import { STATUS_CODES } from 'node:http'
 import { ObligationError } from '../../../engine/index.ts'
 import type { EnteredCaller, Forwarded } from '../exchange.ts'
 import { type Answer, type HeaderLine, headerLines, type ResponseHead } from '../message.ts'
-import { requestHead, type ServeRooms } from './serve.ts'
+import { type Around, requestHead, type ServeRooms } from './serve.ts'
 import { upstreamError } from './upstream.ts'
-
-type Around = { readonly source: string | null; readonly isTls: boolean; readonly gone: AbortSignal }
 
 /**
  * A request to go on as WebSocket. Policy decides it as a whole (`http.upgrade`): what is said over it is recorded as bytes,
@@ -22,7 +20,7 @@ export async function serveUpgrade(
   { exchange, limits }: ServeRooms,
 ): Promise<void> {
   const head = requestHead(incoming, around.isTls)
-  const admitted = await exchange.admit(head, around.source, around.gone)
+  const admitted = await exchange.admit(head, around.source, around.gone, around.certificate)
   if (admitted.kind === 'answer') return writeAnswer(socket, admitted.answer)
   const { caller } = admitted
   try {

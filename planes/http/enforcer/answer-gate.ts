@@ -25,8 +25,8 @@ export interface GateRooms {
   readonly mostBytes: number
   /** Headers of the upstream's that no client of this API gets. */
   readonly never: ReadonlySet<string>
-  /** Told the whole answer, where it was approved: for who sends the same request again. */
-  readonly onAnswer: (answer: Answer) => void
+  /** Told the whole answer: for who sends an approved request again. `ran`: the upstream may have carried it out. */
+  readonly onAnswer: (answer: Answer, ran: boolean) => void
   /** Told that the API doesn't take the gateway's credentials. */
   readonly onRefused: () => void
 }
@@ -74,7 +74,7 @@ export class AnswerGate {
       if (owed && trailers.length > 0) throw trailersRefused()
       const answer = { ...this.#shownHead(head), body: shown, trailers: masks.headers(trailers, 'answer') }
       await this.#recordWhole(answer)
-      this.#rooms.onAnswer(answer)
+      this.#rooms.onAnswer(answer, true)
       return answer
     } catch (error) {
       if (error instanceof ObligationError) return this.#withhold(error)
@@ -129,16 +129,17 @@ export class AnswerGate {
     const { caller, decision, asked } = this.#rooms
     await caller.session.settle(decision, this.#outcome('failed', 0, error.code))
     const answer = answerOf({ ...denialOf(error), decision: decision.id }, asked)
-    this.#rooms.onAnswer(answer)
+    this.#rooms.onAnswer(answer, false)
     return answer
   }
 
   /** There is no answer, or none that can be read. */
   async failed(error: UpstreamError): Promise<Answer> {
     const { caller, decision, asked } = this.#rooms
-    await caller.session.settle(decision, this.#outcome(UNSENT.has(error.code) ? 'failed' : 'unknown', 0, error.code))
+    const isUnsent = UNSENT.has(error.code)
+    await caller.session.settle(decision, this.#outcome(isUnsent ? 'failed' : 'unknown', 0, error.code))
     const answer = answerOf({ ...denialOf(error), decision: decision.id }, asked)
-    this.#rooms.onAnswer(answer)
+    this.#rooms.onAnswer(answer, !isUnsent)
     return answer
   }
 
@@ -147,13 +148,13 @@ export class AnswerGate {
     const alarm = caller.session.failedClosed(why)
     await Promise.all([alarm, caller.session.settle(decision, this.#outcome('ok', 0, why.code))])
     const answer = answerOf(withheld(why, decision.id), asked)
-    this.#rooms.onAnswer(answer)
+    this.#rooms.onAnswer(answer, true)
     return answer
   }
 
   #tell(denial: Omit<Denial, 'decision'>): void {
     const { asked, decision, onAnswer } = this.#rooms
-    onAnswer(answerOf({ ...denial, decision: decision.id }, asked))
+    onAnswer(answerOf({ ...denial, decision: decision.id }, asked), true)
   }
 
   #shownHead(head: ResponseHead): ResponseHead {

@@ -29,6 +29,8 @@ export interface Asking {
 export interface Subject {
   readonly api: string
   readonly request: NormalizedRequest
+  /** Of a body that nobody has seen, a text of this one exchange: an approval of it is none of another. Else null. */
+  readonly once: string | null
 }
 
 /** Change from one try of the same request to the next, and mean nothing for what it does: no approval binds them. */
@@ -64,7 +66,7 @@ const STATEMENT = 1024
 
 /** A request as policy judges it. `hide` masks the labelled parts of its body for the record. */
 export function accessRequest(
-  { api, request }: Subject,
+  { api, request, once }: Subject,
   labels: Labels,
   asking: Asking,
   hide: (request: NormalizedRequest, parts: readonly string[]) => ReadBody,
@@ -87,7 +89,8 @@ export function accessRequest(
     },
     block,
     observed: { hints: listsOf(request.headers.filter(([name]) => UNBOUND.has(name.toLowerCase()))) },
-    recorded: recordedOf({ api, request }, routes, sensitive, { resources, block }, hide),
+    ...(once === null ? {} : { bound: once }),
+    recorded: recordedOf(api, request, routes, sensitive, { resources, block }, hide),
     labels_revision: labels.revision,
   }
 }
@@ -193,7 +196,8 @@ type Recorded = AccessRequest['recorded']
 
 /** The same for the record: without the values that a label covers, and of a large body only that it was one. */
 function recordedOf(
-  { api, request }: Subject,
+  api: string,
+  request: NormalizedRequest,
   routes: readonly Route[],
   sensitive: readonly string[],
   whole: Recorded,
@@ -202,7 +206,13 @@ function recordedOf(
   const isLarge = (request.body.bytes ?? 0) > RECORDED_BYTES
   if (sensitive.length === 0 && !isLarge) return recordable(request, whole)
   const inBody = sensitive.filter((part) => part.startsWith('request.body'))
-  const hidden = { ...request, body: shortened(inBody.length === 0 ? request.body : hide(request, inBody), isLarge) }
+  const isHidden = inBody.length > 0
+  const body = shortened(isHidden ? hide(request, inBody) : request.body, isLarge)
+  const hidden = {
+    ...request,
+    body,
+    graphql: isHidden || isLarge ? withoutVariables(request.graphql) : request.graphql,
+  }
   const place = sensitive.some((part) => !part.startsWith('request.')) ? withoutPlace(hidden, routes) : hidden
   const names = new Set(sensitive.flatMap((part) => (part.startsWith('request.header.') ? [part.slice(15)] : [])))
   const shown: NormalizedRequest = {
@@ -221,6 +231,12 @@ function recordable({ head, body }: NormalizedRequest, recorded: Recorded): Reco
   if (sent + (body.bytes ?? 0) < WORTH_COUNTING) return recorded
   if (JSON.stringify(recorded).length < RECORDED_BLOCK) return recorded
   throw refused('ERR_NORMALIZE_TOO_COMPLEX', 'the request is larger than what can be recorded of one')
+}
+
+/** They stand in the body, too. */
+function withoutVariables(graphql: NormalizedRequest['graphql']): NormalizedRequest['graphql'] {
+  if (graphql === null) return null
+  return { ...graphql, operations: graphql.operations.map((operation) => ({ ...operation, variables: null })) }
 }
 
 function shortened(body: ReadBody, isLarge: boolean): ReadBody {

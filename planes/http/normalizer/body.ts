@@ -32,6 +32,8 @@ export interface ReadBody {
   readonly text?: string
   readonly fields?: ReadonlyMap<string, readonly string[]>
   readonly parts?: readonly MultipartPart[]
+  /** GraphQL's operations in a multipart body. */
+  readonly operations?: readonly JsonValue[]
 }
 
 /** Bytes of a body that policy is given; of a larger one it gets size and digest. */
@@ -76,8 +78,10 @@ export function readBody(headers: readonly HeaderLine[], body: RequestBody): Rea
   const { bytes } = body
   const about = { type, bytes: bytes.length, sha256: hash('sha256', bytes) }
   const form = formOf(type)
-  if (form === 'multipart')
-    return { ...about, form, parts: readMultipart(soleValue(headers, 'content-type') ?? '', bytes) }
+  if (form === 'multipart') {
+    const { parts, operations } = readMultipart(soleValue(headers, 'content-type') ?? '', bytes)
+    return { ...about, form, parts, operations: operations.map((each) => readJson(utf8(each))) }
+  }
   if (form === 'opaque' || form === 'grpc') return { ...about, form }
   if (bytes.length > SEEN_BYTES) return { ...about, form: 'large' }
   return { ...about, form, ...readText(form, textIn(headers, bytes)) }
@@ -85,8 +89,12 @@ export function readBody(headers: readonly HeaderLine[], body: RequestBody): Rea
 
 function textIn(headers: readonly HeaderLine[], bytes: Buffer): string {
   const charset = /;\s*charset=("?)([^\s;"]+)\1/i.exec(soleValue(headers, 'content-type') ?? '')?.[2] ?? 'utf-8'
-  if (!/^(?:utf-?8|us-ascii)$/i.test(charset) || !isUtf8(bytes))
-    throw refused('ERR_NORMALIZE_BODY', 'the body is not UTF-8')
+  if (!/^(?:utf-?8|us-ascii)$/i.test(charset)) throw refused('ERR_NORMALIZE_BODY', 'the body is not UTF-8')
+  return utf8(bytes)
+}
+
+function utf8(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw refused('ERR_NORMALIZE_BODY', 'the body is not UTF-8')
   return bytes.toString('utf8')
 }
 

@@ -30,21 +30,28 @@ const MOST_FIELDS = 1000
 const MOST_STEPS = 10_000
 const MOST_DEPTH = 50
 
-/** Texts of documents that a request carries, by where servers look for them; empty where it is no GraphQL request. */
+/** Requests that a JSON body carries, one or a batch; empty where it is none of GraphQL's. Throws NormalizeError for one that only names a stored query. */
 export function graphqlIn(json: JsonValue | undefined): readonly JsonObject[] {
   if (json === undefined || json === null || typeof json !== 'object') return []
-  const batch: readonly JsonValue[] = isList(json) ? json : [json]
-  return batch.filter((each): each is JsonObject => isObject(each) && typeof each['query'] === 'string')
+  const requests = (isList(json) ? json : [json]).filter(isObject)
+  for (const { query, extensions } of requests) {
+    const isStored = extensions !== undefined && isObject(extensions) && extensions['persistedQuery'] !== undefined
+    if (isStored && typeof query !== 'string') throw storedQuery()
+  }
+  return requests.filter(({ query }) => typeof query === 'string')
 }
 
-/** Reads requests by GraphQL's own grammar; null where one of the texts is none of that language. */
+export function storedQuery(): Error {
+  return refused('ERR_NORMALIZE_OPAQUE', 'the request names a stored query of GraphQL: send the query itself')
+}
+
+/** Reads requests by GraphQL's own grammar; one that is none of that language is left to others. Null where none is. */
 export function readGraphql(requests: readonly JsonObject[]): GraphqlRequest | null {
   const operations: GraphqlOperation[] = []
   const aliases = new Map<string, Set<string>>()
   for (const { query, operationName, variables } of requests) {
     const document = typeof query === 'string' ? parsed(query) : null
-    if (document === null) return null
-    operations.push(...operationsOf(document, operationName, variables ?? null, aliases))
+    if (document !== null) operations.push(...operationsOf(document, operationName, variables ?? null, aliases))
   }
   return operations.length === 0 ? null : { operations, aliases }
 }

@@ -11,13 +11,22 @@ export interface MultipartPart {
   readonly sha256: string
 }
 
+export interface MultipartBody {
+  readonly parts: readonly MultipartPart[]
+  /** Content of the parts with that name. */
+  readonly operations: readonly Buffer[]
+}
+
+/** What servers of GraphQL read of a multipart request: the operations, without the files that go with them. */
+export const OPERATIONS = 'operations'
+
 const MOST_PARTS = 100
 const BOUNDARY = /;\s*boundary=(?:"([^"\\]{1,70})"|([^\s;"]{1,70}))\s*(?:;|$)/i
 /** RFC 2046, 5.1.1. */
 const BOUNDARY_TEXT = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/
 
 /** RFC 2046, read strictly: lines end in CRLF, nothing stands before the first boundary or behind the last. */
-export function readMultipart(contentType: string, body: Buffer): readonly MultipartPart[] {
+export function readMultipart(contentType: string, body: Buffer): MultipartBody {
   const found = BOUNDARY.exec(contentType)
   const boundary = found?.[1] ?? found?.[2] ?? ''
   if (!BOUNDARY_TEXT.test(boundary) || (contentType.match(/boundary=/gi)?.length ?? 0) !== 1) throw malformed()
@@ -25,11 +34,14 @@ export function readMultipart(contentType: string, body: Buffer): readonly Multi
   const between = Buffer.from(`\r\n--${boundary}`)
   if (!body.subarray(0, first.length).equals(first)) throw malformed()
   const parts: MultipartPart[] = []
+  const operations: Buffer[] = []
   let start = first.length
   for (;;) {
     const end = body.indexOf(between, start)
     if (end === -1) throw malformed()
-    parts.push(readPart(body.subarray(start, end)))
+    const { content, ...part } = readPart(body.subarray(start, end))
+    parts.push(part)
+    if (part.name === OPERATIONS) operations.push(content)
     if (parts.length > MOST_PARTS)
       throw refused('ERR_NORMALIZE_TOO_COMPLEX', `the body has more than ${MOST_PARTS} parts`)
     const after = body.toString('latin1', end + between.length, end + between.length + 2)
@@ -37,11 +49,11 @@ export function readMultipart(contentType: string, body: Buffer): readonly Multi
     if (after === '\r\n') continue
     const rest = body.toString('latin1', start)
     if (after !== '--' || (rest !== '' && rest !== '\r\n')) throw malformed()
-    return parts
+    return { parts, operations }
   }
 }
 
-function readPart(part: Buffer): MultipartPart {
+function readPart(part: Buffer): MultipartPart & { readonly content: Buffer } {
   const blank = part.indexOf('\r\n\r\n')
   if (blank === -1) throw malformed()
   const lines = part.toString('utf8', 0, blank).split('\r\n')
@@ -60,6 +72,7 @@ function readPart(part: Buffer): MultipartPart {
     type: headers.get('content-type') ?? 'text/plain',
     bytes: content.length,
     sha256: hash('sha256', content),
+    content,
   }
 }
 

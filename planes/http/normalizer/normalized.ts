@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../../engine/index.ts'
 import { type HeaderLine, type RequestBody, type RequestHead, type RequestMessage, valuesOf } from '../message.ts'
 import { type ReadBody, readBody } from './body.ts'
-import { graphqlIn, type GraphqlRequest, readGraphql } from './graphql.ts'
+import { graphqlIn, type GraphqlRequest, readGraphql, storedQuery } from './graphql.ts'
 import { type GrpcMethod, grpcMethod } from './grpc.ts'
 import { checkHeaders, hopByHop } from './headers.ts'
 import { checkMethod, OVERRIDE_HEADERS, OVERRIDE_PARAMETER } from './method.ts'
@@ -74,19 +74,18 @@ function overridesIn(headers: readonly HeaderLine[], { query }: Target, { fields
   return [...new Set(found.map((method) => method.toUpperCase()))]
 }
 
-/** Wherever servers look for a document: JSON, a form, its own content type, or the query. */
-function graphqlOf({ query }: Target, { form, json, fields, text }: ReadBody): GraphqlRequest | null {
-  if (form === 'json') return read(graphqlIn(json))
-  if (form === 'graphql') return read([{ query: text ?? '' }])
-  const parameters = fields?.has('query') === true ? fields : query
-  const [document] = parameters.get('query') ?? []
-  if (document === undefined) return null
-  const [operationName] = parameters.get('operationName') ?? []
-  return read([{ query: document, ...(operationName === undefined ? {} : { operationName }) }])
+/** Wherever servers look for a document: in JSON, a form, a part, its own content type, and in the query beside any of them. */
+function graphqlOf({ query }: Target, { form, json, operations, fields, text }: ReadBody): GraphqlRequest | null {
+  const inBody = form === 'graphql' ? [{ query: text ?? '' }] : [json, ...(operations ?? [])].flatMap(graphqlIn)
+  return readGraphql([...inBody, ...parametersOf(fields), ...parametersOf(query)])
 }
 
-function read(requests: readonly JsonObject[]): GraphqlRequest | null {
-  return requests.length === 0 ? null : readGraphql(requests)
+function parametersOf(parameters: ReadBody['fields']): readonly JsonObject[] {
+  const documents = parameters?.get('query') ?? []
+  const [operationName] = parameters?.get('operationName') ?? []
+  const [extensions] = parameters?.get('extensions') ?? []
+  if (documents.length === 0 && extensions?.includes('persistedQuery') === true) throw storedQuery()
+  return documents.map((query) => ({ query, ...(operationName === undefined ? {} : { operationName }) }))
 }
 
 function upgradeOf({ version, headers }: RequestHead): 'websocket' | null {

@@ -19,6 +19,15 @@ export interface Entered extends Open {
   readonly leave: () => void
 }
 
+/** What a token comes with. */
+export interface Presented {
+  readonly source: string | null
+  /** What the client calls itself. */
+  readonly client: string | null
+  /** SHA-256 of the certificate that its TLS connection has proven, base64url; null: none. */
+  readonly certificate: string | null
+}
+
 /** A token is verified again after this: keys are withdrawn, and revocations come. */
 const VERIFIED_FOR_MS = 60_000
 
@@ -40,9 +49,9 @@ export class Callers {
     this.#sweep = setInterval(() => void this.#closeIdle(), Math.min(idleMs, 30_000)).unref()
   }
 
-  /** Throws IdentityError, once it is recorded. `client`: what it calls itself. */
-  async enter(token: string, source: string | null, client: string | null): Promise<Entered> {
-    const entry = this.#entry(token, source, client)
+  /** Throws IdentityError, once it is recorded. */
+  async enter(token: string, presented: Presented): Promise<Entered> {
+    const entry = this.#entry(token, presented)
     entry.requests += 1
     const leave = (): void => {
       entry.requests -= 1
@@ -64,12 +73,12 @@ export class Callers {
     await Promise.allSettled(all.map(async ({ open }) => (await open).session.close(reason)))
   }
 
-  #entry(token: string, source: string | null, client: string | null): Entry {
-    const key = hash('sha256', token)
+  #entry(token: string, presented: Presented): Entry {
+    const key = hash('sha256', JSON.stringify([token, presented.certificate]))
     const known = this.#open.get(key)
     if (known !== undefined && this.#now() - known.since < VERIFIED_FOR_MS) return known
     const entry: Entry = {
-      open: this.#verified(known, key, token, source, client),
+      open: this.#verified(known, key, token, presented),
       since: this.#now(),
       lastUsed: this.#now(),
       requests: 0,
@@ -84,14 +93,9 @@ export class Callers {
   }
 
   /** The session goes on under a token that is verified again. */
-  async #verified(
-    known: Entry | undefined,
-    key: string,
-    token: string,
-    source: string | null,
-    client: string | null,
-  ): Promise<Open> {
-    const principal = await this.#host.identify({ kind: 'token', token, source })
+  async #verified(known: Entry | undefined, key: string, token: string, presented: Presented): Promise<Open> {
+    const { source, client, certificate } = presented
+    const principal = await this.#host.identify({ kind: 'token', token, source, certificate })
     if (known !== undefined) return { principal, session: (await known.open).session }
     const session = await this.#host.openSession(principal, { source, client: { user_agent: client } })
     session.over.addEventListener('abort', () => void this.#ended(key, session))

@@ -1,6 +1,5 @@
 import { selfSigned } from '../../support/certificates.ts'
 import {
-  ASSERTION,
   base64,
   responseAround,
   signed,
@@ -11,7 +10,7 @@ import {
 export interface ForgedAssertion {
   readonly name: string
   readonly code: string
-  make(idp: SamlIdentityProvider): string | Promise<string>
+  readonly make: (idp: SamlIdentityProvider) => string | Promise<string>
 }
 
 const FORM = 'ERR_IDENTITY_ASSERTION'
@@ -367,5 +366,3 @@ export const FORGED_ASSERTIONS: readonly ForgedAssertion[] = [
   { name: 'a JSON Web Token', code: FORM, make: () => 'eyJhbGciOiJub25lIn0.e30.' },
   { name: 'nothing', code: FORM, make: () => '' },
 ]
-
-export { ASSERTION }

@@ -20,7 +20,7 @@ export interface Forge {
 export interface ForgedToken {
   readonly name: string
   readonly code: string
-  make(forge: Forge): string | Promise<string>
+  readonly make: (forge: Forge) => string | Promise<string>
 }
 
 type Part = Readonly<Record<string, unknown>>

@@ -84,6 +84,19 @@ test('a broken glass opens at once for the owner’s agent, and somebody else cl
   await client.end()
 })
 
+test('what an agent had connected is listed for who may look, and for nobody else', async () => {
+  const client = await connect()
+  await client.query('SELECT 1')
+  await expect
+    .poll(async () => (await run('auditor', 'sessions', 'list', '--live', '--agent', 'reconciler')).stdout)
+    .toMatch(/live +reconciler +postgres/)
+  const [first] = JSON.parse((await run('auditor', 'sessions', 'list', '--live', '--json')).stdout).sessions
+  expect((await run('auditor', 'sessions', 'show', first.id)).stdout).toMatch(/who +│ reconciler, agent of olivia/)
+  expect((await run('agent', 'sessions', 'list')).status).toBe(77)
+  expect((await run('auditor', 'sessions', 'show', 'none')).status).toBe(1)
+  await client.end()
+})
+
 test('who watches sees a question come and go', async () => {
   let told = ''
   const watching = new AbortController()
@@ -95,7 +108,9 @@ test('who watches sees a question come and go', async () => {
   }
   const watched = main(['approvals', 'watch'], io)
   const id = await idOf(run('agent', ...ASK, '--reason', 'to be watched'))
-  await expect.poll(() => told).toMatch(new RegExp(`${id}  requested, expires in .*grants\\.request on public\\.accounts`))
+  await expect
+    .poll(() => told)
+    .toMatch(new RegExp(`${id}  requested, expires in .*grants\\.request on public\\.accounts`))
   await run('approver', 'approvals', 'deny', id, '--reason', 'not today')
   await expect.poll(() => told).toMatch(new RegExp(`${id}  denied`))
   watching.abort()

@@ -124,7 +124,7 @@ describe('a multipart body', () => {
             Buffer.from('--b0undary--\r\n'),
           ])
           const read = readMultipart('multipart/form-data; boundary=b0undary', body)
-          expect(read.map(({ name: field, bytes }) => [field, bytes])).toEqual(
+          expect(read.parts.map(({ name: field, bytes }) => [field, bytes])).toEqual(
             parts.map(([field, bytes]) => [field, bytes.length]),
           )
         },

@@ -35,7 +35,7 @@ const LABELS: Labels = {
 function access(request: NormalizedRequest): ReturnType<typeof accessRequest> {
   const session = { id: 's' } as Session // oxlint-disable-line typescript/no-unsafe-type-assertion -- only its name is read
   return accessRequest(
-    { api: 'bank', request },
+    { api: 'bank', request, once: null },
     LABELS,
     { principal: PRINCIPAL, session, source: null, nowMs: 0 },
     hiddenBody,
@@ -98,6 +98,10 @@ describe('as policy sees it', () => {
     expect(JSON.stringify(block)).toContain('CANARY')
     expect(JSON.stringify(recorded)).not.toContain('CANARY')
     expect(JSON.stringify(recorded)).toContain('"amount":5')
+    const query = '{"query":"mutation($m: String) { a(m: $m) }","variables":{"m":"CANARY"},"memo":"m"}'
+    expect(JSON.stringify(access(read('POST', '/customers/7', [JSON_TYPE], query)).recorded)).toContain(
+      '"variables":null',
+    )
   })
 
   test('what changes from one try to the next is bound by no approval', () => {
@@ -170,6 +174,23 @@ describe('GraphQL', () => {
     expect(
       blockOf(read('POST', '/g', [['Content-Type', 'application/x-www-form-urlencoded']], 'query=%7Ba%7D'))['graphql'],
     ).toMatchObject([{ fields: ['a'] }])
+  })
+
+  test('in the query beside a body, and among the parts of one', () => {
+    expect(blockOf(read('POST', '/g?query=%7Bx%3Assn%7D', [JSON_TYPE], '{"query":"{a}"}'))['graphql']).toMatchObject([
+      { fields: ['a'] },
+      { fields: ['ssn'] },
+    ])
+    const type: HeaderLine = ['Content-Type', 'multipart/form-data; boundary=x']
+    const part = '--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{"query":"{a}"}\r\n--x--\r\n'
+    expect(blockOf(read('POST', '/g', [type], part))['graphql']).toMatchObject([{ fields: ['a'] }])
+  })
+
+  test.each([
+    ['in JSON', '/g', '{"extensions":{"persistedQuery":{"version":1}}}'],
+    ['in the query', '/g?extensions=%7B%22persistedQuery%22:1%7D', '{}'],
+  ])('a stored query, named %s, is refused', (_where, target, body) => {
+    expect(() => read('POST', target, [JSON_TYPE], body)).toThrow(NormalizeError)
   })
 
   test('a query that is none of that language is an ordinary field', () => {

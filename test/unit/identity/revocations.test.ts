@@ -142,6 +142,8 @@ test('state that is lost is rebuilt from evidence: revocations, quarantines and 
   }
 })
 
+const here = ({ revocations }: Setting): number => revocations.list().length
+
 describe('gateways on one database', () => {
   test('learn of each other’s within a look, and end sessions by it', async () => {
     const place = await databases.create()
@@ -161,14 +163,13 @@ describe('gateways on one database', () => {
     await Promise.all(
       tokens.map((token, at) => (at % 2 === 0 ? a : b).revocations.revoke(olga, { kind: 'token', token }, 'why')),
     )
-    const here = ({ revocations }: Setting): number => revocations.list().length
     await vi.waitFor(() => expect([here(a), here(b)]).toEqual([20, 20]), 20_000)
   })
 
   test('an assertion that all of them are shown at once is taken once', async () => {
     const place = await databases.create()
     const stores = [await setUp(place), await setUp(place)].map(({ database }) => new RevocationStore(database))
-    const all = await Promise.all(Array.from({ length: 20 }, (_, at) => stores[at % 2]?.use('digest', 10, 5)))
+    const all = await Promise.all(Array.from({ length: 20 }, async (_, at) => stores[at % 2]?.use('digest', 10, 5)))
     expect(all.filter((taken) => taken === true)).toHaveLength(1)
     expect(await stores[0]?.use('another', 20, 11)).toBe(true) // and forgets those whose time is over
     expect(await stores[1]?.use('digest', 30, 12)).toBe(true)

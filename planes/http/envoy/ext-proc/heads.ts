@@ -10,7 +10,8 @@ export function requestHead(lines: readonly HeaderLine[], { protocol }: Attribut
     method: pseudo(lines, ':method'),
     scheme,
     authority: pseudo(lines, ':authority'),
-    target: pseudo(lines, ':path'),
+    // CONNECT has no path: its target is the authority (RFC 9113, 8.5).
+    target: pseudo(lines, lines.some(([name]) => name === ':path') ? ':path' : ':authority'),
     headers: agentsLines(lines),
   }
 }
