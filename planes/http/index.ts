@@ -15,3 +15,4 @@ export const http: Plane<HttpConfig> = {
   },
 }
 export { reachUpstream } from './probe.ts'
+export { harOf, type RecordedExchange } from './audit/har.ts'
