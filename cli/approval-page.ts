@@ -19,6 +19,8 @@ export function page(approval: ApprovalView, now: number, paint: Paint = plain):
     ...row('wants', [`${wanted(summary)}  (${shown(objectOf(summary['action'])['class'])})`]),
     ...blockRows(summary),
     ...row('touches', listOf(summary['resources']).flatMap(resource)),
+    ...row('expects', [expected(summary)]),
+    ...row('inside', [insideOf(summary)]),
     ...row('hides', [listOf(summary['masks']).map(mask).join(', ')]),
     ...row('because', [`${visible(approval.message)}  (rule ${visible(approval.rule)})`]),
     ...row('needs', [needs(approval)]),
@@ -121,7 +123,7 @@ export function wanted(summary: JsonObject): string {
 /** The plane's own block, whatever the plane: its statement first, then what else it tells. */
 function blockRows(summary: JsonObject): readonly string[] {
   const block = objectOf(summary[shown(objectOf(summary['context'])['plane'])])
-  const { statement, parameters, ...rest } = block
+  const { statement, parameters, estimate: _, ...rest } = block
   const others = Object.entries(rest).filter(([, value]) => value !== null && shown(value) !== '')
   return [
     ...(typeof statement === 'string' ? row('statement', statement.replaceAll('\t', '  ').split(/\r?\n/)) : []),
@@ -131,6 +133,21 @@ function blockRows(summary: JsonObject): readonly string[] {
     ),
     ...row('with', [others.map(([name, value]) => `${visible(name)} ${shown(value)}`).join(', ')]),
   ]
+}
+
+/** How much the upstream expects it to be, where it was asked. */
+function expected(summary: JsonObject): string {
+  const { estimate } = objectOf(summary[shown(objectOf(summary['context'])['plane'])])
+  const { rows } = objectOf(estimate)
+  if (estimate === null) return 'no estimate: it could not be told'
+  return typeof rows === 'number'
+    ? `about ${rows.toLocaleString('en')} ${rows === 1 ? 'row' : 'rows'}, by the server's estimate`
+    : ''
+}
+
+function insideOf(summary: JsonObject): string {
+  const { transaction } = objectOf(summary['context'])
+  return transaction === 'open' ? 'an open transaction, whose locks are held while it waits' : ''
 }
 
 function resource(value: JsonValue): readonly string[] {

@@ -9,7 +9,7 @@ import { approverView, controlsOf, intentOf, limitsOf, withLimits, type Approval
 import { rejection, verdictOf, withoutHold } from './judged.ts'
 import { ruleOf, SessionEnd, type EndRooms } from './session-end.ts'
 import type { Observer } from './shadow/index.ts'
-import type { Decision, Outcome, Reason, Verdict } from './verdict.ts'
+import type { Decision, HoldTerms, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What a session needs of the gateway it belongs to. */
 export interface SessionRooms extends EndRooms {
@@ -288,7 +288,7 @@ export class GatewaySession implements Session {
       await intent.durable
       return this.#decision(decision, judgement, verdict, null, NOTHING_TO_WAIT_FOR)
     }
-    if (verdict.kind === 'hold' && JSON.stringify(verdict.terms) !== JSON.stringify(approval.terms)) {
+    if (verdict.kind === 'hold' && !sameTerms(verdict.terms, approval.terms)) {
       return this.#rejectHeld(
         decision,
         judgement,
@@ -297,14 +297,24 @@ export class GatewaySession implements Session {
         'policy now asks for another approval',
       )
     }
-    const unusable = await this.#use(approval, judgement.sealed.digest)
+    const unusable = this.#answeredByOwner(approval) ?? (await this.#use(approval, judgement.sealed.digest))
     if (unusable !== null) return this.#rejectHeld(decision, judgement, approval, unusable.rule, unusable.message)
+    // Spending it took a write: who was revoked meanwhile gets nothing for it.
+    const [over] = this.#over()?.reasons ?? []
+    if (over !== undefined) return this.#rejectHeld(decision, judgement, approval, over.rule, over.message)
     const fields = verdict.kind === 'forward' ? [] : verdict.fields
     const limited = withLimits(limitsOf(verdict))
     const released: Verdict = fields.length > 0 ? { kind: 'mask', fields, ...limited } : { kind: 'forward', ...limited }
     const used = ref(approval, 'used')
     await this.#recordIntent(decision, judgement, released, used).durable
     return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)
+  }
+
+  /** The token that asked may have named another owner than the one that now comes for the answer. */
+  #answeredByOwner({ answers }: Approval): { readonly rule: string; readonly message: string } | null {
+    const { id, owner, act } = this.#principal
+    if (!answers.some(({ by }) => by === owner || by === id || act.includes(by))) return null
+    return { rule: 'approver_not_apart', message: 'it was approved by who now turns out to own or be the requester' }
   }
 
   /** Spends the approval; why it can't be spent, where another client was first or its time has just run out. */
@@ -370,6 +380,16 @@ function withGrants(request: AccessRequest, grants: readonly GrantSeen[]): Acces
 
 function ref(approval: Approval, state: ApprovalRef['state']): ApprovalRef {
   return { id: approval.id, state }
+}
+
+// By member: what was rebuilt from evidence has its members in another order.
+function sameTerms(one: HoldTerms, other: HoldTerms): boolean {
+  return (
+    one.quorum === other.quorum &&
+    one.expires_in === other.expires_in &&
+    one.reason_required === other.reason_required &&
+    JSON.stringify(one.approvers) === JSON.stringify(other.approvers)
+  )
 }
 
 function denialMessage(approval: Approval): string {

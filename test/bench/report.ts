@@ -108,7 +108,7 @@ export function answerTable(lines: readonly AnswerLine[]): string {
 }
 
 /** Columns under each other, the first few of them to the left. */
-function aligned(head: readonly string[], rows: readonly (readonly string[])[], left: number): string {
+export function aligned(head: readonly string[], rows: readonly (readonly string[])[], left: number): string {
   const widths = head.map((text, column) => Math.max(text.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const pad = (row: readonly string[]): string =>
     row
@@ -121,7 +121,7 @@ function percent(ratio: number): string {
   return Number.isFinite(ratio) ? `${(ratio * 100).toFixed(0)} %` : ''
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other)
   const middle = sorted.length / 2
   if (sorted.length === 0) return Number.NaN

@@ -78,23 +78,33 @@ function conclude(tell: Transcript, started: number): void {
   else tell.note(`${tell.failures} claims did not hold, in ${seconds} s.`)
 }
 
+/** Who can be played from a shell or, by the same name, on the page; docs/first-hour.md plays them all. */
+const PEOPLE: readonly (readonly [name: string, what: string])[] = [
+  ['ann', 'approves payments, as ben does'],
+  ['olga', 'proposes policies'],
+  ['rita', 'reviews policies'],
+  ['axel', 'audits'],
+]
+
 /** Files with what a shell needs, since a token is longer than a line. */
 async function lookAround(stack: Stack, tell: Transcript, ended: Promise<void>): Promise<void> {
-  const { env, api, principals, dataDir, config } = stack.line
+  const { env, api, console: page, dataDir, config } = stack.line
   await stack.gateway.restart()
   const directory = dirname(config)
-  await writeFile(join(directory, 'agent.env'), exports(env), { mode: 0o600 })
-  const ann = { COUNTERSIGN_API: api, COUNTERSIGN_TOKEN: principals.approver.token }
-  await writeFile(join(directory, 'ann.env'), exports(ann), { mode: 0o600 })
+  const write = (name: string, variables: Readonly<Record<string, string>>): Promise<void> =>
+    writeFile(join(directory, `${name}.env`), exports(variables), { mode: 0o600 })
+  await write('agent', env)
+  for (const [name] of PEOPLE)
+    await write(name, { COUNTERSIGN_API: api, COUNTERSIGN_TOKEN: await stack.identity.personToken(name) })
   tell.scene('Look around; Ctrl-C ends it')
   tell.note(`the agent      . ${join(directory, 'agent.env')} && psql`)
-  tell.note(`ann, approver  . ${join(directory, 'ann.env')} && npm run -s countersign -- approvals list`)
+  tell.note(`the page       ${page}   (sign in by a name: ${PEOPLE.map(([name]) => name).join(', ')})`)
+  for (const [name, what] of PEOPLE) tell.note(`${name.padEnd(14)} . ${join(directory, `${name}.env`)}   ${what}`)
   tell.note(`evidence       ${dataDir}/evidence`)
   tell.note(`configuration  ${config}`)
-  tell.note(`API            ${api}`)
+  tell.note(`bundles' key   ${join(directory, 'bundle.key')}`)
   tell.note('')
-  tell.note('the agent’s token:')
-  tell.note(principals.agent.token)
+  tell.note('A first rule of your own, seen to hold a statement: docs/first-hour.md')
   const alive = setInterval(() => undefined, 60_000)
   await Promise.race([ended, stack.gateway.exited])
   clearInterval(alive)

@@ -22,7 +22,8 @@ export interface TestRooms extends AsyncDisposable {
   readonly grants: Grants
   readonly database: Database
   clock: number
-  session(principal?: Principal, enforceable?: Enforceable): GatewaySession
+  /** `ledger`: in the place of the rooms' own. */
+  session(principal?: Principal, enforceable?: Enforceable, ledger?: ApprovalLedger): GatewaySession
   /** Every record so far, as it lies on the disk. */
   records(): Record<string, unknown>[]
 }
@@ -105,10 +106,10 @@ export async function openRooms(
       newId: randomUUID,
     }),
     database,
-    session: (principal = AGENT, enforceable = EVERYTHING) =>
+    session: (principal = AGENT, enforceable = EVERYTHING, own = ledger) =>
       new GatewaySession(randomUUID(), principal, enforceable, {
         policy,
-        ledger,
+        ledger: own,
         evidence,
         bindingKey: BINDING_KEY,
         now,

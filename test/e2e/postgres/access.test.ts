@@ -84,6 +84,30 @@ test('a broken glass opens at once for the owner’s agent, and somebody else cl
   await client.end()
 })
 
+test('an agent that is put into quarantine between a yes and its use gets nothing for it', async () => {
+  const client = await connect()
+  const asked = new Promise<string>((resolve) => {
+    client.on('notice', ({ message }) => resolve(/^held for approval (\S+):/.exec(message ?? '')?.[1] ?? ''))
+  })
+  client.on('error', () => undefined)
+  const transfer =
+    "INSERT INTO transfers (from_account, to_account, amount, status) VALUES (10, 20, 5.00, 'quarantined')"
+  const lost = client.query(transfer).catch((error: Error) => error)
+  const id = await asked
+  Reflect.get(Object(Reflect.get(client, 'connection')), 'stream').destroy()
+  await lost
+  expect((await run('approver', 'approvals', 'approve', id, '--reason', 'fine')).stdout).toContain('granted')
+  const env = { COUNTERSIGN_API: stack.line.api, COUNTERSIGN_TOKEN: await stack.identity.personToken('olga') }
+  const operator = (...args: string[]): Promise<ChildResult> => countersignHere(args, { env })
+  expect((await operator('agents', 'quarantine', 'reconciler', '--reason', 'odd')).status).toBe(0)
+  await expect(connect()).rejects.toThrow(/quarantine/)
+  expect((await run('approver', 'approvals', 'show', id)).stdout).toContain('granted')
+  expect((await operator('agents', 'release', 'reconciler', '--reason', 'a test')).status).toBe(0)
+  const again = await connect()
+  expect(await again.query(transfer)).toMatchObject({ rowCount: 1 }) // the yes stands, for who is believed again
+  await again.end()
+})
+
 test('what an agent had connected is listed for who may look, and for nobody else', async () => {
   const client = await connect()
   await client.query('SELECT 1')

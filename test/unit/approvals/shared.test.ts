@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { openLedger, rebuild, type ApprovalEvent, type ApprovalLedger } from '../../../engine/approvals/index.ts'
 import { openDatabase, type Database } from '../../../engine/state/index.ts'
 import { startDatabases, type Databases } from '../../support/databases.ts'
-import { ann, codeOf, DIGEST, draft, forever } from './setting.ts'
+import { drafted } from '../../../engine/approvals/drafting.ts'
+import { LiveGrants } from '../../../engine/approvals/live-grants.ts'
+import { ann, codeOf, DIGEST, draft, forever, reconciler } from './setting.ts'
 
 let databases: Databases
 beforeAll(async () => {
@@ -83,4 +85,37 @@ it('what a dead gateway was changing is nobody’s to change until its writer is
   expect(await a.get(id)).toMatchObject({ state: 'granted' })
   expect(await rebuild(database, evidence, (writer) => writer === 'gw-b.1')).toBe(1)
   expect(await a.use(id, DIGEST).then(() => 'used again', codeOf)).toBe('ERR_APPROVAL_STATE')
+})
+
+it('a grant given at one is in force at the other, and over there too once it is revoked here', async () => {
+  const { ledgers, journal } = await setUpTwo()
+  const [a, b] = ledgers
+  const subject = { id: reconciler.id, issuer: reconciler.issuer, act: [] }
+  const scope = { plane: 'postgres', actions: ['write'], resources: ['public.accounts'], seconds: 60 }
+  const grant = { ...scope, subject, reason: 'month end', break_glass: false }
+  const { id } = await a.request(draft({ grant }))
+  expect(a.grantsOf(reconciler)).toEqual([])
+  await b.answer(id, { by: ann, answer: 'approve', reason: null })
+  expect(b.grantsOf(reconciler)).toMatchObject([{ id, approved_by: ['ann'] }])
+  await expect.poll(() => a.grantsOf(reconciler)).toMatchObject([{ id, plane: 'postgres', actions: ['write'] }])
+  await a.revoke(id, { by: ann, reason: null })
+  expect(a.grantsOf(reconciler)).toEqual([])
+  await expect.poll(() => b.grantsOf(reconciler)).toEqual([])
+  expect(journal.map(({ event }) => event)).toEqual(['approval.requested', 'access.granted', 'access.revoked'])
+})
+
+it('a gateway that can no longer see the store lets nothing through by a grant', async () => {
+  const live = new LiveGrants()
+  const subject = { id: reconciler.id, issuer: reconciler.issuer, act: [] }
+  const scope = { plane: 'postgres', actions: ['write'], resources: ['public.accounts'], seconds: 60 }
+  const asked = drafted(draft({ grant: { ...scope, subject, reason: 'x', break_glass: false } }), 'g', 0)
+  const granted = { ...asked, state: 'granted' as const }
+  live.replace([granted], performance.now())
+  expect(live.of(reconciler, 1)).toHaveLength(1)
+  live.replace([granted], performance.now() - 5_001)
+  expect(live.of(reconciler, 1)).toEqual([])
+  // What ended here is not brought back by a look that began before.
+  live.take({ ...granted, state: 'revoked' })
+  live.replace([granted], performance.now())
+  expect(live.of(reconciler, 1)).toEqual([])
 })

@@ -192,6 +192,7 @@ describe('show', () => {
              │   to_account [account] becomes what only the server can tell
              │ public.accounts:
              │   account_number [pii, account] (predicate)
+  inside     │ an open transaction, whose locks are held while it waits
   hides      │ public.accounts.account_number by last4
   because    │ transfers over 100,000 need a second person  (rule bank.transfers.large)
   needs      │ 1 person of payments, 0 so far; a reason must be given
