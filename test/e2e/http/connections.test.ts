@@ -187,14 +187,16 @@ function upgrade(path: string): Promise<readonly [number, string]> {
       'sec-websocket-version': '13',
     }
     const asked = request(`${form.url}${path}`, { headers })
-    asked.on('upgrade', (message, socket) => {
+    asked.on('upgrade', (message, socket, early) => {
       let text = ''
-      socket.on('error', () => undefined)
-      socket.on('data', (chunk: Buffer) => {
+      const said = (chunk: Buffer): void => {
         text += chunk.toString()
         if (text === 'hello ') socket.write('there')
         else if (text === 'hello there') socket.end()
-      })
+      }
+      socket.on('error', () => undefined)
+      socket.on('data', said)
+      if (early.length > 0) said(early)
       socket.on('close', () => resolve([message.statusCode ?? 0, text]))
     })
     asked.on('response', (message) => {
