@@ -36,6 +36,23 @@ export function tokenVerifier(
   }
 }
 
+/** What of SAML and of the gateway's own tokens can be judged without serving: keys, certificates, names. Throws ConfigError. */
+export async function checkIdentity(loaded: LoadedConfig): Promise<string> {
+  const own = await ownIssuer(loaded)
+  const { saml } = loaded.config.identity
+  await located(loaded, async () => createAssertionVerifier(saml, { ...UNUSED, taken: takenBy(loaded) }))
+  const exchange = own === null ? 'no tokens of its own' : `tokens of its own, as ${own.config.issuer}`
+  return `${saml.length} SAML providers, ${exchange}`
+}
+
+const UNUSED = { now: Date.now, use: () => Promise.resolve(false) } as const
+
+/** Names that SAML providers must not share. */
+function takenBy({ config: { identity } }: LoadedConfig): readonly string[] {
+  const { issuers, exchange } = identity
+  return [...issuers, ...(exchange === null ? [] : [exchange])].map(({ issuer }) => issuer)
+}
+
 export interface IdentityRooms {
   readonly revocations: Revocations
   readonly assertions?: AssertionVerifier
@@ -54,8 +71,8 @@ export async function openIdentity(
 ): Promise<IdentityRooms> {
   const { database, evidence, newId, followMs } = rooms
   const store = new RevocationStore(database)
-  const { saml, issuers, exchange } = loaded.config.identity
-  const taken = [...issuers, ...(exchange === null ? [] : [exchange])].map(({ issuer }) => issuer)
+  const { saml } = loaded.config.identity
+  const taken = takenBy(loaded)
   const assertions = await located(loaded, async () =>
     createAssertionVerifier(saml, { now, taken, use: (digest, forgetAt) => store.use(digest, forgetAt, now()) }),
   )

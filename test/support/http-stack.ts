@@ -132,11 +132,11 @@ function planeOf(
   const { dial, responses, over } = options.envoy ?? {}
   const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(dial ?? '') ?? []
   const place = { host: '127.0.0.1', port: ports.control }
-  const own = (name: string): object => ({ cert: { file: `./${name}.pem` }, key: { file: `./${name}.key` } })
-  const tls = { ...place, tls: { ...own('envoy'), ca: { file: './envoy-ca.pem' } } }
+  const own = { cert: { file: './envoy.pem' }, key: { file: './envoy.key' } }
+  const tls = { ...place, tls: { ...own, ca: { file: './envoy-ca.pem' } } }
   const envoy = {
     control: over === 'socket' ? { socket: join(directory, 'envoy.sock') } : over === 'tls' ? tls : place,
-    ...(over === 'tls' ? { server_name: 'localhost', client: own('envoy') } : {}),
+    ...(over === 'tls' ? { server_name: 'localhost', client: own } : {}),
     ...(dial === undefined ? {} : { processors: [{ host, port: Number(port) }] }),
     ...(responses === undefined ? {} : { responses }),
   }

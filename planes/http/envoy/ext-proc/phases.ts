@@ -20,25 +20,37 @@ const STEPS: Readonly<Record<Phase, Readonly<Partial<Record<ProcessingRequest['k
   done: {},
 }
 
+/** What all exchanges of a gateway have in common. */
+export interface Manner {
+  /** Answers of which nothing is masked go as they come. */
+  readonly streams: boolean
+  /** This gateway's name in what it says to Envoy. */
+  readonly by: string
+  /** A decision let a request through; and its exchange is over. */
+  readonly allowed: (decision: string) => void
+  readonly ended: (decision: string) => void
+}
+
 /** A request comes whole, an answer too unless it may be streamed. Each message is answered by exactly one. */
 export class Phases {
   readonly #exchange: Exchange
   readonly #gone: AbortSignal
-  /** Answers of which nothing is masked go as they come. */
-  readonly #streams: boolean
+  readonly #manner: Manner
   #phase: Phase = 'request-headers'
   #head: RequestHead | null = null
   #requestHeaders: readonly HeaderLine[] = []
   #responseHeaders: readonly HeaderLine[] = []
   #caller: EnteredCaller | null = null
   #forwarded: Forwarded | null = null
+  /** That let the request through. */
+  #decision: string | null = null
   #released = 0
 
   /** `gone` is aborted when nobody waits for the answer any more. */
-  constructor(exchange: Exchange, gone: AbortSignal, streams: boolean) {
+  constructor(exchange: Exchange, gone: AbortSignal, manner: Manner) {
     this.#exchange = exchange
     this.#gone = gone
-    this.#streams = streams
+    this.#manner = manner
   }
 
   async take(message: ProcessingRequest): Promise<ProcessingResponse> {
@@ -71,6 +83,8 @@ export class Phases {
       if (unfinished !== null) await unfinished.gate.broken(why)
     } finally {
       caller?.leave()
+      if (this.#decision !== null) this.#manner.ended(this.#decision)
+      this.#decision = null
     }
   }
 
@@ -105,7 +119,10 @@ export class Phases {
       ),
       ...(bytes === null || sent.equals(bytes) ? {} : { body: sent }),
     }
-    return goOn(part, change, { req: 'allow', api: judged.api.name, decision: judged.decision })
+    const { by, allowed } = this.#manner
+    allowed(judged.decision)
+    this.#decision = judged.decision
+    return goOn(part, change, { req: 'allow', api: judged.api.name, decision: judged.decision, by })
   }
 
   async #beginAnswer(message: Extract<ProcessingRequest, { kind: 'response_headers' }>): Promise<ProcessingResponse> {
@@ -118,7 +135,7 @@ export class Phases {
     this.#responseHeaders = message.headers
     const begun = gate.begin(responseHead(message.headers))
     if (message.last) return this.#wholeAnswer('response_headers', NO_BYTES)
-    if (begun.kind === 'whole' || !this.#streams) {
+    if (begun.kind === 'whole' || !this.#manner.streams) {
       this.#phase = 'response-body'
       return goOn('response_headers')
     }
