@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { Agent, request as undiciRequest } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verifyEvidence } from '../../../engine/evidence/index.ts'
 import { raw, statusesIn } from '../../conformance/http/form.ts'
 import { startEmbeddedForm } from '../../support/http-form.ts'
 
@@ -226,4 +227,19 @@ describe('WebSocket', () => {
     expect(await upgrade('/admin')).toEqual([403, ''])
     expect(lastSeen('/admin')).toBeUndefined()
   })
+})
+
+test('killed with a request under way, it tells of it on its next start; stopped, all of its evidence verifies', async () => {
+  const { gateway, evidence } = form.stack
+  const held = form.seen.length
+  const failed = expect(fetch(`${form.url}/slow?again`, { headers: auth() })).rejects.toThrow('fetch failed')
+  await expect.poll(() => form.seen.length).toBeGreaterThan(held)
+  await gateway.kill9()
+  await failed
+  await gateway.restart()
+  expect(form.events()).toContain('outcome.unknown')
+  expect(form.seen.filter(({ target }) => target === '/slow?again')).toHaveLength(1)
+  await gateway.stop()
+  expect((await verifyEvidence(evidence)).findings).toEqual([])
+  expect(form.canaries()).toEqual([])
 })
