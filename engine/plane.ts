@@ -47,6 +47,11 @@ export interface PlaneHost {
    * tell it from one that went around the gateway. Durable when it resolves; nothing is sent over it before.
    */
   connected(upstream: UpstreamInfo): Promise<void>
+  /**
+   * Something that should never be was seen beside the way of any one request, such as traffic around the gateway: an
+   * alarm. No text of a client's in it. Durable when it resolves.
+   */
+  alert(finding: JsonObject): Promise<void>
   /** Structured log without secrets, for what is not evidence. */
   log(event: string, fields: JsonObject): void
 }
