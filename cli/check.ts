@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { loadConfig } from '../engine/config/index.ts'
 import type { GatewayConfig, LoadedConfig } from '../engine/config/index.ts'
 import { createTokenVerifier } from '../engine/identity/index.ts'
+import { checkIdentity } from './identity.ts'
 import { openBundle } from '../engine/policy/index.ts'
 import type { ActivePolicy } from '../engine/policy/index.ts'
 import { openDatabase, type PostgresPlace } from '../engine/state/index.ts'
@@ -42,6 +43,9 @@ export async function checkCommand(argv: readonly string[], io: CommandIo): Prom
       await createTokenVerifier([issuer], { now: Date.now }).ready()
       return { shown: `${issuer.issuer} answers and shows its keys` }
     })
+  }
+  if (identity.saml.length > 0 || identity.exchange !== null) {
+    await report.line('identity', async () => ({ shown: await checkIdentity(loaded) }))
   }
   await report.line('evidence', () => evidenceStore(evidence))
   await report.line('state', () => ('file' in state ? writable(dirname(state.file)) : stateDatabase(state.postgres)))

@@ -12,7 +12,13 @@ import {
 } from '../engine/identity/index.ts'
 import { ConfigError, type GatewayRooms, identify } from '../engine/index.ts'
 import type { Database } from '../engine/state/index.ts'
-import type { GatewaySurroundings } from './gateway.ts'
+import type { Log } from './log.ts'
+
+interface Surroundings {
+  readonly log: Log
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
 
 /** The gateway as an issuer of its own tokens; null: it is none. Throws ConfigError. */
 export async function ownIssuer(loaded: LoadedConfig): Promise<OwnIssuer | null> {
@@ -21,11 +27,7 @@ export async function ownIssuer(loaded: LoadedConfig): Promise<OwnIssuer | null>
 }
 
 /** Throws ConfigError for providers that can't be trusted by their very configuration. */
-export function tokenVerifier(
-  loaded: LoadedConfig,
-  own: OwnIssuer | null,
-  { log, now }: GatewaySurroundings,
-): TokenVerifier {
+export function tokenVerifier(loaded: LoadedConfig, own: OwnIssuer | null, { log, now }: Surroundings): TokenVerifier {
   try {
     const verifier = createTokenVerifier(loaded.config.identity.issuers, { now, ...(own === null ? {} : { own }) })
     // A provider that is away just now is no reason not to start: nobody gets in until it answers, and probes say so.
@@ -34,6 +36,23 @@ export function tokenVerifier(
   } catch (error) {
     throw error instanceof ConfigError ? atLine(error, loaded, 'identity') : error
   }
+}
+
+/** What of SAML and of the gateway's own tokens can be judged without serving: keys, certificates, names. Throws ConfigError. */
+export async function checkIdentity(loaded: LoadedConfig): Promise<string> {
+  const own = await ownIssuer(loaded)
+  const { saml } = loaded.config.identity
+  await located(loaded, async () => createAssertionVerifier(saml, { ...UNUSED, taken: takenBy(loaded) }))
+  const exchange = own === null ? 'no tokens of its own' : `tokens of its own, as ${own.config.issuer}`
+  return `${saml.length} SAML providers, ${exchange}`
+}
+
+const UNUSED = { now: Date.now, use: () => Promise.resolve(false) } as const
+
+/** Names that SAML providers must not share. */
+function takenBy({ config: { identity } }: LoadedConfig): readonly string[] {
+  const { issuers, exchange } = identity
+  return [...issuers, ...(exchange === null ? [] : [exchange])].map(({ issuer }) => issuer)
 }
 
 export interface IdentityRooms {
@@ -50,12 +69,12 @@ export async function openIdentity(
     readonly followMs: number | null
     readonly newId: () => string
   },
-  { now, log }: GatewaySurroundings,
+  { now, log }: Surroundings,
 ): Promise<IdentityRooms> {
   const { database, evidence, newId, followMs } = rooms
   const store = new RevocationStore(database)
-  const { saml, issuers, exchange } = loaded.config.identity
-  const taken = [...issuers, ...(exchange === null ? [] : [exchange])].map(({ issuer }) => issuer)
+  const { saml } = loaded.config.identity
+  const taken = takenBy(loaded)
   const assertions = await located(loaded, async () =>
     createAssertionVerifier(saml, { now, taken, use: (digest, forgetAt) => store.use(digest, forgetAt, now()) }),
   )

@@ -73,6 +73,11 @@ const COMMANDS: readonly Verb[] = [
     load: async () => (await import('./postgres.ts')).postgresCommand,
   },
   {
+    name: 'envoy',
+    summary: 'what an Envoy before the gateway starts with',
+    load: async () => (await import('./envoy.ts')).envoyCommand,
+  },
+  {
     name: 'aws-credentials',
     summary: "credentials for the gateway's queues, as AWS SDKs ask a process for them",
     load: async () => (await import('./aws-credentials.ts')).awsCredentialsCommand,

@@ -45,6 +45,8 @@ export function hostFor(plane: ConfiguredPlane, rooms: GatewayRooms): PlaneHost 
     openSession: (principal, about) => openSession(principal, about, plane, rooms),
     labels,
     connected: (upstream) => rooms.evidence.append({ event: 'upstream.connected', detail: upstream }).durable,
+    alert: (finding) =>
+      rooms.evidence.append({ event: 'anomaly.alert', detail: { plane: plane.id, ...finding } }).durable,
     log: (event, fields) => rooms.log(event, fields),
   }
 }

@@ -1,6 +1,9 @@
 import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-request.ts'
 import type { IdentityErrorCode, ObligationError } from './errors.ts'
+import type { Credentials } from './identity/credentials.ts'
 import type { Decision, MaskMethod, Outcome } from './verdict.ts'
+
+export type { AssertionCredentials, Credentials, TokenCredentials } from './identity/credentials.ts'
 
 /** The obligations that a plane can carry out. */
 export interface Enforceable {
@@ -44,27 +47,13 @@ export interface PlaneHost {
    * tell it from one that went around the gateway. Durable when it resolves; nothing is sent over it before.
    */
   connected(upstream: UpstreamInfo): Promise<void>
+  /**
+   * Something that should never be was seen beside the way of any one request, such as traffic around the gateway: an
+   * alarm. No text of a client's in it. Durable when it resolves.
+   */
+  alert(finding: JsonObject): Promise<void>
   /** Structured log without secrets, for what is not evidence. */
   log(event: string, fields: JsonObject): void
-}
-
-export type Credentials = TokenCredentials | AssertionCredentials
-
-export interface TokenCredentials {
-  readonly kind: 'token'
-  /** A JWT from the bank's identity provider, or one that the gateway has exchanged for it. */
-  readonly token: string
-  readonly source: string | null
-  /** SHA-256 of the DER of the certificate that the client's TLS connection has proven, base64url; absent or null: none. */
-  readonly certificate?: string | null
-}
-
-/** Good for once: it is spent when `identify` has resolved. */
-export interface AssertionCredentials {
-  readonly kind: 'saml'
-  /** A SAML 2.0 response, or an assertion alone, in base64 or base64url. */
-  readonly assertion: string
-  readonly source: string | null
 }
 
 export interface SessionInfo {

@@ -51,6 +51,7 @@ export const RECORDED_EVENTS: ReadonlySet<EventName> = new Set<EventName>([
   'key.compromised',
   'upstream.connected',
   'boundary.verified',
+  'anomaly.alert',
   'replay.viewed',
   'retention.applied',
   'legal_hold.set',

@@ -1,4 +1,4 @@
 /** Overview: what evidence holds, in an index that pages and metrics ask. */
 export { FAMILY_NAMES, type Family } from './family.ts'
-export { Overview, type OverviewDoor, type OverviewOptions } from './overview.ts'
+export { Overview, type OverviewDoor } from './overview.ts'
 export type * from './questions.ts'

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
 /** Told by `user_version`: an index of another version is made anew, since all that is in it is in evidence. */
@@ -54,6 +55,16 @@ CREATE INDEX told_family ON told (family, n);
  * again: a process that dies loses nothing, a machine that does loses whole transactions from the end.
  */
 export function openTables(path: string): DatabaseSync {
+  try {
+    return opened(path)
+  } catch (error) {
+    if (!isDamaged(error)) throw error
+    for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true })
+    return opened(path)
+  }
+}
+
+function opened(path: string): DatabaseSync {
   const database = new DatabaseSync(path)
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000')
@@ -63,6 +74,14 @@ export function openTables(path: string): DatabaseSync {
     database.close()
     throw error
   }
+}
+
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+function isDamaged(error: unknown): boolean {
+  const { errcode }: { readonly errcode?: unknown } = Object(error)
+  return errcode === SQLITE_CORRUPT || errcode === SQLITE_NOTADB
 }
 
 /** Empties the index: what it was made from is not what is there. */

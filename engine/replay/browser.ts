@@ -20,6 +20,7 @@ export {
   VERDICTS,
   visible,
   visibleLines,
+  writtenLines,
   type Tag,
 } from './wording.ts'
 export { readPublicKey } from './note.ts'

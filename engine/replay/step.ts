@@ -42,7 +42,11 @@ export interface Step {
   readonly actionClass: string
   /** Normalized text; null where it couldn't be named, or was erased. */
   readonly statement: string | null
-  /** What Bind brought, `$1` first, and what is written to which column: masked where labelled. */
+  /** What its outcome counts: a table's rows, a queue's messages. */
+  readonly unit: 'row' | 'message'
+  /** It is about something that had come back already: refused, it was kept from the client, not from the server. */
+  readonly cameBack: boolean
+  /** What Bind brought, `$1` first, and what is written to which column or stands in a message: masked where labelled. */
   readonly parameters: readonly (string | null)[]
   readonly written: readonly WrittenValues[]
   readonly resources: readonly StepResource[]
@@ -115,8 +119,10 @@ export function stepOf(
     action: textOf(name) ?? '',
     actionClass: textOf(actionClass) ?? '',
     statement: textOf(block['statement']),
+    unit: objectOf(listOf(fields['resources'])[0])['type'] === 'queue' ? 'message' : 'row',
+    cameBack: block['kind'] === 'receive' && typeof block['message'] === 'object' && block['message'] !== null,
     parameters: listOf(block['parameters']).map(textOf),
-    written: writtenBy(last),
+    written: [...messageIn(block), ...writtenBy(last)],
     resources: listOf(fields['resources']).map(resourceOf),
     verdict: verdictOf(fields['verdict']),
     hold: holdOf(approvals),
@@ -152,6 +158,13 @@ function writtenBy({ payload }: Entry): readonly WrittenValues[] {
     const field = `${textOf(resource) ?? ''}.${textOf(part) ?? ''}`
     return { part: field, values: values === null ? null : listOf(values).map(textOf) }
   })
+}
+
+/** The body of a message that a request is about; its attributes stand in `values`. */
+function messageIn({ message }: JsonObject): readonly WrittenValues[] {
+  const { body, bytes } = objectOf(message)
+  if (body === undefined) return []
+  return [{ part: 'body', values: [body === null ? `[${numberOf(bytes) ?? '?'} bytes, not kept]` : textOf(body)] }]
 }
 
 function verdictOf(value: JsonValue | undefined): StepVerdict {

@@ -30,15 +30,15 @@ export const VERDICTS: Readonly<Record<Step['verdict'], string>> = {
 }
 
 /** What came of a statement, in a sentence's worth of words. */
-export function outcomeOf({ verdict, outcome, answer }: Step): string {
-  if (verdict === 'reject') return 'nothing reached the server'
+export function outcomeOf({ verdict, outcome, answer, unit, cameBack }: Step): string {
+  if (verdict === 'reject') return cameBack ? `the client got a note in its place` : 'nothing reached the server'
   if (verdict === 'hold') return 'nobody has answered; nothing reached the server'
   if (outcome === null) return 'no outcome is recorded: in doubt'
   if (outcome.status === 'unknown') return 'nobody knows whether it took effect: in doubt'
   if (outcome.status === 'failed')
     return `the server refused it (${visible(outcome.error ?? answer?.error ?? 'no code')})`
   if (outcome.rows === null) return 'done'
-  const rows = `${outcome.rows} ${outcome.rows === 1 ? 'row' : 'rows'}`
+  const rows = `${outcome.rows} ${unit}${outcome.rows === 1 ? '' : 's'}`
   const end = answer === null ? null : answer.end
   return end === null ? rows : `${rows} (${visible(end)})`
 }
@@ -64,6 +64,14 @@ export function keptOf({ kept, rows, count, erased }: Answer): string | null {
   if (kept === 'digest') return `of ${count} rows none kept, their digest is`
   if (kept === 'sample') return `the first ${rows.length} of ${count ?? 0} rows kept, the digest is over all`
   return kept === null ? 'the recording breaks off here' : null
+}
+
+/** What a request writes, or a message holds, a line each: masked where labelled. */
+export function writtenLines({ written }: Step): readonly string[] {
+  return written.map(({ part, values }) => {
+    const told = values === null ? 'what only the server could tell' : values.map((each) => each ?? 'NULL').join(', ')
+    return `${visible(part)} = ${visible(told)}`
+  })
 }
 
 /** The lines of an answer without columns: a COPY's, each piece as it was sent. */

@@ -43,7 +43,7 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	known_agent
 	writing
-	not limit
+	not threshold
 }
 
 # METADATA
@@ -67,7 +67,7 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	known_agent
 	writing
-	amount < limit.hold_from
+	amount < threshold.hold_from
 }
 
 # METADATA
@@ -77,15 +77,15 @@ forward contains lib.tagged(rego.metadata.rule(), {}) if {
 #   controls: [IS.II.C.7(c), GLBA.III.C.1.e, IS.II.C.15]
 hold contains lib.tagged(rego.metadata.rule(), {
 	"message": message,
-	"approvers": limit.approvers,
-	"quorum": limit.quorum,
-	"expires_in": limit.expires_in,
+	"approvers": threshold.approvers,
+	"quorum": threshold.quorum,
+	"expires_in": threshold.expires_in,
 	"reason_required": true,
 }) if {
 	known_agent
 	writing
-	amount >= limit.hold_from
-	message := sprintf("a payment of this size waits for %d yes from %s, with a reason; send the same request again once it is approved", [limit.quorum, concat(" or ", limit.approvers)])
+	amount >= threshold.hold_from
+	message := sprintf("a payment of this size waits for %d yes from %s, with a reason; send the same request again once it is approved", [threshold.quorum, concat(" or ", threshold.approvers)])
 }
 
 # METADATA
@@ -96,9 +96,9 @@ hold contains lib.tagged(rego.metadata.rule(), {
 reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	known_agent
 	writing
-	limit
+	threshold
 	not amount
-	message := sprintf("what this endpoint moves must be seen: send a JSON object with the amount at %s, a plain decimal with at most two places", [concat(".", limit.amount)])
+	message := sprintf("what this endpoint moves must be seen: send a JSON object with the amount at %s, a plain decimal with at most two places", [concat(".", threshold.amount)])
 }
 
 # METADATA
@@ -235,9 +235,9 @@ seen if input.http.body.form in {"none", "json", "ndjson", "form", "graphql", "t
 
 # What moves money, where it tells the amount, and from which amount on a person looks at it. Two that differ conflict,
 # and then nothing is decided.
-limit := data.apis[route].moves_money if some route in own_routes
+threshold := data.apis[route].moves_money if some route in own_routes
 
-amount := amounts.plain(amounts.at(input.http.parsed_body, limit.amount))
+amount := amounts.plain(amounts.at(input.http.parsed_body, threshold.amount))
 
 credentials contains name if {
 	some name, _ in input.http.headers

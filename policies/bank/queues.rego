@@ -73,15 +73,15 @@ hold contains lib.tagged(rego.metadata.rule(), {
 #   controls: [IS.II.C.7(c), GLBA.III.C.1.e, IS.II.C.15]
 hold contains lib.tagged(rego.metadata.rule(), {
 	"message": message,
-	"approvers": limit.approvers,
-	"quorum": limit.quorum,
-	"expires_in": limit.expires_in,
+	"approvers": threshold.approvers,
+	"quorum": threshold.quorum,
+	"expires_in": threshold.expires_in,
 	"reason_required": true,
 }) if {
 	known_agent
 	sending
-	amount >= limit.hold_from
-	message := sprintf("a payment of this size waits for %d yes from %s, with a reason; send the same message again once it is approved", [limit.quorum, concat(" or ", limit.approvers)])
+	amount >= threshold.hold_from
+	message := sprintf("a payment of this size waits for %d yes from %s, with a reason; send the same message again once it is approved", [threshold.quorum, concat(" or ", threshold.approvers)])
 }
 
 # METADATA
@@ -92,9 +92,9 @@ hold contains lib.tagged(rego.metadata.rule(), {
 reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 	known_agent
 	sending
-	limit
+	threshold
 	not amount
-	message := sprintf("what this queue moves must be seen: send a JSON object with the amount at %s, a plain decimal with at most two places", [concat(".", limit.amount)])
+	message := sprintf("what this queue moves must be seen: send a JSON object with the amount at %s, a plain decimal with at most two places", [concat(".", threshold.amount)])
 }
 
 # METADATA
@@ -218,17 +218,17 @@ classification_readable if {
 listed := data.queues[input.resources[0].name]
 
 # What moves money, where it tells the amount, and from which amount on a person looks at it.
-limit := listed.moves_money
+threshold := listed.moves_money
 
-amount := amounts.plain(amounts.at(input.sqs.message.json, limit.amount))
+amount := amounts.plain(amounts.at(input.sqs.message.json, threshold.amount))
 
-# Anything but an amount below the limit.
+# Anything but an amount below the threshold.
 waits_by_amount if {
-	limit
+	threshold
 	not small
 }
 
-small if amount < limit.hold_from
+small if amount < threshold.hold_from
 
 readable if input.sqs.message.form in {"json", "text"}
 

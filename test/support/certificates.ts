@@ -29,6 +29,7 @@ const OID = {
   authorityKeyIdentifier: '551d23',
   extendedKeyUsage: '551d25',
   serverAuth: '2b06010505070301',
+  clientAuth: '2b06010505070302',
 } as const
 
 /** An authority made for this run, whose key is forgotten at once, and a server's certificate for these names from it. */
@@ -50,7 +51,7 @@ export function issueCertificates(names: readonly string[], now: number = Date.n
   const leaf = certificate(2, names[0] ?? 'localhost', server.publicKey, validity, [
     extension('basicConstraints', true, sequence()),
     extension('keyUsage', true, Buffer.from('03020780', 'hex')), // digitalSignature
-    extension('extendedKeyUsage', false, sequence(oid('serverAuth'))),
+    extension('extendedKeyUsage', false, sequence(oid('serverAuth'), oid('clientAuth'))),
     extension('subjectAltName', false, sequence(...names.map(alternativeName))),
     extension('authorityKeyIdentifier', false, sequence(der(0x80, identifier))),
   ])

@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
-import { bootstrap } from '../../planes/http/envoy/bootstrap.ts'
 import { type BankApi, startBankApi } from './bank-api.ts'
 import { issueCertificates } from './certificates.ts'
 import { writeChangedBundle } from './changed-bundle.ts'
+import { countersign } from './command.ts'
 import { EnvoyProcess } from './envoy.ts'
 import { freePort } from './free-port.ts'
 import { GatewayProcess } from './gateway-process.ts'
@@ -35,7 +35,11 @@ export interface HttpStackOptions {
   readonly plane?: Readonly<Record<string, unknown>>
   /** Envoy takes the connections. `dial`: where it reaches the processor, as `HOST:PORT`; at the gateway by default. */
   readonly envoy?: {
-    readonly dial?: string
+    /** The gateway's port towards it; any by default. */
+    readonly control?: number
+    /** How it reaches the gateway: plaintext on loopback by default. */
+    readonly over?: 'tls' | 'socket'
+    readonly dial?: string | readonly string[]
     readonly responses?: 'buffered' | 'streamed'
     /** Told where the gateway judges, before Envoy starts. */
     readonly onGateway?: (processor: { readonly host: string; readonly port: number }) => void
@@ -85,7 +89,7 @@ export async function startHttpStack(options: HttpStackOptions = {}): Promise<Ht
   const identity = await startIdentityProvider()
   opened.defer(() => identity.close())
   const ports = options.envoy === undefined ? null : await envoyPorts(options)
-  const config = await writeHttpFiles(directory, url, identity, { ...options, ...planeOf(options, ports) })
+  const config = await writeHttpFiles(directory, url, identity, { ...options, ...planeOf(directory, options, ports) })
   const gateway = await GatewayProcess.start({
     config,
     onSpawn: (pid) => keeper.watch(pid),
@@ -95,7 +99,7 @@ export async function startHttpStack(options: HttpStackOptions = {}): Promise<Ht
   opened.defer(async () => void (await gateway.stop()))
   const described = await describe(directory, config, gateway, url, identity, options)
   if (ports !== null) options.envoy?.onGateway?.({ host: '127.0.0.1', port: ports.control })
-  const envoy = ports === null ? null : await startEnvoy(directory, ports, (pid) => keeper.watch(pid), options)
+  const envoy = ports === null ? null : await startEnvoy(config, ports, (pid) => keeper.watch(pid), options)
   opened.defer(() => envoy?.stop())
   const processor = { host: '127.0.0.1', port: ports?.control ?? 0 }
   const line = envoy === null ? described : { ...described, envoy: { admin: envoy.admin, processor } }
@@ -117,33 +121,57 @@ interface EnvoyPorts {
   readonly admin: number
 }
 
-async function envoyPorts({ port = 0 }: HttpStackOptions): Promise<EnvoyPorts> {
-  return { listen: port === 0 ? await freePort() : port, control: await freePort(), admin: await freePort() }
+async function envoyPorts({ port = 0, envoy }: HttpStackOptions): Promise<EnvoyPorts> {
+  return {
+    listen: port === 0 ? await freePort() : port,
+    control: envoy?.control ?? (await freePort()),
+    admin: await freePort(),
+  }
 }
 
-function planeOf(options: HttpStackOptions, ports: EnvoyPorts | null): Pick<HttpStackOptions, 'port' | 'plane'> {
+function planeOf(
+  directory: string,
+  options: HttpStackOptions,
+  ports: EnvoyPorts | null,
+): Pick<HttpStackOptions, 'port' | 'plane'> {
   if (ports === null) return {}
-  const { dial, responses } = options.envoy ?? {}
-  const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(dial ?? '') ?? []
+  const { dial, responses, over } = options.envoy ?? {}
+  const processors = [dial ?? []].flat().map((each) => {
+    const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(each) ?? []
+    return { host, port: Number(port) }
+  })
+  const place = { host: '127.0.0.1', port: ports.control }
+  const own = { cert: { file: './envoy.pem' }, key: { file: './envoy.key' } }
+  const tls = { ...place, tls: { ...own, ca: { file: './envoy-ca.pem' } } }
   const envoy = {
-    control: { host: '127.0.0.1', port: ports.control },
-    ...(dial === undefined ? {} : { processors: [{ host, port: Number(port) }] }),
+    control: over === 'socket' ? { socket: join(directory, 'envoy.sock') } : over === 'tls' ? tls : place,
+    ...(over === 'tls' ? { server_name: 'localhost', client: own } : {}),
+    ...(dial === undefined ? {} : { processors }),
     ...(responses === undefined ? {} : { responses }),
   }
   return { port: ports.listen, plane: { envoy, ...options.plane } }
 }
 
+/** As its operator would: the bootstrap comes from the command that is there for it. */
 async function startEnvoy(
-  directory: string,
+  config: string,
   ports: EnvoyPorts,
   onSpawn: (pid: number) => void,
-  { onLog }: HttpStackOptions,
+  { onLog, envoy }: HttpStackOptions,
 ): Promise<EnvoyProcess> {
-  const file = join(directory, 'envoy.json')
+  const beside = (name: string): string => join(dirname(config), name)
+  const proof = ['--cert', beside('envoy.pem'), '--key', beside('envoy.key'), '--ca', beside('envoy-ca.pem')]
+  const args = ['--config', config, '--admin', `127.0.0.1:${ports.admin}`, ...(envoy?.over === 'tls' ? proof : [])]
+  const { code, out, err } = await countersign('envoy', 'bootstrap', ...args)
+  if (code !== 0) throw new Error(err)
+  await writeFile(beside('envoy.json'), out)
   const admin = { host: '127.0.0.1', port: ports.admin }
-  const control = { kind: 'tcp', host: '127.0.0.1', port: ports.control } as const
-  await writeFile(file, JSON.stringify(bootstrap({ node: 'envoy-1', control, controlTls: null, admin })))
-  return EnvoyProcess.start({ bootstrap: file, admin, onSpawn, ...(onLog === undefined ? {} : { onLog }) })
+  return EnvoyProcess.start({
+    bootstrap: beside('envoy.json'),
+    admin,
+    onSpawn,
+    ...(onLog === undefined ? {} : { onLog }),
+  })
 }
 
 /** Configuration, bundle, keys and certificates; the path of the configuration. */
@@ -163,6 +191,12 @@ export async function writeHttpFiles(
     await writeFile(path('ca.pem'), ca)
     await writeFile(path('server.pem'), certificate)
     await writeFile(path('server.key'), key, { mode: 0o600 })
+  }
+  if (options.envoy?.over === 'tls') {
+    const { ca, certificate, key } = issueCertificates(['localhost'])
+    await writeFile(path('envoy-ca.pem'), ca)
+    await writeFile(path('envoy.pem'), certificate)
+    await writeFile(path('envoy.key'), key, { mode: 0o600 })
   }
   const http = {
     listen: { host: '127.0.0.1', port: options.port ?? 0 },

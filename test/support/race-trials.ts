@@ -18,14 +18,14 @@ export async function expiryTrial({ all }: Gateways, mark: string, random: Rando
   const asked = await ask(first, mark)
   const { id } = await asked.held
   const { expiresAt } = await standing(first, id)
-  await sleep(Math.max(0, expiresAt - Date.now() - 300 + random() * 330))
+  await sleep(Math.max(0, expiresAt - Date.now() - 900 + random() * 950))
   const told = await answer(gateway, id, { token: first.line.principals.approver.token })
   const how = await asked.ended
   const rows = await rowsMarked(first, mark)
   const { state } = await standing(first, id)
   await asked.client.end()
   const executed = 'rows' in how
-  expect({ rows, state }, JSON.stringify({ told, how })).toEqual(
+  expect({ rows, state }, `trial ${JSON.stringify({ told, how })}`).toEqual(
     executed ? { rows: 1, state: 'used' } : { rows: 0, state: 'expired' },
   )
   // Who was told that it is granted may still hear that it then ran out; nobody who was refused hears that it was done.
@@ -57,9 +57,9 @@ export async function killTrial(
   const rows = await settledRows(victim, mark)
   const { used, outcomes } = accounts(await gateways.evidence())(mark)
   const context = JSON.stringify({ mark, state, rows, used, outcomes })
-  expect(rows, context).toBeLessThanOrEqual(used.length)
-  expect(used.length, context).toBeLessThanOrEqual(1)
-  if (outcomes.includes('outcome.ok')) expect(rows, context).toBe(1)
+  expect(rows, `trial ${context}`).toBeLessThanOrEqual(used.length)
+  expect(used.length, `trial ${context}`).toBeLessThanOrEqual(1)
+  if (outcomes.includes('outcome.ok')) expect(rows, `trial ${context}`).toBe(1)
   if (state === 'used') {
     // Spent: nothing may come of it any more, whatever became of it.
     const again = await ask(victim, mark)
@@ -68,20 +68,20 @@ export async function killTrial(
     await answer(victim, other, { token, verb: 'deny' })
     expect(await again.ended).toMatchObject({ error: '42501' })
     await again.client.end()
-    expect(await rowsMarked(victim, mark), context).toBe(rows)
+    expect(await rowsMarked(victim, mark), `trial ${context}`).toBe(rows)
     if (rows === 1) return 'done'
     return used.length === 1 ? 'doubtful' : 'undone'
   }
   // Not spent: nothing has happened, and it still happens once.
-  expect({ rows, used }, context).toEqual({ rows: 0, used: [] })
+  expect({ rows, used }, `trial ${context}`).toEqual({ rows: 0, used: [] })
   const again = await ask(victim, mark)
   if (state === 'requested') {
     expect((await again.held).id).toBe(id)
     await answer(answering, id, { token })
   }
-  expect(await again.ended, context).toEqual({ rows: 1 })
+  expect(await again.ended, `trial ${context}`).toEqual({ rows: 1 })
   await again.client.end()
-  expect(await rowsMarked(victim, mark), context).toBe(1)
+  expect(await rowsMarked(victim, mark), `trial ${context}`).toBe(1)
   return 'later'
 }
 

@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import type { StoredRecord } from '../../engine/evidence/index.ts'
-import { isIntent, isOutcome } from '../../engine/evidence/decision-record.ts'
+import { asText, isIntent, isOutcome } from '../../engine/evidence/decision-record.ts'
 import { direct } from './direct.ts'
 import { traceEvidence } from './evidence-trace.ts'
 import type { Stack } from './stack.ts'
@@ -110,7 +110,7 @@ export function accounts(directory: string): (mark: string) => Account {
       (each) => each.mark === mark && isIntent(each.record.event) && each.record.approval?.['state'] === 'used',
     )
     return {
-      used: intents.map(({ record }) => String(record.approval?.['id'])),
+      used: intents.map(({ record }) => asText(record.approval?.['id']) ?? 'none'),
       outcomes: intents.map(({ record }) => outcomes.get(record.decision) ?? 'none'),
     }
   }

@@ -63,6 +63,7 @@ export class ScriptedEngine implements Session {
       openSession: () => Promise.resolve(this),
       labels: () => LABELS,
       connected: () => Promise.resolve(),
+      alert: () => Promise.resolve(),
       log: () => undefined,
     }
   }

@@ -48,6 +48,7 @@ func evalCommand(args []string, stdin io.Reader) (any, bool, error) {
 // A query is a plane's entrypoint, ready for OPA's interpreter: a second opinion beside the WASM module that the gateway runs.
 type query struct {
 	entrypoint string
+	compiler   *ast.Compiler
 	prepared   rego.PreparedEvalQuery
 }
 
@@ -63,7 +64,7 @@ func (p *pack) prepare(ctx context.Context, plane plane) (*query, error) {
 		rego.ParsedQuery(ast.MustParseBody(entrypoint)), rego.Compiler(compiler),
 		rego.Store(inmem.NewFromObject(p.data)), rego.StrictBuiltinErrors(true),
 	).PrepareForEval(ctx)
-	return &query{entrypoint, prepared}, err
+	return &query{entrypoint, compiler, prepared}, err
 }
 
 func (q *query) decide(ctx context.Context, input []byte, options ...rego.EvalOption) (any, error) {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // explanation is what each rule of a plane did with one request.
@@ -27,6 +29,10 @@ type failedExpression struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Text string `json:"text"`
+	// Values are what the request has where the expression looks: null where it has nothing there.
+	Values map[string]any `json:"values"`
+	// Because are the rules that the expression asks, where they in turn stopped.
+	Because []failedExpression `json:"because"`
 }
 
 func explainCommand(args []string, stdin io.Reader) (any, bool, error) {
@@ -58,10 +64,15 @@ func explainCommand(args []string, stdin io.Reader) (any, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
+	var input any
+	if err := util.UnmarshalJSON(raw, &input); err != nil {
+		return nil, false, err
+	}
 	explained := explanation{Result: result, Rules: []explainedRule{}}
+	told := &teller{query.compiler, seen.reached, input}
 	for _, rule := range rules {
 		if how, known := seen.reached[place(rule.File, rule.Line)]; known {
-			explained.Rules = append(explained.Rules, how.explain(rule))
+			explained.Rules = append(explained.Rules, explainedRule{rule, how.fired, told.failure(how, 0)})
 		}
 	}
 	return explained, true, nil
@@ -73,15 +84,64 @@ func place(file string, line int) string { return fmt.Sprintf("%s:%d", file, lin
 type reach struct {
 	fired    bool
 	furthest int
-	failed   *ast.Location
+	failed   *ast.Expr
 }
 
-func (r *reach) explain(rule ruleEntry) explainedRule {
-	explained := explainedRule{ruleEntry: rule, Fired: r.fired}
-	if !r.fired && r.failed != nil {
-		explained.Failed = &failedExpression{r.failed.File, r.failed.Row, string(r.failed.Text)}
+// teller puts what the tracer saw into places, texts and values.
+type teller struct {
+	compiler *ast.Compiler
+	reached  map[string]*reach
+	input    any
+}
+
+// deepest is how many rules behind a rule are told of: further than that, nobody reads.
+const deepest = 4
+
+func (t *teller) failure(how *reach, depth int) *failedExpression {
+	if how == nil || how.fired || how.failed == nil {
+		return nil
 	}
-	return explained
+	location := how.failed.Location
+	failed := &failedExpression{location.File, location.Row, string(location.Text), map[string]any{}, []failedExpression{}}
+	// The compiler takes references out of an expression: its text still has them.
+	if written, err := ast.ParseBodyWithOpts(failed.Text, ast.ParserOptions{RegoVersion: ast.RegoV1}); err == nil {
+		ast.WalkRefs(written, func(ref ast.Ref) bool {
+			if ref.HasPrefix(ast.InputRootRef) {
+				path := constantPrefix(ref[1:])
+				failed.Values[strings.Join(append([]string{"input"}, path...), ".")] = valueAt(t.input, path)
+			}
+			return false
+		})
+	}
+	ast.WalkRefs(how.failed, func(ref ast.Ref) bool {
+		if ref.HasPrefix(ast.DefaultRootRef) && !how.failed.Negated && depth < deepest {
+			failed.Because = append(failed.Because, t.behind(ref, depth+1)...)
+		}
+		return false
+	})
+	return failed
+}
+
+// behind is where the rules of a reference stopped.
+func (t *teller) behind(ref ast.Ref, depth int) []failedExpression {
+	var stopped []failedExpression
+	for _, rule := range t.compiler.GetRulesForVirtualDocument(ref) {
+		if rule.Location == nil {
+			continue
+		}
+		if failed := t.failure(t.reached[place(rule.Location.File, rule.Location.Row)], depth); failed != nil {
+			stopped = append(stopped, *failed)
+		}
+	}
+	return stopped
+}
+
+func valueAt(document any, path []string) any {
+	for _, name := range path {
+		object, _ := document.(map[string]any)
+		document = object[name]
+	}
+	return document
 }
 
 // ruleTracer keeps, of all that the interpreter tells, which rules ended and where the others stopped.
@@ -100,7 +160,7 @@ func (t *ruleTracer) TraceEvent(event topdown.Event) {
 	case *ast.Expr:
 		how := t.reached[t.bodies[event.QueryID]]
 		if event.Op == topdown.FailOp && how != nil && node.Location != nil && (how.failed == nil || node.Index >= how.furthest) {
-			how.furthest, how.failed = node.Index, node.Location
+			how.furthest, how.failed = node.Index, node
 		}
 	}
 }

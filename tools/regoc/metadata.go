@@ -8,7 +8,7 @@ import (
 )
 
 // verdictSets are what policy writers fill; the library combines them.
-var verdictSets = []string{"forward", "mask", "hold", "reject"}
+var verdictSets = []string{"forward", "mask", "hold", "reject", "limit"}
 
 // ruleEntry is one line of the bundle's index from rules to controls.
 type ruleEntry struct {
@@ -51,7 +51,7 @@ func isVerdictRule(rule *ast.Rule, found *findingsError) bool {
 		return true
 	}
 	found.at(rule.Location, "verdict_set", "write `"+rule.Head.Name.String()+" contains … if { … }`",
-		"%s is one of the four verdict sets and can only be a set", rule.Head.Name)
+		"%s is one of the five verdict sets and can only be a set", rule.Head.Name)
 	return false
 }
 

@@ -49,6 +49,7 @@ class Console {
   readonly #place: HTMLElement = h('div', { class: 'place' })
   #page: Page | null = null
   #name = ''
+  #path = ''
 
   constructor(at: HTMLElement, api: Api, me: Me) {
     this.#at = at
@@ -67,11 +68,8 @@ class Console {
       this.#shell.top,
       h('div', { class: 'frame' }, this.#shell.nav, h('div', { class: 'body' }, this.#trouble, this.#place)),
     )
-    let path = location.pathname + location.search
     window.addEventListener('popstate', () => {
-      if (location.pathname + location.search === path) return // only the step of a replay is another
-      path = location.pathname + location.search
-      this.#show()
+      if (location.pathname + location.search !== this.#path) this.#show() // else only the step of a replay is another
     })
     document.addEventListener('click', (event) => {
       const address = ownLink(event)
@@ -100,6 +98,7 @@ class Console {
 
   #show(): void {
     const place = placeOf(location)
+    this.#path = location.pathname + location.search
     if (place.page !== this.#name || this.#page === null) {
       this.#page?.close()
       this.#name = place.page

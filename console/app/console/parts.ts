@@ -55,8 +55,7 @@ export function id(text: string, length = 13): HTMLElement {
   const short = shown.length > length + 2 ? `${shown.slice(0, length)}…` : shown
   const copy = button(short, () => void copied(copy, text), {
     class: 'id',
-    title: shown,
-    'aria-label': `Copy ${shown}`,
+    title: `Copy ${shown}`,
   })
   return copy
 }

@@ -7,6 +7,7 @@ import {
   utc,
   visible,
   visibleLines,
+  writtenLines,
   type Hold,
   type Replay,
   type Step,
@@ -73,14 +74,11 @@ function heading(step: Step): HTMLElement {
   )
 }
 
-function statement({ statement: text, parameters, written }: Step): HTMLElement {
+function statement(step: Step): HTMLElement {
+  const { statement: text, parameters } = step
   if (text === null) return h('p', { class: 'muted' }, 'Its text was not kept: it could not be named, or was erased.')
   const values = parameters.map((value, index) => `$${index + 1} = ${value === null ? 'NULL' : visible(value)}`)
-  const columns = written.map(
-    ({ part, values: set }) =>
-      `${visible(part)} becomes ${set === null ? 'what only the server can tell' : set.map((value) => (value === null ? 'NULL' : visible(value))).join(', ')}`,
-  )
-  const lines = [...values, ...(values.length === 0 ? columns : [])]
+  const lines = values.length === 0 ? writtenLines(step) : values
   return h(
     'div',
     { class: 'asked' },

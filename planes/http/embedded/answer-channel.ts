@@ -1,6 +1,7 @@
 import { Http2ServerResponse } from 'node:http2'
 import type { ServerResponse } from 'node:http'
 import type { Answer, HeaderLine, RequestHead, ResponseHead } from '../message.ts'
+import { headerLists } from '../normalizer/headers.ts'
 import type { Outgoing } from './front.ts'
 
 /** A client that takes nothing for so long is cut off. */
@@ -28,6 +29,8 @@ export function answerChannel(outgoing: Outgoing, head: RequestHead, gone: Abort
   return {
     continue: () => outgoing.writeContinue(),
     send: (answer, unread) => {
+      const isWhole = answer.body.length === 0 && answer.trailers.length === 0 && !outgoing.headersSent
+      if (outgoing instanceof Http2ServerResponse && isWhole) return headOnly(outgoing, answer)
       const isEmpty = head.method === 'HEAD' || answer.status === 204 || answer.status === 304
       const length: readonly HeaderLine[] =
         isEmpty || answer.trailers.length > 0 ? [] : [['content-length', String(answer.body.length)]]
@@ -45,19 +48,23 @@ export function answerChannel(outgoing: Outgoing, head: RequestHead, gone: Abort
 }
 
 function writeHead(outgoing: Outgoing, status: number, headers: readonly HeaderLine[]): void {
-  if (outgoing instanceof Http2ServerResponse) {
-    const joined = new Map<string, string[]>()
-    for (const [name, value] of headers) {
-      const key = name.toLowerCase()
-      joined.set(key, [...(joined.get(key) ?? []), value])
-    }
-    outgoing.writeHead(
-      status,
-      Object.fromEntries([...joined].map(([name, all]) => [name, all.length === 1 ? (all[0] ?? '') : all])),
-    )
-    return
-  }
-  outgoing.writeHead(status, headers.flat())
+  if (outgoing instanceof Http2ServerResponse) outgoing.writeHead(status, headersByName(headers))
+  else outgoing.writeHead(status, headers.flat())
+}
+
+function headersByName(headers: readonly HeaderLine[]): Record<string, string | string[]> {
+  return Object.fromEntries(
+    [...headerLists(headers)].map(([name, all]) => [name, all.length === 1 ? (all[0] ?? '') : [...all]]),
+  )
+}
+
+/** The stream ends with its head: what a client of gRPC takes a status without a message by. */
+function headOnly({ stream }: Http2ServerResponse, { status, headers }: ResponseHead): Promise<void> {
+  if (stream.destroyed || stream.closed) return Promise.resolve()
+  return new Promise((resolve) => {
+    stream.once('close', () => resolve())
+    stream.respond({ ':status': status, ...headersByName(headers) }, { endStream: true })
+  })
 }
 
 function written(outgoing: Outgoing, bytes: Buffer, gone: AbortSignal): Promise<boolean> {

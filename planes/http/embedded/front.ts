@@ -123,7 +123,7 @@ function wire(server: HttpServer, handlers: FrontHandlers): void {
     handlers.upgrade(incoming, socket, early),
   )
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    handlers.malformed(error.code ?? 'unknown')
+    if (error.code !== 'ECONNRESET') handlers.malformed(error.code ?? 'unknown') // it has only gone
     if (!socket.writable) return
     const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)

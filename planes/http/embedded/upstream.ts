@@ -62,12 +62,10 @@ export class Upstreams {
   #agentOf(api: Api): Agent {
     const known = this.#agents.get(api)
     if (known !== undefined) return known
-    const isTls = api.origin.protocol === 'https:'
     const agent = new Agent({
       headersTimeout: this.#answerMs,
       bodyTimeout: this.#answerMs,
       allowH2: api.http2,
-      ...(api.http2 && !isTls ? { h2Options: { useH2c: true } } : {}),
       pipelining: api.http2 ? 100 : 1,
       connect: connector(api),
     })
@@ -77,8 +75,10 @@ export class Upstreams {
 }
 
 /** Each new connection shows the certificate that its files hold then. */
-function connector({ ca, certificate }: Api): buildConnector.BuildOptions | buildConnector.connector {
-  const common = { timeout: CONNECT_MS, ...(ca === null ? {} : { ca }) }
+function connector({ origin, http2, ca, certificate }: Api): buildConnector.BuildOptions | buildConnector.connector {
+  // Without TLS nothing tells which protocol is spoken; `useH2c` says it beforehand.
+  const protocol = { allowH2: http2, useH2c: http2 && origin.protocol === 'http:' }
+  const common = { timeout: CONNECT_MS, ...protocol, ...(ca === null ? {} : { ca }) }
   if (certificate === null) return common
   let current: { readonly cert: string; readonly connect: buildConnector.connector } | null = null
   return (options, connected) => {

@@ -11,6 +11,7 @@ import {
 } from '../../../engine/index.ts'
 import { type Answer, type HeaderLine, NO_BYTES, type RequestHead } from '../message.ts'
 import { isGrpc } from '../normalizer/grpc.ts'
+import { statusDetails } from './grpc-status.ts'
 
 /** An answer of the gateway's own (RFC 9457). */
 export interface Denial {
@@ -134,15 +135,18 @@ const GRPC_CODES: ReadonlyMap<number, number> = new Map([
 ])
 
 /** Trailers only (gRPC over HTTP/2): the whole answer is in its head. */
-function grpcAnswer({ status, code, detail, decision }: Denial, headers: readonly HeaderLine[]): Answer {
+function grpcAnswer({ status, code, detail, decision, approval }: Denial, headers: readonly HeaderLine[]): Answer {
   const message = `${detail} (${code}${decision === null ? '' : `, decision ${decision}`})`
+  const grpc = GRPC_CODES.get(status) ?? 2
+  const metadata = { ...(decision === null ? {} : { decision }), ...(approval === null ? {} : { approval }) }
   return {
     status: 200,
     headers: [
       ...headers,
       ['content-type', 'application/grpc'],
-      ['grpc-status', String(GRPC_CODES.get(status) ?? 2)],
+      ['grpc-status', String(grpc)],
       ['grpc-message', percentEncoded(message)],
+      ['grpc-status-details-bin', statusDetails(grpc, message, { reason: code, domain: 'countersign.dev', metadata })],
     ],
     body: NO_BYTES,
     trailers: [],

@@ -1,3 +1,4 @@
+import { chmod, lstat, unlink } from 'node:fs/promises'
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import { ConfigError } from '../../../engine/index.ts'
@@ -30,7 +31,9 @@ export class ControlServer {
     })
     for (const [definition, implementation] of services) server.addService(definition, implementation)
     const target = listen.kind === 'unix' ? `unix:${listen.path}` : `${listen.host}:${listen.port}`
+    if (listen.kind === 'unix') await removeStale(listen.path)
     const port = await bind(server, target, tls)
+    if (listen.kind === 'unix') await chmod(listen.path, 0o660)
     const address = listen.kind === 'unix' ? listen : { ...listen, port }
     return new ControlServer(server, address.kind === 'unix' ? target : `${address.host}:${address.port}`, address)
   }
@@ -51,6 +54,12 @@ export class ControlServer {
   close(): void {
     this.#server.forceShutdown()
   }
+}
+
+/** What a gateway that was killed has left. Anything that is no socket stays, and binding fails. */
+async function removeStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null)
+  if (found?.isSocket() === true) await unlink(path)
 }
 
 function bind(server: Server, target: string, tls: MutualTls | null): Promise<number> {

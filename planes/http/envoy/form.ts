@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigError, CountersignError, type PlaneHost, type RunningPlane } from '../../../engine/index.ts'
 import type { Api } from '../api.ts'
 import type { HttpConfig } from '../config.ts'
 import { Exchange } from '../exchange.ts'
 import { Callers } from '../session/callers.ts'
+import { type Finding, Reconciler } from './access-log/reconciler.ts'
+import { accessLogService } from './access-log/server.ts'
 import type { EnvoyConfig } from './config.ts'
 import { ControlServer } from './control-server.ts'
 import { processorService } from './ext-proc/server.ts'
@@ -13,6 +16,8 @@ import { XdsServer } from './xds/server.ts'
 
 /** Beyond the longest hold, so that a processor that is only waiting is not taken for one that stalls. */
 const JUDGING_MS = 5000
+/** Looked for exchanges that Envoy never told of this often. */
+const OVERDUE_MS = 10_000
 const HEADER_KIB = 32
 const HEADERS = 128
 
@@ -25,13 +30,29 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
     heard: ({ node, kind, of, version, ...more }) =>
       host.log(kind === 'refused' ? 'envoy.configuration_refused' : 'envoy.configured', { node, of, version, ...more }),
   })
+  const failed = (error: unknown): void =>
+    host.log('http.request_failed', { code: error instanceof CountersignError ? error.code : 'unexpected' })
+  const by = randomUUID()
+  const reconciler = new Reconciler(by)
+  const found = (finding: Finding | null): void => {
+    if (finding === null) return
+    host.log('envoy.access_log_finding', { ...finding })
+    host.alert({ finding: finding.kind, decision: finding.decision }).catch(failed)
+  }
   const processor = processorService({
     exchange,
-    streams: envoy.responses === 'streamed',
-    failed: (error) =>
-      host.log('http.request_failed', { code: error instanceof CountersignError ? error.code : 'unexpected' }),
+    manner: {
+      streams: envoy.responses === 'streamed',
+      judgedBytes: limits.judgedBytes,
+      by,
+      allowed: (decision) => reconciler.allowed(decision),
+      ended: (decision) => reconciler.ended(decision, Date.now()),
+    },
+    failed,
   })
-  const services = [xds.service, processor.service]
+  const accessLog = accessLogService((entry) => found(reconciler.take(entry)), failed)
+  const overdue = setInterval(() => reconciler.overdue(Date.now()).forEach(found), OVERDUE_MS).unref()
+  const services = [xds.service, processor.service, accessLog]
   const server = await ControlServer.open(envoy.control, envoy.controlTls, services, limits.judgedBytes)
   xds.publish(envoySnapshot(envoySettings(config, envoy, envoy.processors ?? [server.address])))
   let closed = false
@@ -45,6 +66,7 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
     close: async () => {
       if (closed) return
       closed = true
+      clearInterval(overdue)
       server.close()
       await callers.close('gateway stopped')
     },
@@ -75,7 +97,8 @@ export function envoySettings(
   }
 }
 
-function upstreamOf({ name, hosts, origin, ca, http2 }: Api): Upstream {
+function upstreamOf({ name, hosts, origin, ca, certificate, http2 }: Api): Upstream {
+  if (certificate !== null) throw wrong(`apis: ${name}: expected no client_certificate, which Envoy isn't given`)
   if (http2) throw wrong(`apis: ${name}: expected http2: false, since trailers come after Envoy's last question`)
   const isTls = origin.protocol === 'https:'
   const host = origin.hostname.replace(/^\[|\]$/g, '')

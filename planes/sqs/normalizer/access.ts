@@ -7,10 +7,10 @@ import type {
   ResourcePart,
   Session,
 } from '../../../engine/index.ts'
-import { objectOf, textsOf } from '../codec/members.ts'
+import { objectOf, textOf, textsOf } from '../codec/members.ts'
 import type { ActionName } from '../codec/operations.ts'
 import { operationOf } from '../codec/operations.ts'
-import { messageBlock, recordedMessage } from './message.ts'
+import { messageBlock, recordedMessage, recordedReceived } from './message.ts'
 import type { Queue } from './queue-name.ts'
 
 /** One thing to decide: a call, or one entry of a batch under the name of the action that it would be alone. */
@@ -85,7 +85,10 @@ export function accessRequest(
             resources: resources.map(withoutLabelledValues),
             block: {
               ...block,
-              message: recordedMessage(sensitive.length === 0 ? message : messageBlock(hide(written, sensitive))),
+              message:
+                subject.received === undefined
+                  ? recordedMessage(sensitive.length === 0 ? message : messageBlock(hide(written, sensitive)))
+                  : recordedReceived(message),
             },
           },
     bound: JSON.stringify(subject.received ?? input),
@@ -98,15 +101,21 @@ export function messageOf({ action, input, received }: Subject): JsonObject | nu
   return received ?? (operationOf(action).kind === 'send' ? input : null)
 }
 
-function blockOf({ action, queue, input, account }: Subject, message: JsonObject | null): JsonObject {
+function blockOf(subject: Subject, message: JsonObject | null): JsonObject {
+  const { action, queue, input, account } = subject
   return {
     kind: operationOf(action).kind,
-    statement: queue === null ? action : `${action} ${queue.name}`,
+    statement: statementOf(subject),
     account: queue?.account ?? account,
     queue: queue === null ? null : { name: queue.name, region: queue.region, fifo: queue.fifo },
     parameters: Object.fromEntries(Object.entries(input).filter(([name]) => !ELSEWHERE.has(name))),
     message,
   }
+}
+
+function statementOf({ action, queue, input, received }: Subject): string {
+  const call = queue === null ? action : `${action} ${queue.name}`
+  return received === undefined ? call : `${call}: message ${textOf(input['MessageId']) ?? ''}`
 }
 
 function resourcesOf(subject: Subject, labels: Labels, message: JsonObject | null): readonly Resource[] {

@@ -56,6 +56,27 @@ export function recordedMessage(block: JsonObject): JsonObject {
   }
 }
 
+/**
+ * A message that came back, for the record: what it is and how large, and nothing of what it says. The recording has what the
+ * client got of it; what is withheld is for nobody who reads evidence either.
+ */
+export function recordedReceived(block: JsonObject): JsonObject {
+  return {
+    ...block,
+    body: null,
+    json: null,
+    sha256: null, // of a short text it would tell the text to whoever tries them all
+    attributes: withoutValues(objectOf(block['attributes'])),
+    system_attributes: withoutValues(objectOf(block['system_attributes'])),
+  }
+}
+
+function withoutValues(attributes: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [name, { ...objectOf(value), value: null }]),
+  )
+}
+
 export function isMessageText(text: string): boolean {
   return !FOREIGN.test(text)
 }

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { readFile } from 'node:fs/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { seriousFindings } from '../../support/axe.ts'
 import { findChromium, openChromium } from '../../support/chromium.ts'
 import { direct } from '../../support/direct.ts'
 import { findPsql } from '../../support/psql.ts'
@@ -11,7 +10,6 @@ import { startStack, type Stack } from '../../support/stack.ts'
 
 const chromium = findChromium()
 const psql = findPsql()
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 /** A statement under way in a real psql. */
 interface Asking {
@@ -164,7 +162,7 @@ describe.skipIf(chromium === null || psql === null)('the console', () => {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.setViewportSize({ width, height: 900 })
         await page.emulateMedia({ colorScheme })
-        expect(await serious(page)).toEqual([])
+        expect(await seriousFindings(page)).toEqual([])
         expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
       }
     }
@@ -173,15 +171,3 @@ describe.skipIf(chromium === null || psql === null)('the console', () => {
     await asking.ended
   })
 })
-
-/** What axe-core finds that is serious or worse, a line each. */
-async function serious(page: Page): Promise<readonly string[]> {
-  await page.evaluate(await readFile(AXE, 'utf8'))
-  return page.evaluate(async () => {
-    const axe: unknown = Reflect.get(globalThis, 'axe')
-    const { violations } = await Reflect.get(Object(axe), 'run').call(axe)
-    return violations
-      .filter(({ impact }: { impact: string }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }: { id: string; nodes: { html: string }[] }) => nodes.map(({ html }) => `${id}: ${html}`))
-  })
-}

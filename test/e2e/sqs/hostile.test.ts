@@ -249,6 +249,8 @@ describe('each message that comes back is judged by what is in it', () => {
     const records = await recordsOf(/decision (\S+)\]/.exec(withheld[0] ?? '')?.[1] ?? 'none')
     expect(records).toContain('"decision.reject"')
     expect(records).toContain('withhold-classified')
+    expect(await evidenceHolds('"n":2')).toBe(false) // what is withheld is for nobody who reads evidence either
+    expect(await evidenceHolds('internal')).toBe(true) // what the agent got is in the recording
   })
 
   test('an agent gets the attributes that it asks for, and no other', async () => {
@@ -274,6 +276,13 @@ describe('each message that comes back is judged by what is in it', () => {
     expect(body).not.toContain('salaries')
   })
 })
+
+async function evidenceHolds(text: string): Promise<boolean> {
+  const lines = await promisify(execFile)('grep', ['-rlF', text.replaceAll('"', '\\"'), stack.evidence]).catch(
+    () => null,
+  )
+  return lines !== null
+}
 
 /** The lines of evidence that name a decision. */
 async function recordsOf(decision: string): Promise<string> {

@@ -75,6 +75,27 @@ test('the same statement at both gateways is one hold, and one yes lets one of t
   for (const client of clients) await client.end()
 })
 
+test('a quarantine at one gateway ends the agent’s session at the other, which lets it in no more until it is released', async () => {
+  const [a, b] = pair.gateways
+  const env = { COUNTERSIGN_API: a.line.api, COUNTERSIGN_TOKEN: await a.identity.personToken('olga') }
+  const client = await connect(b)
+  const ended = new Promise((resolve) => client.on('error', (error) => resolve(Reflect.get(error, 'code'))))
+  expect(await countersign(['agents', 'quarantine', 'reconciler', '--reason', 'x'], { env })).toMatchObject({
+    status: 0,
+  })
+  expect(await ended).toBe('57P01')
+  await expect(connect(b)).rejects.toMatchObject({ hint: 'ERR_IDENTITY_QUARANTINED' })
+  expect(await countersign(['agents', 'release', 'reconciler', '--reason', 'x'], { env })).toMatchObject({ status: 0 })
+  await expect
+    .poll(() =>
+      connect(b).then(
+        (again) => again.end().then(() => 'let in'),
+        () => 'refused',
+      ),
+    )
+    .toBe('let in')
+})
+
 // The long form is test/fault/postgres/pair.test.ts.
 test(`a gateway, the one that signs, and PostgreSQL killed under load: nothing is lost, and all of it verifies (COUNTERSIGN_SEED=${seed})`, async () => {
   const tally = await pairRun(pair, { seed, victims: ['gw-b', 'sequencer', 'postgres'], connections: 4 })

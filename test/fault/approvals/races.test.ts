@@ -104,13 +104,10 @@ describe.each([
     )
     // Who comes after it was used asks anew: that is answered with no, so that everybody hears of an end.
     const ended = Promise.all(clients.map((each) => each.ended))
-    let isOver = false
-    void ended.then(() => (isOver = true))
-    while (!isOver) {
+    while ((await Promise.race([ended, sleep(50)])) === undefined) {
       for (const open of await waiting(patient.all[0])) {
         await answer(patient.all[0], open, { token: people[1] ?? '', verb: 'deny' })
       }
-      await sleep(50)
     }
     const done = await ended
     expect(done.filter((how) => 'rows' in how)).toHaveLength(1)

@@ -3,4 +3,6 @@ import { httpSuite } from '../../conformance/http/suite.ts'
 import { findEnvoy } from '../../support/envoy.ts'
 import { startEnvoyForm } from '../../support/http-form.ts'
 
-describe.skipIf(findEnvoy() === null)('the Envoy form', () => httpSuite(startEnvoyForm))
+describe.skipIf(findEnvoy() === null)('the Envoy form', () => {
+  httpSuite(startEnvoyForm)
+})

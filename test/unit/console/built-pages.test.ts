@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 import { expect, onTestFinished, test } from 'vitest'
 import { configOf } from '../../../console/vite.config.ts'
@@ -23,4 +24,15 @@ test('its script asks for nothing and evaluates nothing', () => {
   expect(script).not.toMatch(
     /\bfetch\(|XMLHttpRequest|WebSocket|\beval\(|new Function|innerHTML|document\.write|import\(/,
   )
+})
+
+test('the console’s first view is under 200 KB of script, and its style under 20, as they are sent', () => {
+  expect(gzipSync(readFileSync('console/dist/console.js')).length).toBeLessThan(200 * 1024)
+  expect(gzipSync(readFileSync('console/dist/console.css')).length).toBeLessThan(20 * 1024)
+})
+
+test('the console fetches from its own gateway alone, and reads no answer as markup', () => {
+  const script = readFileSync('console/dist/console.js', 'utf8')
+  expect(script).not.toMatch(/XMLHttpRequest|WebSocket|\beval\(|new Function|innerHTML|document\.write|import\(/)
+  expect(script).not.toMatch(/https?:\/\//)
 })

@@ -1,6 +1,7 @@
-import { UpstreamError } from '../../../../engine/index.ts'
+import { ProtocolError, UpstreamError } from '../../../../engine/index.ts'
 import type { EnteredCaller, Exchange, Forwarded } from '../../exchange.ts'
-import { type Answer, type HeaderLine, NO_BYTES, type RequestHead, soleValue } from '../../message.ts'
+import { type Answer, type HeaderLine, NO_BYTES, type RequestBody, type RequestHead, soleValue } from '../../message.ts'
+import { mayStream } from '../../normalizer/body.ts'
 import { plainLines, requestHead, responseHead } from './heads.ts'
 import { answeredByEnvoy } from './own-answer.ts'
 import type { ProcessingRequest } from './processing-request.ts'
@@ -20,25 +21,39 @@ const STEPS: Readonly<Record<Phase, Readonly<Partial<Record<ProcessingRequest['k
   done: {},
 }
 
+/** What all exchanges of a gateway have in common. */
+export interface Manner {
+  /** Answers of which nothing is masked go as they come. */
+  readonly streams: boolean
+  /** Bytes of a request's body that policy judges; larger ones of types that it can't look into go up unread. */
+  readonly judgedBytes: number
+  /** This gateway's name in what it says to Envoy. */
+  readonly by: string
+  /** A decision let a request through; and its exchange is over. */
+  readonly allowed: (decision: string) => void
+  readonly ended: (decision: string) => void
+}
+
 /** A request comes whole, an answer too unless it may be streamed. Each message is answered by exactly one. */
 export class Phases {
   readonly #exchange: Exchange
   readonly #gone: AbortSignal
-  /** Answers of which nothing is masked go as they come. */
-  readonly #streams: boolean
+  readonly #manner: Manner
   #phase: Phase = 'request-headers'
   #head: RequestHead | null = null
   #requestHeaders: readonly HeaderLine[] = []
   #responseHeaders: readonly HeaderLine[] = []
   #caller: EnteredCaller | null = null
   #forwarded: Forwarded | null = null
+  /** That let the request through. */
+  #decision: string | null = null
   #released = 0
 
   /** `gone` is aborted when nobody waits for the answer any more. */
-  constructor(exchange: Exchange, gone: AbortSignal, streams: boolean) {
+  constructor(exchange: Exchange, gone: AbortSignal, manner: Manner) {
     this.#exchange = exchange
     this.#gone = gone
-    this.#streams = streams
+    this.#manner = manner
   }
 
   async take(message: ProcessingRequest): Promise<ProcessingResponse> {
@@ -71,6 +86,8 @@ export class Phases {
       if (unfinished !== null) await unfinished.gate.broken(why)
     } finally {
       caller?.leave()
+      if (this.#decision !== null) this.#manner.ended(this.#decision)
+      this.#decision = null
     }
   }
 
@@ -91,12 +108,13 @@ export class Phases {
   async #judgeRequest(part: 'request_headers' | 'request_body', bytes: Buffer | null): Promise<ProcessingResponse> {
     const [head, caller] = [this.#head, this.#caller]
     if (head === null || caller === null) throw new TypeError('nobody was admitted')
-    const body = bytes === null ? ({ kind: 'none' } as const) : ({ kind: 'whole', bytes } as const)
+    const body = this.#bodyOf(head, bytes)
+    if (body === null) return refused(await this.#exchange.refuse(tooLarge(this.#manner.judgedBytes), head, caller))
     const judged = await this.#exchange.judgeRequest({ head, body }, caller)
     if (judged.kind === 'answer') return refused(judged.answer)
     this.#forwarded = judged
     if (judged.upgrade !== null) throw new TypeError('an upgrade was offered where Envoy takes none')
-    const sent = judged.body.kind === 'whole' ? judged.body.bytes : NO_BYTES
+    const sent = judged.body.kind === 'whole' ? judged.body.bytes : (bytes ?? NO_BYTES)
     this.#phase = 'response-headers'
     const change = {
       headers: headerMutation(
@@ -105,7 +123,17 @@ export class Phases {
       ),
       ...(bytes === null || sent.equals(bytes) ? {} : { body: sent }),
     }
-    return goOn(part, change, { req: 'allow', api: judged.api.name, decision: judged.decision })
+    const { by, allowed } = this.#manner
+    allowed(judged.decision)
+    this.#decision = judged.decision
+    return goOn(part, change, { req: 'allow', api: judged.api.name, decision: judged.decision, by })
+  }
+
+  /** null: it is larger than what is judged, and of a type that policy looks into. */
+  #bodyOf({ headers }: RequestHead, bytes: Buffer | null): RequestBody | null {
+    if (bytes === null) return { kind: 'none' }
+    if (bytes.length <= this.#manner.judgedBytes) return { kind: 'whole', bytes }
+    return mayStream(headers) ? { kind: 'streamed', declared: bytes.length } : null
   }
 
   async #beginAnswer(message: Extract<ProcessingRequest, { kind: 'response_headers' }>): Promise<ProcessingResponse> {
@@ -118,7 +146,7 @@ export class Phases {
     this.#responseHeaders = message.headers
     const begun = gate.begin(responseHead(message.headers))
     if (message.last) return this.#wholeAnswer('response_headers', NO_BYTES)
-    if (begun.kind === 'whole' || !this.#streams) {
+    if (begun.kind === 'whole' || !this.#manner.streams) {
       this.#phase = 'response-body'
       return goOn('response_headers')
     }
@@ -171,6 +199,11 @@ function measured(headers: readonly HeaderLine[], body: Buffer): readonly Header
     ...headers.filter(([name]) => name.toLowerCase() !== 'content-length'),
     ['content-length', String(body.length)],
   ]
+}
+
+function tooLarge(judgedBytes: number): ProtocolError {
+  const message = `the body is larger than the ${judgedBytes} bytes that are judged, and of a type that policy looks into`
+  return new ProtocolError('ERR_PROTOCOL_FRAME_LENGTH', message)
 }
 
 /** An answer in place of the upstream's; it tells its decision, if there was one. */

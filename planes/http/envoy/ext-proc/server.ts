@@ -6,7 +6,7 @@ import {
 } from '@grpc/grpc-js'
 import type { Exchange } from '../../exchange.ts'
 import { method } from '../protos.ts'
-import { Phases } from './phases.ts'
+import { type Manner, Phases } from './phases.ts'
 import { readProcessingRequest } from './processing-request.ts'
 
 const SERVICE = 'envoy.service.ext_proc.v3.ExternalProcessor'
@@ -15,8 +15,7 @@ type Call = ServerDuplexStream<unknown, object>
 
 export interface ProcessorSurroundings {
   readonly exchange: Exchange
-  /** Answers of which nothing is masked go as they come. */
-  readonly streams: boolean
+  readonly manner: Manner
   /** Something went wrong within one exchange, which was ended by it. No text of a client's in it. */
   readonly failed: (error: unknown) => void
 }
@@ -43,9 +42,9 @@ export function processorService(around: ProcessorSurroundings): Processor {
   }
 }
 
-function follow(call: Call, { exchange, streams, failed }: ProcessorSurroundings, ended: () => void): void {
+function follow(call: Call, { exchange, manner, failed }: ProcessorSurroundings, ended: () => void): void {
   const gone = new AbortController()
-  const phases = new Phases(exchange, gone.signal, streams)
+  const phases = new Phases(exchange, gone.signal, manner)
   let turn: Promise<void> = Promise.resolve()
   const over = (): void => {
     gone.abort()

@@ -16,6 +16,8 @@ export interface Witness {
   readonly released?: number
   /** For the access log, which is held against the decisions. */
   readonly decision?: string
+  /** The gateway that decided. */
+  readonly by?: string
 }
 
 /** As google.protobuf.Struct, within the namespace. (protobufjs knows that one by its JSON names.) */

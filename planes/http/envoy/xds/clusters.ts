@@ -49,6 +49,7 @@ function processor({ processorTls }: EnvoySettings): Written {
             typed_config: any(UPSTREAM_TLS, {
               sni: processorTls.serverName,
               common_tls_context: {
+                alpn_protocols: ['h2'], // health checks offer nothing by themselves
                 tls_certificate_sds_secret_configs: [secretNamed('processor_client')],
                 combined_validation_context: {
                   default_validation_context: { match_typed_subject_alt_names: [exactDns(processorTls.serverName)] },
