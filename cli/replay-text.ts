@@ -14,6 +14,7 @@ import {
   visibleLines,
   writtenLines,
   type Answer,
+  type Cell,
   type Hold,
   type Replay,
   type SessionCheck,
@@ -149,7 +150,33 @@ function holdLines(hold: Hold): readonly string[] {
 
 const CELL_WIDTH = 32
 
-function answerLines(answer: Answer, { rows }: TextOptions): readonly Line[] {
+/** An answer over HTTP, recorded as rows of status, headers and body, is read from top to bottom. */
+function isExchange({ columns }: Answer): boolean {
+  return columns.map(({ name }) => name).join(' ') === 'status headers body'
+}
+
+function exchangeLines(answer: Answer, { rows }: TextOptions): readonly Line[] {
+  const [head] = answer.rows
+  const [status, headers] = head ?? []
+  const textIn = (cell: Cell | undefined): string =>
+    cell?.kind === 'text' ? cell.text : cell?.kind === 'binary' ? cellText(cell) : ''
+  const masks = [
+    ...new Set(answer.columns.flatMap(({ name, mask }) => (mask === null ? [] : [`${name}: ${mask.method}`]))),
+  ]
+  const body = visibleLines(answer.rows.map(([, , cell]) => textIn(cell)).join(''))
+  const kept = keptOf(answer)
+  return [
+    quiet(`HTTP ${visible(textIn(status))}${masks.length === 0 ? '' : ` (${masks.map(visible).join(', ')})`}`),
+    ...visibleLines(textIn(headers)).map(quiet),
+    ...body.slice(0, rows),
+    ...(body.length > rows ? [`… ${body.length - rows} more lines (--rows)`] : []),
+    ...(kept === null ? [] : [kept]),
+  ]
+}
+
+function answerLines(answer: Answer, options: TextOptions): readonly Line[] {
+  if (isExchange(answer)) return exchangeLines(answer, options)
+  const { rows } = options
   const heads = answer.columns.map(({ name, mask }) => visible(mask === null ? name : `${name} (${mask.method})`))
   const all =
     heads.length === 0 ? copiedLines(answer).map((line) => [line]) : answer.rows.map((row) => row.map(cellText))

@@ -39,6 +39,7 @@ was pulled out of the gateway's database.
   --limit N          sessions in the list (50)
   --json             the list, or the replay and its check, as JSON
   --cast FILE        an asciicast (v3) of it, into a new file
+  --har FILE         an HTTP Archive (1.2) of a session of the HTTP plane, masked as recorded, into a new file
   --html FILE        one page of it that checks itself in the browser, into a new file
   --log-key KEY      the log's public key, or a file that holds it
   --witness-key KEY  a witness's; may be repeated
@@ -57,6 +58,7 @@ const OPTIONS = {
   limit: { type: 'string', default: '50' },
   json: { type: 'boolean', default: false },
   cast: { type: 'string' },
+  har: { type: 'string' },
   html: { type: 'string' },
   'log-key': { type: 'string' },
   'witness-key': { type: 'string', multiple: true },
@@ -77,6 +79,7 @@ interface Asked {
   readonly limit: number
   readonly json: boolean
   readonly cast: string | undefined
+  readonly har: string | undefined
   readonly html: string | undefined
   readonly keys: readonly string[]
   readonly reason: string | null
@@ -112,21 +115,23 @@ async function replay(asked: Asked, session: string, io: CommandIo): Promise<num
   const told = { evidence, replay: replayOf(session, entriesOf(evidence)), check }
   if (asked.cast !== undefined) await writeNew(asked.cast, castOf(told, asked))
   if (asked.html !== undefined) await writeNew(asked.html, await pageOf(told.evidence, asked.keys))
+  if (asked.har !== undefined) await writeNew(asked.har, await archiveOf(told))
   if (asked.json)
     io.stdout.write(
       `${JSON.stringify({ ...told.replay, check: { ...check, faults: Object.fromEntries(check.faults) } }, null, 2)}\n`,
     )
-  else if (asked.cast === undefined && asked.html === undefined) await play(told, asked, io)
+  else if (asked.cast === undefined && asked.html === undefined && asked.har === undefined) await play(told, asked, io)
   return check.state === 'bad' ? EXIT.failed : EXIT.ok
 }
 
 /** In evidence before anything is shown, where it is the gateway's own. */
-async function note({ loaded, reason, html, cast, json }: Asked, session: string, io: CommandIo): Promise<void> {
+async function note({ loaded, reason, html, cast, har, json }: Asked, session: string, io: CommandIo): Promise<void> {
   if (loaded === null) {
     io.stderr.write('countersign replay: a plain directory: nothing is noted in it (--config notes who looked)\n')
     return
   }
-  const how = html !== undefined ? 'page' : cast !== undefined ? 'asciicast' : json ? 'json' : 'terminal'
+  const written = html !== undefined ? 'page' : cast !== undefined ? 'asciicast' : har !== undefined ? 'har' : null
+  const how = written ?? (json ? 'json' : 'terminal')
   await noteInEvidence(loaded, 'replay.viewed', { session, how }, reason)
 }
 
@@ -186,6 +191,15 @@ async function pageOf(evidence: SessionEvidence, keys: readonly string[]): Promi
   return replayPage(evidence, keys)
 }
 
+/** Loaded only where it is asked for: the plane brings its protocol along. */
+async function archiveOf({ evidence, replay: told }: Told): Promise<string> {
+  const { harText } = await import('./replay-har.ts')
+  const text = await harText(evidence, told)
+  if (text === null)
+    throw wrongUsage(`--har: expected a session of the HTTP plane; found one of ${told.who.plane}`, USAGE)
+  return text
+}
+
 /** What it holds is evidence: for its owner alone, and never over something that is there. */
 async function writeNew(path: string, text: string): Promise<void> {
   try {
@@ -201,7 +215,7 @@ async function writeNew(path: string, text: string): Promise<void> {
 async function parse(argv: readonly string[]): Promise<'help' | Asked> {
   const { values, positionals } = commandLine(USAGE, OPTIONS, argv)
   if (values.help) return 'help'
-  const { config, session, cast, html, json, reason = null } = values
+  const { config, session, cast, har, html, json, reason = null } = values
   const [directory, ...rest] = positionals
   if ((directory === undefined && config === undefined) || rest.length > 0) {
     throw wrongUsage('expected one directory, or --config with the gateway’s own', USAGE)
@@ -219,6 +233,7 @@ async function parse(argv: readonly string[]): Promise<'help' | Asked> {
     limit: number('--limit', values.limit),
     json,
     cast,
+    har,
     html,
     keys: await Promise.all(keys.map(key)),
     reason,

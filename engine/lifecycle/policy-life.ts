@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject, Principal } from '../access-request.ts'
-import { CountersignError, PolicyError } from '../errors.ts'
+import { PolicyError } from '../errors.ts'
 import type { RecordDraft } from '../evidence/index.ts'
 import type { ActivePolicy, PolicyStore } from '../policy/index.ts'
+import { Following } from './following.ts'
+import { InForce } from './in-force.ts'
+import { KeptBundles } from './kept-bundles.ts'
 import { PolicyLedger, type Journal } from './ledger.ts'
-import { proposalOf, type Change, type Lifecycle, type Proposal, type Review, type TestResult } from './lifecycle.ts'
+import { proposalOf, type Lifecycle, type Proposal, type Review, type TestResult } from './lifecycle.ts'
 import {
   actorOf,
   checkActivation,
@@ -17,8 +19,10 @@ import {
   type LifecycleRules,
   type Powers,
 } from './rules.ts'
+import { metadataOf, stepRecord, testNames } from './step-record.ts'
 import type { LifecycleStore } from './store.ts'
 import { readTestResult, testResult } from './test-result.ts'
+import { Turns } from './turns.ts'
 
 /** A bundle's file, and what was opened of it. */
 export interface OpenedBundle {
@@ -52,10 +56,6 @@ export interface PolicyStatus extends Lifecycle {
   readonly here: { readonly revision: string; readonly digest: string; readonly suspended: boolean }
 }
 
-/** A gateway that hasn't learnt for so long which policy is in force decides nothing until it has. */
-const UNSURE_MS = 5_000
-/** Opened bundles that are kept: a rollback must not wait for a compiler. */
-const KEPT_OPEN = 4
 /** Names of tests in a record; a longer list is left out, and the bundle has it. */
 const MAX_TEST_NAMES = 200
 
@@ -67,18 +67,28 @@ const MAX_TEST_NAMES = 200
 export class PolicyLife {
   readonly #options: PolicyLifeOptions
   readonly #ledger: PolicyLedger
-  readonly #opened = new Map<string, ActivePolicy>()
-  readonly #closing = new AbortController()
-  #last: Promise<unknown> = Promise.resolve()
-  #following: Promise<void> = Promise.resolve()
-  #watchdog: NodeJS.Timeout | undefined
-  /** The version of the ledger that the policy in force here is of. */
-  #version = 0
-  #suspended = false
+  readonly #bundles: KeptBundles
+  readonly #inForce: InForce
+  readonly #turns: Turns = new Turns()
+  readonly #following: Following
 
   constructor(options: PolicyLifeOptions) {
     this.#options = options
     this.#ledger = new PolicyLedger(options.store, options)
+    this.#bundles = new KeptBundles(options)
+    this.#inForce = new InForce({
+      bundles: this.#bundles,
+      policy: options.policy,
+      record: (draft) => options.record(draft),
+      log: (event, fields) => options.log(event, fields),
+    })
+    this.#following = new Following({
+      store: options.store,
+      ledger: this.#ledger,
+      inForce: this.#inForce,
+      turns: this.#turns,
+      log: (event, fields) => options.log(event, fields),
+    })
   }
 
   /**
@@ -86,7 +96,7 @@ export class PolicyLife {
    * when this gateway last looked, if the rules let a file do so. Throws where neither can be.
    */
   async start(file: OpenedBundle): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const { store, instance } = this.#options
       const { digest } = file.policy.reference
       const [life, seen] = [await this.#ledger.life(), await store.lastFile(instance)]
@@ -94,14 +104,12 @@ export class PolicyLife {
       await store.sawFile(instance, digest)
     })
     const { followMs } = this.#options
-    if (followMs === undefined) return
-    this.#watch()
-    this.#following = this.#follow(followMs)
+    if (followMs !== undefined) this.#following.start(followMs)
   }
 
   /** The configured bundle as it now is (SIGHUP): it comes into force as if the gateway had started with it changed. */
   async fileChanged(file: OpenedBundle): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const { store, instance, rules } = this.#options
       const { reference } = file.policy
       const life = await this.#ledger.life()
@@ -115,12 +123,12 @@ export class PolicyLife {
 
   /** Again, for a bundle that is proposed already, changes nothing but the file that is kept of it. */
   propose(by: Principal, archive: Uint8Array): Promise<Proposal> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       checkOperator(this.#options.rules, by)
-      const policy = await this.#options.admit(archive)
+      const policy = await this.#bundles.admit(archive)
       const { reference } = policy
       const sum = createHash('sha256').update(archive).digest('hex')
-      const journal = this.#journal(by, {}, async () => this.#options.store.keepBundle(reference.digest, archive))
+      const journal = this.#journal(by, {}, async () => this.#bundles.keepArchive(reference.digest, archive))
       const known = (life: Lifecycle): Proposal | undefined =>
         life.proposals.find((each) => each.policy.digest === reference.digest)
       const actor = actorOf(by)
@@ -141,15 +149,15 @@ export class PolicyLife {
         this.#journal(by, { statement }),
       )
       // Behind the changes: a bundle that nothing names is not kept.
-      await this.#options.store.keepBundle(reference.digest, archive)
-      this.#keepOpen(policy)
+      await this.#bundles.keepArchive(reference.digest, archive)
+      this.#bundles.keepOpen(policy)
       return proposalOf(life, reference.digest)
     })
   }
 
   /** Takes somebody else's in-toto test result over a proposed bundle; a failed one keeps it out of force. */
   reportTest(by: Principal, digest: string, statement: unknown): Promise<Proposal> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       checkOperator(this.#options.rules, by)
       const told = readTestResult(statement, proposalOf(await this.#ledger.life(), digest))
       return this.#recordTest(by, digest, told)
@@ -158,14 +166,14 @@ export class PolicyLife {
 
   /** What this gateway itself found out about a candidate on live traffic. */
   candidateTested(by: Principal, digest: string, result: TestResult, about: string): Promise<Proposal> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const proposal = proposalOf(await this.#ledger.life(), digest)
       return this.#recordTest(by, digest, { result, statement: testResult(proposal, result, { by: about }) })
     })
   }
 
   review(by: Principal, digest: string, answer: Review['answer'], reason: string | null): Promise<Proposal> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const said = checkReason(reason)
       const life = await this.#ledger.change(
         (state) => {
@@ -182,11 +190,11 @@ export class PolicyLife {
 
   /** Durable in evidence, and in force here, when it resolves; in force at the other gateways within a second. */
   activate(by: Principal, digest: string): Promise<PolicyStatus> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const { rules } = this.#options
       checkOperator(rules, by)
       checkActivation(rules, await this.#ledger.life(), digest)
-      const policy = await this.#stored(digest)
+      const policy = await this.#bundles.policy(digest)
       await this.#enforce(policy, by, (life) => {
         const proposal = checkActivation(rules, life, digest)
         if (life.active?.policy.digest === digest) return null
@@ -198,10 +206,10 @@ export class PolicyLife {
 
   /** Back to the policy before; a second rollback undoes the first. */
   rollback(by: Principal): Promise<PolicyStatus> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       checkOperator(this.#options.rules, by)
       const goal = earlier(await this.#ledger.life())
-      const policy = await this.#stored(goal.digest)
+      const policy = await this.#bundles.policy(goal.digest)
       await this.#enforce(policy, by, (life) => {
         if (earlier(life).digest !== goal.digest) {
           throw new PolicyError('ERR_POLICY_STEP', 'another policy has come into force meanwhile: look, and ask again')
@@ -214,7 +222,7 @@ export class PolicyLife {
 
   /** A bundle that is in force, was, or is proposed, opened. */
   opened(digest: string): Promise<ActivePolicy> {
-    return this.#inTurn(() => this.#stored(digest))
+    return this.#turns.take(() => this.#bundles.policy(digest))
   }
 
   /** For whoever the caller lets see it. */
@@ -240,26 +248,24 @@ export class PolicyLife {
 
   /** Throws PolicyError ERR_POLICY_SUSPENDED while nothing is decided here. */
   checkReady(): void {
-    if (this.#suspended) throw new PolicyError('ERR_POLICY_SUSPENDED', 'the gateway does not know the policy in force')
+    this.#inForce.checkReady()
   }
 
   /** The file of a proposed bundle, as it is kept. */
-  async archive(digest: string): Promise<Uint8Array> {
-    const archive = await this.#options.store.bundle(digest)
-    if (archive !== null) return archive
-    throw new PolicyError('ERR_POLICY_UNKNOWN', `the bundle of digest ${digest} is not here: propose it again`)
+  archive(digest: string): Promise<Uint8Array> {
+    return this.#bundles.archive(digest)
   }
 
   async close(): Promise<void> {
-    this.#closing.abort()
-    clearTimeout(this.#watchdog)
-    await Promise.allSettled([this.#following, this.#last])
+    await this.#following.end()
+    await this.#turns.idle()
   }
 
   async #status(): Promise<PolicyStatus> {
     const life = await this.#ledger.life()
-    const { revision, digest } = this.#options.policy.current().reference
-    return { ...life, review: this.#options.rules.review, here: { revision, digest, suspended: this.#suspended } }
+    const { revision, digest } = this.#inForce.reference
+    const here = { revision, digest, suspended: this.#inForce.isSuspended }
+    return { ...life, review: this.#options.rules.review, here }
   }
 
   /** Whether the configured file is to come into force at a start. */
@@ -274,7 +280,7 @@ export class PolicyLife {
 
   async #activateFile({ archive, policy }: OpenedBundle, seen: string | null | undefined): Promise<void> {
     const { digest } = policy.reference
-    this.#keepOpen(policy)
+    this.#bundles.keepOpen(policy)
     await this.#enforce(
       policy,
       null,
@@ -291,9 +297,9 @@ export class PolicyLife {
   async #continue(life: Lifecycle, file: OpenedBundle): Promise<void> {
     const active = life.active?.policy.digest
     if (active === file.policy.reference.digest) {
-      this.#keepOpen(file.policy)
-      await this.#options.store.keepBundle(active, file.archive)
-    } else if (active !== undefined && (await this.#options.store.bundle(active)) === null) {
+      this.#bundles.keepOpen(file.policy)
+      await this.#bundles.keepArchive(active, file.archive)
+    } else if (active !== undefined && !(await this.#bundles.hasArchive(active))) {
       // Lost with the state: evidence tells which it was, and doesn't have it.
       if (this.#options.rules.review === 'none') return this.#activateFile(file, undefined)
       throw new PolicyError(
@@ -329,145 +335,27 @@ export class PolicyLife {
     try {
       const life = await this.#ledger.change(choose, async (change) => {
         // Before it is true: the other gateways look for it then.
-        if (archive !== undefined) await this.#options.store.keepBundle(policy.reference.digest, archive)
+        if (archive !== undefined) await this.#bundles.keepArchive(policy.reference.digest, archive)
         await this.#journal(by, { ...metadataOf(policy) })(change)
         recorded = policy.reference.digest
       })
       await this.#adopt(life, recorded)
     } catch (error) {
-      if (this.#ledger.outOfStep) this.#suspend('a change of policies was lost between evidence and state')
+      if (this.#ledger.outOfStep) this.#inForce.suspend('a change of policies was lost between evidence and state')
       throw error
     }
   }
 
-  /** Brings what is in force here up to the ledger. `recorded`: the policy whose activation this gateway has just recorded. */
   async #adopt(life: Lifecycle, recorded: string | null): Promise<void> {
-    const { policy } = this.#options
-    const active = life.active?.policy
-    if (active !== undefined && (this.#version === 0 || active.digest !== policy.current().reference.digest)) {
-      const next = await this.#stored(active.digest)
-      if (recorded !== active.digest) {
-        const detail = { ...metadataOf(next), follows: life.version }
-        await this.#options.record({ event: 'policy.activated', policy: next.reference, detail })
-      }
-      policy.activate(next)
-    }
-    this.#version = life.version
-    if (this.#ledger.outOfStep) return
-    if (this.#suspended) this.#options.log('policy.resumed', { version: life.version })
-    this.#suspended = false
-    policy.resume()
+    await this.#inForce.adopt(life, recorded, !this.#ledger.outOfStep)
   }
 
   #journal(by: Principal | null, detail: JsonObject, first: () => Promise<unknown> = async () => undefined): Journal {
     return async (change) => {
       await first()
-      await this.#options.record({
-        ...RECORD[change.kind],
-        ...(by === null ? {} : { principal: by }),
-        policy: change.policy,
-        detail: { ...detail, change: asJson(change) },
-      })
+      await this.#options.record(stepRecord(change, by, detail))
     }
   }
-
-  async #stored(digest: string): Promise<ActivePolicy> {
-    const known = this.#opened.get(digest)
-    if (known !== undefined) return known
-    const policy = await this.#options.admit(await this.archive(digest))
-    if (policy.reference.digest !== digest) {
-      throw new PolicyError('ERR_POLICY_BUNDLE', `the state database has another bundle in the place of ${digest}`)
-    }
-    this.#keepOpen(policy)
-    return policy
-  }
-
-  #keepOpen(policy: ActivePolicy): void {
-    this.#opened.delete(policy.reference.digest)
-    this.#opened.set(policy.reference.digest, policy)
-    const [oldest] = this.#opened.keys()
-    if (this.#opened.size > KEPT_OPEN && oldest !== undefined) this.#opened.delete(oldest)
-  }
-
-  async #follow(everyMs: number): Promise<void> {
-    while (await this.#pause(everyMs)) {
-      try {
-        await this.#inTurn(() => this.#look())
-      } catch (error) {
-        const code = error instanceof CountersignError ? error.code : 'unknown'
-        this.#options.log('policy.not_followed', { code })
-      }
-    }
-  }
-
-  async #look(): Promise<void> {
-    const { store } = this.#options
-    const version = await store.version()
-    if (version !== this.#version) await this.#catchUp(await this.#ledger.life())
-    else if (this.#suspended) await this.#adopt(await this.#ledger.life(), null)
-    this.#watch()
-  }
-
-  /** Known to be out of date from here on: nothing more is decided by what was in force until what is can be. */
-  async #catchUp(life: Lifecycle): Promise<void> {
-    try {
-      await this.#adopt(life, null)
-    } catch (error) {
-      this.#suspend('another policy is in force, which this gateway could not open')
-      throw error
-    }
-  }
-
-  #watch(): void {
-    clearTimeout(this.#watchdog)
-    if (this.#closing.signal.aborted) return
-    this.#watchdog = setTimeout(
-      () => this.#suspend('the gateway has lost touch with which policy is in force'),
-      UNSURE_MS,
-    )
-    this.#watchdog.unref()
-  }
-
-  #suspend(why: string): void {
-    if (!this.#suspended) this.#options.log('policy.suspended', { why })
-    this.#suspended = true
-    this.#options.policy.suspend(`${why}: nothing is decided`)
-  }
-
-  async #pause(ms: number): Promise<boolean> {
-    try {
-      await sleep(ms, undefined, { signal: this.#closing.signal, ref: false })
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#last.then(work)
-    this.#last = turn.catch(() => undefined)
-    return turn
-  }
-}
-
-const RECORD: Readonly<Record<Change['kind'], Pick<RecordDraft, 'event'>>> = {
-  proposed: { event: 'policy.proposed' },
-  tested: { event: 'policy.tested' },
-  reviewed: { event: 'policy.reviewed' },
-  activated: { event: 'policy.activated' },
-  rolled_back: { event: 'policy.rolled_back' },
-}
-
-/** A pack's rules and self-tests grow with it, and a record may not; the digest covers them. */
-function metadataOf({ metadata }: ActivePolicy): JsonObject {
-  const { rules: _rules, self_test: _tests, ...rest } = metadata
-  return rest
-}
-
-function testNames({ metadata }: ActivePolicy): readonly string[] {
-  const vectors: unknown = metadata['self_test']
-  if (!Array.isArray(vectors)) return []
-  return vectors.map((vector: unknown) => String(Reflect.get(Object(vector), 'name') ?? 'unnamed'))
 }
 
 function earlier({ previous }: Lifecycle): Proposal['policy'] {
@@ -477,10 +365,4 @@ function earlier({ previous }: Lifecycle): Proposal['policy'] {
 
 function reviewed({ policy }: Proposal, { by, answer }: Review): PolicyError {
   return new PolicyError('ERR_POLICY_STEP', `${policy.revision} was reviewed already: ${by.id} said ${answer}`)
-}
-
-/** Plain values are JSON, but TypeScript can't see it of a union. */
-function asJson(change: Change): JsonObject {
-  const copy: JsonObject = JSON.parse(JSON.stringify(change))
-  return copy
 }

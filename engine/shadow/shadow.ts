@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject, Principal, SealedRequest } from '../access-request.ts'
 import { CountersignError } from '../errors.ts'
-import type { LifecycleStore, PolicyLife } from '../lifecycle/index.ts'
+import { Rounds, Turns, type LifecycleStore, type PolicyLife } from '../lifecycle/index.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import type { Evaluation } from '../verdict.ts'
 import { CandidateThread } from './candidate-thread.ts'
@@ -57,17 +56,16 @@ interface Running {
  */
 export class Shadow implements Observer {
   readonly #options: ShadowOptions
-  readonly #closing = new AbortController()
+  readonly #rounds: Rounds = new Rounds()
+  readonly #turns: Turns = new Turns()
   #running: Running | null = null
-  #following: Promise<void> = Promise.resolve()
-  #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: ShadowOptions) {
     this.#options = options
   }
 
   start(): void {
-    this.#following = this.#follow()
+    this.#rounds.start(LOOK_MS, () => this.#follow(), 0)
   }
 
   offer({ decision, plane, action, sealed, nowMs, live }: Observation): void {
@@ -89,7 +87,7 @@ export class Shadow implements Observer {
     this.#options.life.checkOperator(by)
     await this.#options.life.archive(digest)
     await this.#options.store.setCandidate(digest)
-    await this.#inTurn(() => this.#look())
+    await this.#turns.take(() => this.#look())
     return this.#status()
   }
 
@@ -99,7 +97,7 @@ export class Shadow implements Observer {
     life.checkOperator(by)
     const { candidate } = await this.#status()
     await store.setCandidate(null)
-    await this.#inTurn(() => this.#look())
+    await this.#turns.take(() => this.#look())
     if (candidate === null) return { candidate: null, counts: NONE }
     const counts = await this.#counts(candidate)
     const { compared, same, dropped, failed } = counts
@@ -115,14 +113,13 @@ export class Shadow implements Observer {
 
   async status(by: Principal): Promise<ShadowStatus> {
     await this.#options.life.status(by) // whoever may see how policies stand
-    await this.#inTurn(() => this.#keep(this.#running))
+    await this.#turns.take(() => this.#keep(this.#running))
     return this.#status()
   }
 
   async close(): Promise<void> {
-    this.#closing.abort()
-    await this.#following
-    await this.#inTurn(() => this.#stop()).catch(() => undefined)
+    await this.#rounds.end()
+    await this.#turns.take(() => this.#stop()).catch(() => undefined)
   }
 
   async #status(): Promise<ShadowStatus> {
@@ -136,14 +133,12 @@ export class Shadow implements Observer {
   }
 
   async #follow(): Promise<void> {
-    do {
-      try {
-        await this.#inTurn(() => this.#look())
-        await this.#inTurn(() => this.#keep(this.#running))
-      } catch (error) {
-        this.#options.log('policy.shadow_failed', { code: error instanceof CountersignError ? error.code : 'unknown' })
-      }
-    } while (await this.#pause())
+    try {
+      await this.#turns.take(() => this.#look())
+      await this.#turns.take(() => this.#keep(this.#running))
+    } catch (error) {
+      this.#options.log('policy.shadow_failed', { code: error instanceof CountersignError ? error.code : 'unknown' })
+    }
   }
 
   async #look(): Promise<void> {
@@ -171,20 +166,5 @@ export class Shadow implements Observer {
     await running.thread.close()
     running.changed = true
     await this.#keep(running)
-  }
-
-  async #pause(): Promise<boolean> {
-    try {
-      await sleep(LOOK_MS, undefined, { signal: this.#closing.signal, ref: false })
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#last.then(work)
-    this.#last = turn.catch(() => undefined)
-    return turn
   }
 }

@@ -36,9 +36,15 @@ const COOKIE: ReadonlySet<string> = new Set(['cookie'])
 const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie', 'set-cookie2'])
 const NONE: ReadonlySet<string> = new Set()
 
+const NEVER_SENT = new WeakMap<Api, ReadonlySet<string>>()
+
 /** Headers that no client of this API sends up, besides those of its own that never do. */
-export function neverSent({ cookies, credentials, stripped }: Api): ReadonlySet<string> {
-  return new Set([...(cookies ? [] : COOKIE), ...stripped, ...credentials.names])
+export function neverSent(api: Api): ReadonlySet<string> {
+  const known = NEVER_SENT.get(api)
+  if (known !== undefined) return known
+  const names = new Set([...(api.cookies ? [] : COOKIE), ...api.stripped, ...api.credentials.names])
+  NEVER_SENT.set(api, names)
+  return names
 }
 
 export function neverAnswered({ cookies }: Api): ReadonlySet<string> {

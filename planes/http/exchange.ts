@@ -118,8 +118,8 @@ export class Exchange {
           'ERR_NORMALIZE_TOO_COMPLEX',
           'the body is larger than what is judged, and of a type that policy looks into',
         )
-      const key = keyOf(api, request, caller)
-      const kept = body.kind === 'streamed' ? null : this.#kept.find(key)
+      const key = onceMade(() => keyOf(api, request, caller))
+      const kept = body.kind === 'streamed' || this.#kept.isEmpty ? null : this.#kept.find(key())
       if (kept !== null) return { kind: 'answer', answer: await this.#again(kept, request, caller) }
       return await this.#fresh(key, api, request, caller)
     } catch (error) {
@@ -142,39 +142,39 @@ export class Exchange {
   }
 
   /** A request that is held, or was when it last came, is joined by all that are the same until it ends. */
-  async #fresh(key: string, api: Api, request: NormalizedRequest, caller: Caller): Promise<RequestJudged> {
+  async #fresh(key: () => string, api: Api, request: NormalizedRequest, caller: Caller): Promise<RequestJudged> {
     const own = Promise.withResolvers<Answer>()
     own.promise.catch(() => undefined) // whoever awaits it sees it; nobody may
-    if (this.#kept.isHeld(key)) this.#kept.waiting(key, own.promise)
+    if (!this.#kept.isEmpty && this.#kept.isHeld(key())) this.#kept.waiting(key(), own.promise)
     try {
       // What nobody has seen is bound to nothing: an approval of it counts for this very exchange, and no other joins it.
       const once = request.sent.kind === 'streamed' ? randomUUID() : null
-      const onHold = (): void => (once === null ? this.#kept.waiting(key, own.promise) : undefined)
+      const onHold = (): void => (once === null ? this.#kept.waiting(key(), own.promise) : undefined)
       const subject = { api: api.name, request, once }
       const judged = await this.#judge.judge(subject, caller, this.#rooms.patienceMs, onHold)
       if (judged.kind === 'run') return await this.#run(key, api, request, judged, caller, own)
-      const first = judged.wasHeld ? this.#kept.find(key) : null // another one used the approval while this one asked
+      const first = judged.wasHeld ? this.#kept.find(key()) : null // another one used the approval while this one asked
       if (first !== null && first !== own.promise) return { kind: 'answer', answer: await first }
-      this.#kept.denied(key, own.promise, judged.heldUntil)
+      this.#kept.denied(key(), own.promise, judged.heldUntil)
       const answer = answerOf(judged.denial, request.head)
       own.resolve(answer)
       return { kind: 'answer', answer }
     } catch (error) {
-      this.#kept.denied(key, own.promise, null)
+      this.#kept.denied(key(), own.promise, null)
       own.reject(error)
       throw error
     }
   }
 
   async #run(
-    key: string,
+    key: () => string,
     api: Api,
     request: NormalizedRequest,
     { decision, masks, keepUntil }: Running,
     caller: Caller,
     own: PromiseWithResolvers<Answer>,
   ): Promise<RequestJudged> {
-    if (keepUntil !== null && request.sent.kind !== 'streamed') this.#kept.released(key, own.promise, keepUntil)
+    if (keepUntil !== null && request.sent.kind !== 'streamed') this.#kept.released(key(), own.promise, keepUntil)
     const gate = new AnswerGate({
       caller,
       decision,
@@ -183,7 +183,7 @@ export class Exchange {
       mostBytes: this.#rooms.maskedBytes,
       never: neverAnswered(api),
       onAnswer: (answer, ran) => {
-        if (!ran) this.#kept.denied(key, own.promise, null) // its approval is spent: the next try asks anew
+        if (!ran) this.#kept.denied(key(), own.promise, null) // its approval is spent: the next try asks anew
         own.resolve(answer.body.length <= KEPT_BYTES ? answer : answerOf(carriedOut(answer.status), request.head))
       },
       onRefused: () => api.credentials.refused(),
@@ -207,6 +207,12 @@ function bearerOf({ headers }: RequestHead): string {
   if (token === undefined)
     throw new IdentityError('ERR_IDENTITY_MALFORMED', 'the request has no bearer token, or several')
   return token
+}
+
+/** Most requests are never held, and need no key. */
+function onceMade(make: () => string): () => string {
+  let made: string | null = null
+  return () => (made ??= make())
 }
 
 /** The same request by the same principal: what an approval binds. */

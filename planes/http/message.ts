@@ -39,7 +39,9 @@ export const NO_BYTES: Buffer = Buffer.alloc(0)
 
 /** Every value that a header has, in order. `name` in lower case. */
 export function valuesOf(headers: readonly HeaderLine[], name: string): readonly string[] {
-  return headers.filter(([each]) => each.toLowerCase() === name).map(([, value]) => value)
+  const found: string[] = []
+  for (const [each, value] of headers) if (each.length === name.length && each.toLowerCase() === name) found.push(value)
+  return found
 }
 
 /** The only value of a header; null where it has none or several. */

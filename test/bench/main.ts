@@ -1,5 +1,6 @@
 /** `npm run bench -- <what> [options]`: figures as ratios to a peer or a limit that is measured in the same run. */
 import { benchEvidence } from './evidence.ts'
+import { benchHttp } from './http.ts'
 import { benchPolicy } from './policy.ts'
 import { benchPostgres } from './postgres.ts'
 import { benchSqs } from './sqs.ts'
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => Promise<numb
   evidence: benchEvidence,
   policy: benchPolicy,
   sqs: benchSqs,
+  http: benchHttp,
 }
 
 const [name = '', ...rest] = process.argv.slice(2)

@@ -43,6 +43,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
 const MASKED = { customer: { ssn: '*******6789', email: 'a***@***' }, account_number: '******3210' }
 const WANTED: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   received: { body: '<a> & "b"\r\n€', blob: [0, 255] },
+  filtered: { attributes: ['blob'] },
   masked: { body: MASKED, attributes: ['account', 'topic'] },
   batch: { successful: ['a', 'b'] },
   pending: {

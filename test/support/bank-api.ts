@@ -167,7 +167,7 @@ const ROUTES: readonly (readonly [string, RegExp, Route])[] = [
 export async function startBankApi({ http2 = false }: { readonly http2?: boolean } = {}): Promise<BankApi> {
   const seen: SeenRequest[] = []
   const serve = (asked: Asked, answered: Answered): void => void answer(asked, answered, seen)
-  const server: Server | Http2Server = http2 ? createHttp2() : createServer()
+  const server: Server | Http2Server = http2 ? createHttp2() : createServer({ shouldUpgradeCallback: isWebSocket })
   server.on('request', serve)
   server.on('upgrade', (asked: IncomingMessage, socket: Socket, early: Buffer) => {
     seen.push({
@@ -195,6 +195,11 @@ export async function startBankApi({ http2 = false }: { readonly http2?: boolean
         if ('closeAllConnections' in server) server.closeAllConnections()
       }),
   }
+}
+
+/** Java's client offers HTTP/2 over an upgrade, which a server may leave alone. */
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 async function answer(asked: Asked, answered: Answered, seen: SeenRequest[]): Promise<void> {

@@ -1,39 +1,21 @@
-import { execFile, spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { goProgram } from './go-program.ts'
 
 const SOURCES = fileURLToPath(new URL('../fixtures/peer/', import.meta.url))
-const CACHE = fileURLToPath(new URL('../../.cache/peer/', import.meta.url))
 
 /**
  * Other people's logs and witnesses (test/fixtures/peer), built once through the Go proxy into .cache; null, with a word
  * of why, where there is no Go. With CI=true that is a failure.
  */
 export async function findPeer(): Promise<string | null> {
-  if (spawnSync('go', ['version']).status === 0) return built()
+  if (spawnSync('go', ['version']).status === 0) return goProgram(SOURCES, 'peer')
   if (process.env['CI'] === 'true') throw new Error('CI needs go on the PATH: https://go.dev/dl, 1.26 or newer')
   process.stderr.write('go is not on the PATH, so the tests against other people’s logs and witnesses are skipped\n')
   return null
-}
-
-/** Built beside its place and moved there when whole: several test workers may get here at once. */
-async function built(): Promise<string> {
-  const hash = createHash('sha256')
-  for (const name of ['go.mod', 'go.sum', 'main.go']) hash.update(readFileSync(join(SOURCES, name)))
-  const binary = join(CACHE, hash.digest('hex').slice(0, 16))
-  if (existsSync(binary)) return binary
-  mkdirSync(CACHE, { recursive: true })
-  const unfinished = `${binary}.${process.pid}`
-  const args = ['build', '-trimpath', '-buildvcs=false', '-o', unfinished, '.']
-  await promisify(execFile)('go', args, { cwd: SOURCES, env: { ...process.env, CGO_ENABLED: '0' } })
-  renameSync(unfinished, binary)
-  return binary
 }
 
 /** One question: exit code, and what it printed. */

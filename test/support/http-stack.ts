@@ -35,9 +35,11 @@ export interface HttpStackOptions {
   readonly plane?: Readonly<Record<string, unknown>>
   /** Envoy takes the connections. `dial`: where it reaches the processor, as `HOST:PORT`; at the gateway by default. */
   readonly envoy?: {
+    /** The gateway's port towards it; any by default. */
+    readonly control?: number
     /** How it reaches the gateway: plaintext on loopback by default. */
     readonly over?: 'tls' | 'socket'
-    readonly dial?: string
+    readonly dial?: string | readonly string[]
     readonly responses?: 'buffered' | 'streamed'
     /** Told where the gateway judges, before Envoy starts. */
     readonly onGateway?: (processor: { readonly host: string; readonly port: number }) => void
@@ -119,8 +121,12 @@ interface EnvoyPorts {
   readonly admin: number
 }
 
-async function envoyPorts({ port = 0 }: HttpStackOptions): Promise<EnvoyPorts> {
-  return { listen: port === 0 ? await freePort() : port, control: await freePort(), admin: await freePort() }
+async function envoyPorts({ port = 0, envoy }: HttpStackOptions): Promise<EnvoyPorts> {
+  return {
+    listen: port === 0 ? await freePort() : port,
+    control: envoy?.control ?? (await freePort()),
+    admin: await freePort(),
+  }
 }
 
 function planeOf(
@@ -130,14 +136,17 @@ function planeOf(
 ): Pick<HttpStackOptions, 'port' | 'plane'> {
   if (ports === null) return {}
   const { dial, responses, over } = options.envoy ?? {}
-  const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(dial ?? '') ?? []
+  const processors = [dial ?? []].flat().map((each) => {
+    const [, host = '', port = ''] = /^(.+):(\d+)$/.exec(each) ?? []
+    return { host, port: Number(port) }
+  })
   const place = { host: '127.0.0.1', port: ports.control }
   const own = { cert: { file: './envoy.pem' }, key: { file: './envoy.key' } }
   const tls = { ...place, tls: { ...own, ca: { file: './envoy-ca.pem' } } }
   const envoy = {
     control: over === 'socket' ? { socket: join(directory, 'envoy.sock') } : over === 'tls' ? tls : place,
     ...(over === 'tls' ? { server_name: 'localhost', client: own } : {}),
-    ...(dial === undefined ? {} : { processors: [{ host, port: Number(port) }] }),
+    ...(dial === undefined ? {} : { processors }),
     ...(responses === undefined ? {} : { responses }),
   }
   return { port: ports.listen, plane: { envoy, ...options.plane } }

@@ -39,6 +39,7 @@ export async function serve(
   if (admitted.kind === 'answer') return channel.send(admitted.answer, hasBody(incoming, head))
   const { caller } = admitted
   try {
+    // Without a body there is nothing to wait for, and judging looks at the head itself.
     const early = hasBody(incoming, head) ? await rooms.exchange.refuseHead(head, caller) : null
     if (early !== null) return await channel.send(early, true)
     await exchanged(incoming, head, channel, expects, caller, rooms)

@@ -22,6 +22,11 @@ export class KeptAnswers {
     this.#now = now
   }
 
+  /** Nothing is kept: then no key need be made. */
+  get isEmpty(): boolean {
+    return this.#kept.size === 0
+  }
+
   find(key: string): Promise<Answer> | null {
     return this.#current(key)?.answer ?? null
   }

@@ -8,6 +8,8 @@ export interface CountedMask extends PlannedMask {
 
 /** How far one path has been followed. There is one for each of its steps, so that many ways to it stay one. */
 export interface PathState {
+  /** Tells it from all others of its plan. */
+  readonly id: number
   readonly mask: CountedMask
   /** The step to take from here; null at its end. */
   readonly step: string | null
@@ -20,11 +22,22 @@ export interface PathState {
 export type Aliases = ReadonlyMap<string, ReadonlySet<string>>
 export const NO_ALIASES: Aliases = new Map()
 
+/** In place of a key: one that no path names, and an element of a list. No key can be taken for them: those are in small letters. */
+const UNNAMED = 'A'
+const ELEMENT = 'B'
+
 /** The masks over one body, as a walk through it meets them; it counts what they hide. */
 export class MaskPlan {
   readonly #masks: readonly CountedMask[]
   readonly #aliases: Aliases
   readonly #start: readonly PathState[]
+  /** Keys that some path names; to every path all others are alike. */
+  readonly #named: ReadonlySet<string>
+  /** One list for all ways to the same states, so that what follows from it is worked out once. */
+  readonly #lists = new Map<string, readonly PathState[]>()
+  readonly #followed = new Map<readonly PathState[], Map<string, readonly PathState[]>>()
+  readonly #endings = new Map<readonly PathState[], readonly CountedMask[]>()
+  readonly #cut = new Map<readonly PathState[], readonly CountedMask[]>()
 
   constructor(masks: readonly CountedMask[], aliases: Aliases) {
     this.#masks = masks
@@ -34,9 +47,11 @@ export class MaskPlan {
         new Set([...fields].map((each) => each.toLowerCase())),
       ]),
     )
-    this.#start = withSkips(
-      masks.flatMap((mask) => (mask.part.kind === 'path' ? [statesOf(mask, mask.part.path)] : [])),
-    )
+    const paths = masks.flatMap((mask) => (mask.part.kind === 'path' ? [{ mask, path: mask.part.path }] : []))
+    let id = 0
+    const nextId = (): number => (id += 1)
+    this.#start = this.#one(withSkips(paths.map(({ mask, path }) => statesOf(mask, path, nextId))))
+    this.#named = new Set([...paths.flatMap(({ path }) => path), ...this.#aliases.keys()])
   }
 
   /** Nothing of a body is to be hidden. */
@@ -69,24 +84,32 @@ export class MaskPlan {
   /** Into the value of a key, without regard to capitals. */
   into(states: readonly PathState[], key: string): readonly PathState[] {
     const name = key.toLowerCase()
-    const fields = this.#aliases.get(name)
-    return further(states, (step) => step === '*' || step === name || fields?.has(step) === true)
+    const isNamed = this.#named.has(name)
+    return this.#follow(states, isNamed ? name : UNNAMED, () => {
+      const fields = this.#aliases.get(name)
+      return further(states, (step) => step === '*' || (isNamed && (step === name || fields?.has(step) === true)))
+    })
   }
 
   /** Into an element of a list: a path goes on as if there were none, or takes a step of any name. */
   element(states: readonly PathState[]): readonly PathState[] {
-    return [...new Set([...states, ...further(states, (step) => step === '*')])]
+    return this.#follow(states, ELEMENT, () => [...new Set([...states, ...further(states, (step) => step === '*')])])
   }
 
   /** The masks whose path ends here, counted: by which method. Null where none does. */
   ended(states: readonly PathState[]): MaskMethod | null {
-    return counted(states.filter(({ step }) => step === null).map(({ mask }) => mask))
+    const masks = remembered(this.#endings, states, () =>
+      states.filter(({ step }) => step === null).map(({ mask }) => mask),
+    )
+    return masks.length === 0 ? null : counted(masks)
   }
 
   /** A value stands where a path should go on: nobody can tell what is in it. Counts, and says whether to hide it. */
   hides(states: readonly PathState[]): boolean {
-    const cut = states.filter(({ step, isAnywhere }) => step !== '**' && !isAnywhere)
-    return counted(cut.map(({ mask }) => mask)) !== null
+    const masks = remembered(this.#cut, states, () =>
+      states.filter(({ step, isAnywhere }) => step !== '**' && !isAnywhere).map(({ mask }) => mask),
+    )
+    return masks.length > 0 && counted(masks) !== null
   }
 
   /** What looks like something labelled, masked wherever it stands; null where nothing does. */
@@ -102,16 +125,34 @@ export class MaskPlan {
     return changed === text ? null : changed
   }
 
+  #follow(states: readonly PathState[], word: string, work: () => readonly PathState[]): readonly PathState[] {
+    const known = remembered(this.#followed, states, () => new Map<string, readonly PathState[]>())
+    return remembered(known, word, () => this.#one(work()))
+  }
+
+  #one(states: readonly PathState[]): readonly PathState[] {
+    const key = states.map(({ id }) => id).join(' ')
+    return remembered(this.#lists, key, () => states)
+  }
+
   /** One field of a flat body, a form's or a column's, in a list or not. Null: it is shown. */
   field(name: string): MaskMethod | null {
     return this.ended(this.into(this.element(this.#start), name))
   }
 }
 
-function statesOf(mask: CountedMask, path: readonly string[]): PathState {
+function remembered<Key, Value>(known: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  known.set(key, made)
+  return made
+}
+
+function statesOf(mask: CountedMask, path: readonly string[], nextId: () => number): PathState {
   return path.reduceRight<PathState>(
-    (next, step, index) => ({ mask, step, next, isAnywhere: path[index - 1] === '**' }),
-    { mask, step: null, next: null, isAnywhere: path.at(-1) === '**' },
+    (next, step, index) => ({ id: nextId(), mask, step, next, isAnywhere: path[index - 1] === '**' }),
+    { id: nextId(), mask, step: null, next: null, isAnywhere: path.at(-1) === '**' },
   )
 }
 

@@ -43,6 +43,7 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
     exchange,
     manner: {
       streams: envoy.responses === 'streamed',
+      judgedBytes: limits.judgedBytes,
       by,
       allowed: (decision) => reconciler.allowed(decision),
       ended: (decision) => reconciler.ended(decision, Date.now()),

@@ -6,7 +6,7 @@ const MOST_LINES = 128
 const MOST_BYTES = 16 * 1024
 
 /** Two of these are two answers to one question; which of them counts, servers disagree about (RFC 9110, 5.3). */
-const ONCE: readonly string[] = [
+const ONCE: ReadonlySet<string> = new Set([
   'host',
   'authorization',
   'content-type',
@@ -22,7 +22,7 @@ const ONCE: readonly string[] = [
   'x-http-method-override',
   'x-http-method',
   'x-method-override',
-]
+])
 
 /** Headers by which a client would tell the upstream another target than the one that was judged. */
 const OTHER_TARGET: ReadonlySet<string> = new Set([
@@ -37,15 +37,16 @@ const OTHER_TARGET: ReadonlySet<string> = new Set([
 export function checkHeaders({ version, headers, authority }: RequestHead): void {
   if (headers.length > MOST_LINES) throw refused('ERR_NORMALIZE_HEADER', `more than ${MOST_LINES} header lines`)
   let bytes = 0
+  const seen = new Set<string>()
   for (const [name, value] of headers) {
     bytes += name.length + value.length
-    checkLine(name, value)
+    const lower = name.toLowerCase()
+    checkLine(lower, value)
+    if (seen.has(lower) && ONCE.has(lower))
+      throw refused('ERR_NORMALIZE_HEADER', `the header ${lower} stands in the request twice`)
+    seen.add(lower)
   }
   if (bytes > MOST_BYTES) throw refused('ERR_NORMALIZE_HEADER', `the headers take more than ${MOST_BYTES} bytes`)
-  for (const name of ONCE) {
-    if (valuesOf(headers, name).length > 1)
-      throw refused('ERR_NORMALIZE_HEADER', `the header ${name} stands in the request twice`)
-  }
   if (connectionOptions(headers).some((name) => END_TO_END.has(name)))
     throw refused('ERR_NORMALIZE_HEADER', 'Connection names a header that is meant for the other end')
   checkAuthority(headers, authority)
@@ -59,8 +60,8 @@ function checkLine(name: string, value: string): void {
   // oxlint-disable-next-line no-control-regex -- that is the point: a folded line, a NUL, a bare CR
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value))
     throw refused('ERR_NORMALIZE_HEADER', 'a header value holds a control character')
-  if (OTHER_TARGET.has(name.toLowerCase()))
-    throw refused('ERR_NORMALIZE_HEADER', `the header ${name.toLowerCase()} names another target than the request line`)
+  if (OTHER_TARGET.has(name))
+    throw refused('ERR_NORMALIZE_HEADER', `the header ${name} names another target than the request line`)
 }
 
 /** Host or `:authority`: a name or address with an optional port, no more. */
@@ -88,7 +89,7 @@ function checkFraming(version: RequestHead['version'], headers: readonly HeaderL
 }
 
 const END_TO_END: ReadonlySet<string> = new Set(
-  ONCE.filter((name) => name !== 'upgrade' && name !== 'transfer-encoding'),
+  [...ONCE].filter((name) => name !== 'upgrade' && name !== 'transfer-encoding'),
 )
 
 /** Of one hop only (RFC 9110, 7.6.1), those that Connection names among them. */

@@ -1,12 +1,5 @@
 import type { JsonObject } from '../../../engine/index.ts'
-import {
-  type HeaderLine,
-  type RequestBody,
-  type RequestHead,
-  type RequestMessage,
-  valuesOf,
-  without,
-} from '../message.ts'
+import { type HeaderLine, type RequestBody, type RequestHead, type RequestMessage, valuesOf } from '../message.ts'
 import { type ReadBody, readBody } from './body.ts'
 import { graphqlIn, type GraphqlRequest, readGraphql, storedQuery } from './graphql.ts'
 import { type GrpcMethod, grpcMethod } from './grpc.ts'
@@ -53,7 +46,11 @@ export function normalize({ head, body }: RequestMessage, never: ReadonlySet<str
   checkMethod(head.method)
   checkHeaders(head)
   const target = readTarget(head.target)
-  const headers = without(without(without(head.headers, hopByHop(head.headers)), ITS_OWN), never)
+  const hop = hopByHop(head.headers)
+  const headers = head.headers.filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !hop.has(lower) && !ITS_OWN.has(lower) && !never.has(lower)
+  })
   const read = readBody(headers, body)
   return {
     head,

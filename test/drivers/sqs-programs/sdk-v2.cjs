@@ -22,6 +22,12 @@ async function main() {
     .promise()
   tell('received', { body: Messages[0].Body, blob: [...Messages[0].MessageAttributes.blob.BinaryValue] })
   await sqs.deleteMessage({ QueueUrl: tasks, ReceiptHandle: Messages[0].ReceiptHandle }).promise()
+  await sqs.sendMessage({ QueueUrl: tasks, MessageBody: 'filtered', MessageAttributes }).promise()
+  const { Messages: some } = await sqs
+    .receiveMessage({ QueueUrl: tasks, MessageAttributeNames: ['blob'], WaitTimeSeconds: 1 })
+    .promise()
+  tell('filtered', { attributes: Object.keys(some[0].MessageAttributes) })
+  await sqs.deleteMessage({ QueueUrl: tasks, ReceiptHandle: some[0].ReceiptHandle }).promise()
   const masked = await sqs
     .receiveMessage({ QueueUrl: await urlOf('payments'), MessageAttributeNames: ['All'] })
     .promise()

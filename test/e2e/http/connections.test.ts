@@ -187,14 +187,16 @@ function upgrade(path: string): Promise<readonly [number, string]> {
       'sec-websocket-version': '13',
     }
     const asked = request(`${form.url}${path}`, { headers })
-    asked.on('upgrade', (message, socket) => {
+    asked.on('upgrade', (message, socket, early) => {
       let text = ''
       socket.on('error', () => undefined)
-      socket.on('data', (chunk: Buffer) => {
+      const onData = (chunk: Buffer): void => {
         text += chunk.toString()
         if (text === 'hello ') socket.write('there')
         else if (text === 'hello there') socket.end()
-      })
+      }
+      socket.on('data', onData)
+      if (early.length > 0) onData(early) // it came in one piece with the head
       socket.on('close', () => resolve([message.statusCode ?? 0, text]))
     })
     asked.on('response', (message) => {

@@ -41,6 +41,10 @@ tell(
 )
 sqs.change_message_visibility(QueueUrl=url("tasks"), ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=60)
 sqs.delete_message(QueueUrl=url("tasks"), ReceiptHandle=message["ReceiptHandle"])
+sqs.send_message(QueueUrl=url("tasks"), MessageBody="filtered", MessageAttributes=attributes)
+some = sqs.receive_message(QueueUrl=url("tasks"), MessageAttributeNames=["blob"])["Messages"][0]
+tell("filtered", attributes=sorted(some["MessageAttributes"]))
+sqs.delete_message(QueueUrl=url("tasks"), ReceiptHandle=some["ReceiptHandle"])
 masked = sqs.receive_message(QueueUrl=url("payments"), MessageAttributeNames=["All"])["Messages"][0]
 tell("masked", body=json.loads(masked["Body"]), attributes=sorted(masked.get("MessageAttributes", {})))
 batch = sqs.send_message_batch(

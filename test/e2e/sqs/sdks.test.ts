@@ -188,6 +188,7 @@ test.skipIf(findPython(BOTO3) === null)('boto3, with the environment and nothing
     identity: { arn: 'arn:aws:sts::000000000000:assumed-role/agent/reconciler' },
     url: { url: `${stack.line.gateway.url}/000000000000/tasks` },
     received: { body: '<a> & "b"\r\n€', kind: 'é\r\n', blob: [0, 255], count: '1' },
+    filtered: { attributes: ['blob'] },
     masked: { body: { customer: { ssn: '*******6789', email: 'a***@***' }, account_number: '******3210' } },
     batch: { successful: ['a', 'b'] },
     pending: {

@@ -17,9 +17,9 @@ export function requestHead(lines: readonly HeaderLine[], { protocol }: Attribut
 }
 
 export function responseHead(lines: readonly HeaderLine[]): ResponseHead {
-  const status = Number(pseudo(lines, ':status'))
-  if (!Number.isInteger(status) || status < 100 || status > 599) throw new TypeError(':status: expected a status')
-  return { status, headers: agentsLines(lines) }
+  const status = pseudo(lines, ':status')
+  if (!/^[1-5]\d\d$/.test(status)) throw new TypeError(':status: expected a status')
+  return { status: Number(status), headers: agentsLines(lines) }
 }
 
 /** Those that are no pseudo headers. */

@@ -1,6 +1,7 @@
-import { UpstreamError } from '../../../../engine/index.ts'
+import { ProtocolError, UpstreamError } from '../../../../engine/index.ts'
 import type { EnteredCaller, Exchange, Forwarded } from '../../exchange.ts'
-import { type Answer, type HeaderLine, NO_BYTES, type RequestHead, soleValue } from '../../message.ts'
+import { type Answer, type HeaderLine, NO_BYTES, type RequestBody, type RequestHead, soleValue } from '../../message.ts'
+import { mayStream } from '../../normalizer/body.ts'
 import { plainLines, requestHead, responseHead } from './heads.ts'
 import { answeredByEnvoy } from './own-answer.ts'
 import type { ProcessingRequest } from './processing-request.ts'
@@ -24,6 +25,8 @@ const STEPS: Readonly<Record<Phase, Readonly<Partial<Record<ProcessingRequest['k
 export interface Manner {
   /** Answers of which nothing is masked go as they come. */
   readonly streams: boolean
+  /** Bytes of a request's body that policy judges; larger ones of types that it can't look into go up unread. */
+  readonly judgedBytes: number
   /** This gateway's name in what it says to Envoy. */
   readonly by: string
   /** A decision let a request through; and its exchange is over. */
@@ -105,12 +108,13 @@ export class Phases {
   async #judgeRequest(part: 'request_headers' | 'request_body', bytes: Buffer | null): Promise<ProcessingResponse> {
     const [head, caller] = [this.#head, this.#caller]
     if (head === null || caller === null) throw new TypeError('nobody was admitted')
-    const body = bytes === null ? ({ kind: 'none' } as const) : ({ kind: 'whole', bytes } as const)
+    const body = this.#bodyOf(head, bytes)
+    if (body === null) return refused(await this.#exchange.refuse(tooLarge(this.#manner.judgedBytes), head, caller))
     const judged = await this.#exchange.judgeRequest({ head, body }, caller)
     if (judged.kind === 'answer') return refused(judged.answer)
     this.#forwarded = judged
     if (judged.upgrade !== null) throw new TypeError('an upgrade was offered where Envoy takes none')
-    const sent = judged.body.kind === 'whole' ? judged.body.bytes : NO_BYTES
+    const sent = judged.body.kind === 'whole' ? judged.body.bytes : (bytes ?? NO_BYTES)
     this.#phase = 'response-headers'
     const change = {
       headers: headerMutation(
@@ -123,6 +127,13 @@ export class Phases {
     allowed(judged.decision)
     this.#decision = judged.decision
     return goOn(part, change, { req: 'allow', api: judged.api.name, decision: judged.decision, by })
+  }
+
+  /** null: it is larger than what is judged, and of a type that policy looks into. */
+  #bodyOf({ headers }: RequestHead, bytes: Buffer | null): RequestBody | null {
+    if (bytes === null) return { kind: 'none' }
+    if (bytes.length <= this.#manner.judgedBytes) return { kind: 'whole', bytes }
+    return mayStream(headers) ? { kind: 'streamed', declared: bytes.length } : null
   }
 
   async #beginAnswer(message: Extract<ProcessingRequest, { kind: 'response_headers' }>): Promise<ProcessingResponse> {
@@ -188,6 +199,11 @@ function measured(headers: readonly HeaderLine[], body: Buffer): readonly Header
     ...headers.filter(([name]) => name.toLowerCase() !== 'content-length'),
     ['content-length', String(body.length)],
   ]
+}
+
+function tooLarge(judgedBytes: number): ProtocolError {
+  const message = `the body is larger than the ${judgedBytes} bytes that are judged, and of a type that policy looks into`
+  return new ProtocolError('ERR_PROTOCOL_FRAME_LENGTH', message)
 }
 
 /** An answer in place of the upstream's; it tells its decision, if there was one. */

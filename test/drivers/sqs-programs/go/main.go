@@ -40,13 +40,22 @@ func code[T any](_ T, err error) string {
 	return "done"
 }
 
+func sortedNames(message types.Message) []string {
+	names := []string{}
+	for name := range message.MessageAttributes {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
 func main() {
 	client := sqs.NewFromConfig(must(config.LoadDefaultConfig(ctx)))
 	url := func(name string) *string {
 		return must(client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})).QueueUrl
 	}
-	receive := func(queue string) types.Message {
-		out := must(client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: url(queue), MessageAttributeNames: []string{"All"}, WaitTimeSeconds: 1}))
+	receive := func(queue string, attributes string) types.Message {
+		out := must(client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: url(queue), MessageAttributeNames: []string{attributes}, WaitTimeSeconds: 1}))
 		return out.Messages[0]
 	}
 	tasks := url("tasks")
@@ -55,20 +64,19 @@ func main() {
 		"blob": {DataType: aws.String("Binary"), BinaryValue: []byte{0, 255}},
 	}
 	must(client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: tasks, MessageBody: aws.String("<a> & \"b\"\r\n€"), MessageAttributes: attributes}))
-	message := receive("tasks")
+	message := receive("tasks", "All")
 	blob := []int{}
 	for _, each := range message.MessageAttributes["blob"].BinaryValue {
 		blob = append(blob, int(each))
 	}
 	tell("received", map[string]any{"body": *message.Body, "blob": blob})
 	must(client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: tasks, ReceiptHandle: message.ReceiptHandle}))
-	masked := receive("payments")
-	names := []string{}
-	for name := range masked.MessageAttributes {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	tell("masked", map[string]any{"body": json.RawMessage(*masked.Body), "attributes": names})
+	must(client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: tasks, MessageBody: aws.String("filtered"), MessageAttributes: attributes}))
+	some := receive("tasks", "blob")
+	tell("filtered", map[string]any{"attributes": sortedNames(some)})
+	must(client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: tasks, ReceiptHandle: some.ReceiptHandle}))
+	masked := receive("payments", "All")
+	tell("masked", map[string]any{"body": json.RawMessage(*masked.Body), "attributes": sortedNames(masked)})
 	batch := must(client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: tasks, Entries: []types.SendMessageBatchRequestEntry{
 		{Id: aws.String("a"), MessageBody: aws.String("one")},
 		{Id: aws.String("b"), MessageBody: aws.String("two"), MessageAttributes: attributes},
@@ -91,7 +99,7 @@ func main() {
 	tell("pending", map[string]any{"failed": failed})
 	fifo := url("tasks.fifo")
 	must(client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: fifo, MessageBody: aws.String("in order"), MessageGroupId: aws.String("g"), MessageDeduplicationId: &os.Args[1]}))
-	next := receive("tasks.fifo")
+	next := receive("tasks.fifo", "All")
 	tell("fifo", map[string]any{"body": *next.Body, "deleted": code(client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: fifo, ReceiptHandle: next.ReceiptHandle}))})
 	salaries := strings.Replace(*tasks, "tasks", "salaries", 1)
 	tell("unlisted", map[string]any{"code": code(client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &salaries, MessageBody: aws.String("x")}))})

@@ -20,6 +20,10 @@ public final class Session {
     byte[] blob = message.messageAttributes().get("blob").binaryValue().asByteArray();
     tell("received", "\"body\":" + quoted(message.body()) + ",\"blob\":[" + (blob[0] & 255) + "," + (blob[1] & 255) + "]");
     SQS.deleteMessage(b -> b.queueUrl(tasks).receiptHandle(message.receiptHandle()));
+    SQS.sendMessage(b -> b.queueUrl(tasks).messageBody("filtered").messageAttributes(attributes));
+    Message some = receive("tasks", "blob");
+    tell("filtered", "\"attributes\":" + list(new TreeSet<>(some.messageAttributes().keySet())));
+    SQS.deleteMessage(b -> b.queueUrl(tasks).receiptHandle(some.receiptHandle()));
     Message masked = receive("payments");
     tell("masked", "\"body\":" + masked.body() + ",\"attributes\":" + list(new TreeSet<>(masked.messageAttributes().keySet())));
     SendMessageBatchResponse batch = SQS.sendMessageBatch(b -> b.queueUrl(tasks).entries(
@@ -45,8 +49,12 @@ public final class Session {
   }
 
   private static Message receive(String queue) {
+    return receive(queue, "All");
+  }
+
+  private static Message receive(String queue, String attributes) {
     String url = url(queue);
-    return SQS.receiveMessage(b -> b.queueUrl(url).messageAttributeNames("All").waitTimeSeconds(1)).messages().get(0);
+    return SQS.receiveMessage(b -> b.queueUrl(url).messageAttributeNames(attributes).waitTimeSeconds(1)).messages().get(0);
   }
 
   private static SendMessageBatchRequestEntry.Builder entry(String id, String body) {

@@ -1,0 +1,3 @@
+module countersign.dev/drivers/http
+
+go 1.26.0
