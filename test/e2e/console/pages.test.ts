@@ -127,7 +127,7 @@ describe.skipIf(chromium === null || psql === null)('the console’s pages', () 
     await page.goto(`${stack.line.console}/console/decisions`)
     await page.getByText('Reconnecting …').waitFor()
     await page.unroute('**/v1/events')
-    await page.getByText('Live', { exact: true }).waitFor()
+    await expect.poll(() => page.getByText('Live', { exact: true }).isVisible(), { timeout: 30_000 }).toBe(true)
     await page.close()
   })
 
