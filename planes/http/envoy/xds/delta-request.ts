@@ -1,6 +1,18 @@
-import type { DeltaRequest } from './delta-stream.ts'
 import { record, text, texts } from './read-message.ts'
-import { kindOf } from './snapshot.ts'
+import { type Kind, kindOf } from './snapshot.ts'
+
+/** What a client asks in one message of the delta protocol. */
+export interface DeltaRequest {
+  readonly kind: Kind
+  readonly subscribe: readonly string[]
+  readonly unsubscribe: readonly string[]
+  /** What it holds from an earlier stream. */
+  readonly held: Readonly<Record<string, string>>
+  /** The answer that this acknowledges or refuses; empty on a first message. */
+  readonly nonce: string
+  /** Why it refused; null when it took it. */
+  readonly error: string | null
+}
 
 /** A DeltaDiscoveryRequest, parsed. `node`: who asks, told with a stream's first message only. */
 export interface Asked {

@@ -1,19 +1,6 @@
 import type { Acknowledgement, ConfigurationStream } from './configuration-stream.ts'
-import { readDeltaRequest } from './delta-request.ts'
+import { type DeltaRequest, readDeltaRequest } from './delta-request.ts'
 import { KINDS, typeUrl, WAITS_FOR, type Kind, type Resource, type Snapshot } from './snapshot.ts'
-
-/** What a client asks in one message of the delta protocol. */
-export interface DeltaRequest {
-  readonly kind: Kind
-  readonly subscribe: readonly string[]
-  readonly unsubscribe: readonly string[]
-  /** What it holds from an earlier stream. */
-  readonly held: Readonly<Record<string, string>>
-  /** The answer that this acknowledges or refuses; empty on a first message. */
-  readonly nonce: string
-  /** Why it refused; null when it took it. */
-  readonly error: string | null
-}
 
 interface Subscription {
   wildcard: boolean
