@@ -97,7 +97,8 @@ export function envoySettings(
   }
 }
 
-function upstreamOf({ name, hosts, origin, ca, http2 }: Api): Upstream {
+function upstreamOf({ name, hosts, origin, ca, certificate, http2 }: Api): Upstream {
+  if (certificate !== null) throw wrong(`apis: ${name}: expected no client_certificate, which Envoy isn't given`)
   if (http2) throw wrong(`apis: ${name}: expected http2: false, since trailers come after Envoy's last question`)
   const isTls = origin.protocol === 'https:'
   const host = origin.hostname.replace(/^\[|\]$/g, '')
