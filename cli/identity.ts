@@ -12,7 +12,13 @@ import {
 } from '../engine/identity/index.ts'
 import { ConfigError, type GatewayRooms, identify } from '../engine/index.ts'
 import type { Database } from '../engine/state/index.ts'
-import type { GatewaySurroundings } from './gateway.ts'
+import type { Log } from './log.ts'
+
+interface Surroundings {
+  readonly log: Log
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
 
 /** The gateway as an issuer of its own tokens; null: it is none. Throws ConfigError. */
 export async function ownIssuer(loaded: LoadedConfig): Promise<OwnIssuer | null> {
@@ -21,11 +27,7 @@ export async function ownIssuer(loaded: LoadedConfig): Promise<OwnIssuer | null>
 }
 
 /** Throws ConfigError for providers that can't be trusted by their very configuration. */
-export function tokenVerifier(
-  loaded: LoadedConfig,
-  own: OwnIssuer | null,
-  { log, now }: GatewaySurroundings,
-): TokenVerifier {
+export function tokenVerifier(loaded: LoadedConfig, own: OwnIssuer | null, { log, now }: Surroundings): TokenVerifier {
   try {
     const verifier = createTokenVerifier(loaded.config.identity.issuers, { now, ...(own === null ? {} : { own }) })
     // A provider that is away just now is no reason not to start: nobody gets in until it answers, and probes say so.
@@ -67,7 +69,7 @@ export async function openIdentity(
     readonly followMs: number | null
     readonly newId: () => string
   },
-  { now, log }: GatewaySurroundings,
+  { now, log }: Surroundings,
 ): Promise<IdentityRooms> {
   const { database, evidence, newId, followMs } = rooms
   const store = new RevocationStore(database)

@@ -1,6 +1,9 @@
 import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-request.ts'
 import type { IdentityErrorCode, ObligationError } from './errors.ts'
+import type { Credentials } from './identity/credentials.ts'
 import type { Decision, MaskMethod, Outcome } from './verdict.ts'
+
+export type { AssertionCredentials, Credentials, TokenCredentials } from './identity/credentials.ts'
 
 /** The obligations that a plane can carry out. */
 export interface Enforceable {
@@ -51,25 +54,6 @@ export interface PlaneHost {
   alert(finding: JsonObject): Promise<void>
   /** Structured log without secrets, for what is not evidence. */
   log(event: string, fields: JsonObject): void
-}
-
-export type Credentials = TokenCredentials | AssertionCredentials
-
-export interface TokenCredentials {
-  readonly kind: 'token'
-  /** A JWT from the bank's identity provider, or one that the gateway has exchanged for it. */
-  readonly token: string
-  readonly source: string | null
-  /** SHA-256 of the DER of the certificate that the client's TLS connection has proven, base64url; absent or null: none. */
-  readonly certificate?: string | null
-}
-
-/** Good for once: it is spent when `identify` has resolved. */
-export interface AssertionCredentials {
-  readonly kind: 'saml'
-  /** A SAML 2.0 response, or an assertion alone, in base64 or base64url. */
-  readonly assertion: string
-  readonly source: string | null
 }
 
 export interface SessionInfo {

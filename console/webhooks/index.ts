@@ -1,3 +1,3 @@
 /** Tells other programs of approvals. */
 export { messageOf } from './message.ts'
-export { WebhookSender, type SenderRooms } from './sender.ts'
+export { WebhookSender } from './sender.ts'

@@ -1,5 +1,4 @@
-import type { GrantSeen, Principal } from '../access-request.ts'
-import type { Approval } from './approval.ts'
+import type { Principal } from '../access-request.ts'
 
 /** Whose access it is: exactly this principal, through exactly these actors. */
 export type GrantSubject = Pick<Principal, 'id' | 'issuer' | 'act'>
@@ -43,33 +42,7 @@ export type Revocation = {
   readonly at: number
 }
 
-/**
- * Whether a principal has this grant now. Not when its own owner answered it: who that is, only the token of the one who
- * uses it tells, and it may name another owner than the token did that asked.
- */
-export function isLive(approval: Approval, principal: Principal, now: number): boolean {
-  const { grant, state, expiresAt, answers } = approval
-  if (grant === undefined || state !== 'granted' || now >= expiresAt) return false
-  if (!isSubject(grant, principal)) return false
-  return !answers.some(({ by }) => by === principal.owner || by === principal.id || principal.act.includes(by))
-}
-
 /** Whether a grant is of this principal. */
 export function isSubject({ subject }: Grant, { id, issuer, act }: GrantSubject): boolean {
   return id === subject.id && issuer === subject.issuer && act.join('\n') === subject.act.join('\n')
-}
-
-/** A grant as policy sees it. */
-export function seen({ id, rule, expiresAt, answers }: Approval, grant: Grant): GrantSeen {
-  const { plane, actions, resources, break_glass } = grant
-  return {
-    id,
-    rule,
-    plane,
-    actions,
-    resources,
-    expires: new Date(expiresAt).toISOString(),
-    break_glass,
-    approved_by: answers.filter(({ answer }) => answer === 'approve').map(({ by }) => by),
-  }
 }

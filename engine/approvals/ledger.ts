@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { GrantSeen, Principal } from '../access-request.ts'
 import { ApprovalError, EvidenceError, StateError } from '../errors.ts'
 import type { Database } from '../state/index.ts'
+import { Alarms } from './alarms.ts'
 import { answered, type AnswerDraft } from './answering.ts'
 import {
   eventOf,
@@ -13,62 +14,14 @@ import {
   type ApprovalEvent,
   type ApprovalState,
 } from './approval.ts'
+import type { ApprovalLedger, LedgerOptions, ListFilter } from './approval-ledger.ts'
+import { Contended, uncontended } from './contention.ts'
 import { drafted, taken } from './drafting.ts'
 import { overdue, reviewed, revoked, type ReviewDraft, type RevocationDraft } from './ending.ts'
 import { KeyedQueue } from './keyed-queue.ts'
-import type { Announce } from './outbox.ts'
 import { LiveGrants } from './live-grants.ts'
 import { ApprovalStore, type Binding } from './store.ts'
 import { WaitingRoom } from './waiting-room.ts'
-
-/** Holds and their answers: durable before anything is told, used once. Every failure refuses. */
-export interface ApprovalLedger {
-  /** A new hold; or the open one that the same requester has for the same request under the same policy. */
-  request(draft: ApprovalDraft): Promise<Approval>
-  /** Throws ApprovalError, one code per rule that is broken. */
-  answer(id: string, draft: AnswerDraft): Promise<Approval>
-  /** Resolves when the hold is no longer `requested`; rejects with the signal's reason when that is aborted first. */
-  settled(id: string, signal: AbortSignal): Promise<Approval>
-  /** Spends a granted approval; durable when it resolves, and of any number of callers only one sees it resolve. */
-  use(id: string, digest: string): Promise<Approval>
-  /** For a client that goes away. Does nothing to a hold that is settled, or that another client still waits on. */
-  withdraw(id: string): Promise<void>
-  get(id: string): Promise<Approval | null>
-  /** Newest first, at most 1,000. */
-  list(filter?: ListFilter): Promise<readonly Approval[]>
-  /** A grant that is in force from here on, unanswered, and whose review is due when the draft's terms expire. */
-  breakGlass(draft: ApprovalDraft): Promise<Approval>
-  /** Ends a grant, or takes back the question. */
-  revoke(id: string, draft: RevocationDraft): Promise<Approval>
-  /** Closes the review of a break-glass. */
-  review(id: string, draft: ReviewDraft): Promise<Approval>
-  /** The grants that a principal has now; at once, for a decision. */
-  grantsOf(principal: Principal): readonly GrantSeen[]
-  /** Ends all waiting. The database stays its opener's to close. */
-  close(): Promise<void>
-}
-
-export interface ListFilter {
-  readonly state?: ApprovalState
-  readonly kind?: 'hold' | 'grant'
-  readonly requester?: Pick<Principal, 'id' | 'issuer'>
-}
-
-export interface LedgerOptions {
-  /** Milliseconds since 1970. */
-  now(): number
-  newId(): string
-  /** The evidence writer that the journal writes as: what it has claimed is settled when it is over. */
-  readonly writer: string
-  /** Where other gateways change holds too: milliseconds from one look at what they did to the next. */
-  readonly followMs?: number
-  /** What other programs are told of a change, and which: part of the change. */
-  readonly announce?: Announce
-  /** Digest of the policy in force: a grant that an earlier one asked for is not given under this one. */
-  policyInForce?(): string
-  /** The evidence log. A change takes place after this has resolved, and not at all when it rejects. */
-  journal(event: ApprovalEvent): Promise<void>
-}
 
 /**
  * Opens the ledger over a database that has been rebuilt from evidence (see rebuild.ts). Holds found open stay
@@ -81,16 +34,8 @@ export async function openLedger(database: Database, options: LedgerOptions): Pr
 }
 
 const LIST_LIMIT = 1_000
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
-
-/** How long a change waits for another gateway's of the same hold; that takes milliseconds, unless that gateway died. */
-const CONTENDED_MS = 5_000
-const CONTENDED_POLL_MS = 25
 /** How often holds that nobody looks after are looked for. */
 const SWEEP_MS = 10_000
-
-/** Another gateway is changing this hold, or has since it was read: not for callers, who get `busy` when it lasts. */
-class Contended extends Error {}
 
 class Ledger implements ApprovalLedger {
   readonly #store: ApprovalStore
@@ -98,7 +43,7 @@ class Ledger implements ApprovalLedger {
   readonly #queue = new KeyedQueue()
   readonly #waiting = new WaitingRoom()
   readonly #live = new LiveGrants()
-  readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #alarms: Alarms
   readonly #closing = new AbortController()
   #following: Promise<void> = Promise.resolve()
   /** Set once: by close, or when the store lost a change that evidence has. Only a restart brings the two together. */
@@ -107,6 +52,10 @@ class Ledger implements ApprovalLedger {
   constructor(store: ApprovalStore, options: LedgerOptions) {
     this.#store = store
     this.#options = options
+    this.#alarms = new Alarms(
+      () => options.now(),
+      (id) => this.#onTime(id),
+    )
   }
 
   async resume(): Promise<void> {
@@ -316,13 +265,7 @@ class Ledger implements ApprovalLedger {
   }
 
   #watch(approval: Approval): void {
-    const { id } = approval
-    const time = nextTime(approval)
-    clearTimeout(this.#timers.get(id))
-    this.#timers.delete(id)
-    if (time === Infinity || this.#ended !== null) return
-    const delay = Math.min(Math.max(time - this.#options.now(), 0), MAX_TIMEOUT_MS)
-    this.#timers.set(id, setTimeout(() => void this.#onTime(id), delay).unref())
+    this.#alarms.set(approval.id, this.#ended === null ? nextTime(approval) : Infinity)
   }
 
   /** An expiry that can't be recorded frees nobody: those who wait are refused, and the next to touch it tries again. */
@@ -352,21 +295,11 @@ class Ledger implements ApprovalLedger {
   /** All changes to the holds of one binding, one after the other: of concurrent answers one wins, of requests one asks. */
   #inTurn<Result>({ digest, requester, policy }: Binding, work: () => Promise<Result>): Promise<Result> {
     const key = JSON.stringify([digest, requester.id, requester.issuer, policy.digest])
-    return this.#queue.run(key, () => this.#uncontended(work))
-  }
-
-  /** Does it again, from what the store then has, while another gateway is changing the same. */
-  async #uncontended<Result>(work: () => Promise<Result>): Promise<Result> {
-    for (let waited = 0; ; waited += CONTENDED_POLL_MS) {
+    const open = async (): Promise<Result> => {
       this.#checkOpen()
-      try {
-        return await work()
-      } catch (error) {
-        if (!(error instanceof Contended)) throw error
-        if (waited >= CONTENDED_MS) throw busy()
-      }
-      await this.#pause(CONTENDED_POLL_MS)
+      return work()
     }
+    return this.#queue.run(key, () => uncontended(open, (ms) => this.#pause(ms)))
   }
 
   async #known(id: string): Promise<Approval> {
@@ -382,8 +315,7 @@ class Ledger implements ApprovalLedger {
   #end(error: ApprovalError | StateError): ApprovalError | StateError {
     this.#ended ??= error
     this.#closing.abort()
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
+    this.#alarms.clear()
     this.#waiting.failAll(this.#ended)
     return this.#ended
   }
@@ -392,11 +324,6 @@ class Ledger implements ApprovalLedger {
 // After a fatal failure nobody knows what of the last batch is durable; any other refusal was before anything was written.
 function mayBeRecorded(error: unknown): boolean {
   return error instanceof EvidenceError && error.fatal
-}
-
-function busy(): StateError {
-  const message = 'another gateway has been changing this hold for seconds: ask again; if that gateway died, start it'
-  return new StateError('ERR_STATE_BUSY', message, { retryable: true })
 }
 
 function outOfStep(cause: unknown): StateError {

@@ -1,6 +1,6 @@
 import { constant, type GrantSeen, type Principal } from '../access-request.ts'
 import type { Approval } from './approval.ts'
-import { isLive, seen } from './grant.ts'
+import { isSubject, type Grant } from './grant.ts'
 
 /** How old the last look at a shared store may be before nobody has any grant here: a revocation may have been missed. */
 const STALE_MS = 5_000
@@ -51,4 +51,30 @@ export class LiveGrants {
 
 function byId(one: GrantSeen, other: GrantSeen): number {
   return one.id < other.id ? -1 : 1
+}
+
+/**
+ * Whether a principal has this grant now. Not when its own owner answered it: who that is, only the token of the one who
+ * uses it tells, and it may name another owner than the token did that asked.
+ */
+function isLive(approval: Approval, principal: Principal, now: number): boolean {
+  const { grant, state, expiresAt, answers } = approval
+  if (grant === undefined || state !== 'granted' || now >= expiresAt) return false
+  if (!isSubject(grant, principal)) return false
+  return !answers.some(({ by }) => by === principal.owner || by === principal.id || principal.act.includes(by))
+}
+
+/** A grant as policy sees it. */
+function seen({ id, rule, expiresAt, answers }: Approval, grant: Grant): GrantSeen {
+  const { plane, actions, resources, break_glass } = grant
+  return {
+    id,
+    rule,
+    plane,
+    actions,
+    resources,
+    expires: new Date(expiresAt).toISOString(),
+    break_glass,
+    approved_by: answers.filter(({ answer }) => answer === 'approve').map(({ by }) => by),
+  }
 }

@@ -24,3 +24,6 @@ export interface ConfigSchema {
   /** What was found is never repeated in an error. */
   readonly writeOnly?: boolean
 }
+
+/** What the file only points to. */
+export type OutsideText = { readonly file: string } | { readonly env: string }

@@ -1,5 +1,4 @@
-import type { ConfigSchema } from './config-schema.ts'
-import type { OutsideText } from './validation.ts'
+import type { ConfigSchema, OutsideText } from './config-schema.ts'
 
 /** What schema.ts makes the rest of the configuration of. */
 export interface SchemaParts {

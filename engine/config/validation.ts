@@ -1,13 +1,14 @@
 import { Ajv } from 'ajv'
 import type { ValidateFunction } from 'ajv'
 import { complaintsOf, formatPath } from './complaint.ts'
+import type { OutsideText } from './config-schema.ts'
 import type { ConfigDocument } from './document.ts'
 import type { IdentityText } from './identity-schema.ts'
 import type { KeepingText } from './keeping-schema.ts'
 import { CONFIG_SCHEMA } from './schema.ts'
 import { ConfigError } from '../errors.ts'
 
-export type OutsideText = { readonly file: string } | { readonly env: string }
+export type { OutsideText }
 
 /** The file's own words, once its shape is known to be right and its defaults are in. */
 export interface ConfigText {

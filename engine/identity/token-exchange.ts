@@ -1,7 +1,7 @@
 import type { JsonObject, Principal } from '../access-request.ts'
 import { IdentityError } from '../errors.ts'
 import type { RecordDraft } from '../evidence/index.ts'
-import type { Credentials } from '../plane.ts'
+import type { Credentials } from './credentials.ts'
 import type { OwnIssuer } from './own-issuer.ts'
 import { readToken } from './token-text.ts'
 

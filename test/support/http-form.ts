@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { canariesIn } from './canaries.ts'
 import { type HttpForm, SUITE_POLICY } from '../conformance/http/form.ts'
 import { type HttpStack, type HttpStackOptions, startHttpStack } from './http-stack.ts'
 
@@ -7,6 +8,10 @@ export interface EmbeddedForm extends HttpForm {
   readonly stack: HttpStack
   /** Target and outcome of every request that has ended, in order. */
   outcomes(): readonly (readonly [target: string, status: string])[]
+  /** Names of all records so far. */
+  events(): readonly string[]
+  /** Numbers of people that stand in any file of evidence. */
+  canaries(): readonly string[]
 }
 
 /** The embedded form, as the conformance suite wants it. */
@@ -26,6 +31,8 @@ export async function startEmbeddedForm(options: HttpStackOptions = {}): Promise
     },
     forwarded: () => forwardedTargets(evidence),
     outcomes: () => outcomesIn(evidence),
+    events: () => recordsIn(evidence).map(({ event }) => event),
+    canaries: () => canariesUnder(evidence),
     stop: () => stack.stop(),
   }
 }
@@ -52,6 +59,13 @@ function outcomesIn(evidence: string): readonly (readonly [string, string])[] {
 
 function isLetThrough(event: string): boolean {
   return event === 'decision.forward' || event === 'decision.mask'
+}
+
+function canariesUnder(directory: string): readonly string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .flatMap(({ parentPath, name }) => canariesIn(readFileSync(join(parentPath, name))))
+    .filter((canary) => canary.startsWith('900-'))
 }
 
 interface ReadRecord {

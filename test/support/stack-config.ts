@@ -29,6 +29,8 @@ export interface StackConfigOptions {
   readonly signer?: NoteSigner
   /** Merged over the plane's own section. */
   readonly plane?: Readonly<Record<string, unknown>>
+  /** Programs that are told of approvals. */
+  readonly webhooks?: readonly object[]
   /** Merged over `identity`. */
   readonly believed?: Readonly<Record<string, unknown>>
 }
@@ -88,7 +90,10 @@ export interface GatewayConfiguration {
 
 /** All of a stack's configuration but its planes. */
 export function gatewayConfiguration(
-  options: Pick<StackConfigOptions, 'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'believed'>,
+  options: Pick<
+    StackConfigOptions,
+    'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'webhooks' | 'believed'
+  >,
   planes: Readonly<Record<string, unknown>>,
 ): GatewayConfiguration {
   const { identity } = options
@@ -116,6 +121,7 @@ export function gatewayConfiguration(
       operators: { groups: ['operators'] },
       sign_in: { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
     },
+    ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     planes,
     log: { level: options.logLevel },
   }

@@ -39,6 +39,8 @@ export interface StackOptions {
   readonly plane?: Readonly<Record<string, unknown>>
   /** Merged over `identity` of the configuration. */
   readonly believed?: Readonly<Record<string, unknown>>
+  /** Programs that are told of approvals, as the configuration has them. */
+  readonly webhooks?: readonly object[]
   /** Options for the gateway's node, such as `--cpu-prof`. */
   readonly nodeOptions?: readonly string[]
   readonly onLog?: (line: string) => void
@@ -95,6 +97,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     apiPort: 0,
     logLevel: options.logLevel ?? 'info',
     ...(options.plane === undefined ? {} : { plane: options.plane }),
+    ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     ...(options.believed === undefined ? {} : { believed: options.believed }),
   }
   const files = await writeStackFiles(written)

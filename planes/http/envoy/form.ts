@@ -50,7 +50,8 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
   const accessLog = accessLogService((entry) => found(reconciler.take(entry)), failed)
   const overdue = setInterval(() => reconciler.overdue(Date.now()).forEach(found), OVERDUE_MS).unref()
   const services = [xds.service, processor.service, accessLog]
-  const server = await ControlServer.open(envoy.control, envoy.controlTls, services, limits.judgedBytes)
+  const mostBytes = Math.max(limits.judgedBytes, limits.maskedBytes)
+  const server = await ControlServer.open(envoy.control, envoy.controlTls, services, mostBytes)
   const refresh = (): void => {
     try {
       const next = envoySnapshot(envoySettings(config, envoy, envoy.processors ?? [server.address]))

@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { Agent, request as undiciRequest } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verifyEvidence } from '../../../engine/evidence/index.ts'
 import { raw, statusesIn } from '../../conformance/http/form.ts'
 import { startEmbeddedForm } from '../../support/http-form.ts'
 
@@ -189,14 +190,14 @@ function upgrade(path: string): Promise<readonly [number, string]> {
     const asked = request(`${form.url}${path}`, { headers })
     asked.on('upgrade', (message, socket, early) => {
       let text = ''
-      socket.on('error', () => undefined)
-      const onData = (chunk: Buffer): void => {
+      const said = (chunk: Buffer): void => {
         text += chunk.toString()
         if (text === 'hello ') socket.write('there')
         else if (text === 'hello there') socket.end()
       }
-      socket.on('data', onData)
-      if (early.length > 0) onData(early) // it came in one piece with the head
+      socket.on('error', () => undefined)
+      socket.on('data', said)
+      if (early.length > 0) said(early)
       socket.on('close', () => resolve([message.statusCode ?? 0, text]))
     })
     asked.on('response', (message) => {
@@ -226,4 +227,22 @@ describe('WebSocket', () => {
     expect(await upgrade('/admin')).toEqual([403, ''])
     expect(lastSeen('/admin')).toBeUndefined()
   })
+})
+
+test('killed with a request under way, it tells of it on its next start; stopped, all of its evidence verifies', async () => {
+  const { gateway, evidence } = form.stack
+  const held = form.seen.length
+  const broken = fetch(`${form.url}/slow?again`, { headers: auth() }).then(
+    () => false,
+    () => true,
+  )
+  await expect.poll(() => form.seen.length).toBeGreaterThan(held)
+  await gateway.kill9()
+  expect(await broken).toBe(true)
+  await gateway.restart()
+  expect(form.events()).toContain('outcome.unknown')
+  expect(form.seen.filter(({ target }) => target === '/slow?again')).toHaveLength(1)
+  await gateway.stop()
+  expect((await verifyEvidence(evidence)).findings).toEqual([])
+  expect(form.canaries()).toEqual([])
 })

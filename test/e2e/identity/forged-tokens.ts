@@ -185,7 +185,11 @@ export const FORGED_TOKENS: readonly ForgedToken[] = [
     code: 'ERR_IDENTITY_AUDIENCE',
     make: (f) => f.signed({ claims: { aud: 'payroll' } }),
   },
-  { name: 'for nobody', code: 'ERR_IDENTITY_AUDIENCE', make: (f) => f.signed({ claims: { aud: '' } }) },
+  {
+    name: 'for two others',
+    code: 'ERR_IDENTITY_AUDIENCE',
+    make: (f) => f.signed({ claims: { aud: ['payroll', 'billing'] } }),
+  },
   {
     name: 'an audience that is an object',
     code: 'ERR_IDENTITY_AUDIENCE',

@@ -1,15 +1,30 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { Client, type QueryResult } from 'pg'
+import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { main } from '../../../cli/main.ts'
 import type { ChildResult } from '../../support/child.ts'
 import { countersignHere } from '../../support/command.ts'
 import { startStack, type Stack } from '../../support/stack.ts'
+import { receive, type Receiver } from '../../support/webhook-receiver.ts'
 
 let stack: Stack
+let receiver: Receiver
+const SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
 beforeAll(async () => {
-  stack = await startStack()
+  receiver = await receive()
+  const file = join(await mkdtemp(join(tmpdir(), 'countersign-webhook-')), 'secret')
+  await writeFile(file, SECRET)
+  const webhook = { name: 'chat', url: receiver.url.href, secret: { file }, private_network: true }
+  stack = await startStack({ webhooks: [webhook] })
+  await rm(dirname(file), { recursive: true })
 })
-afterAll(() => stack?.stop())
+afterAll(async () => {
+  await stack?.stop()
+  receiver?.close()
+})
 
 type Person = 'agent' | 'owner' | 'approver' | 'approver2' | 'auditor'
 
@@ -139,4 +154,20 @@ test('who watches sees a question come and go', async () => {
   await expect.poll(() => told).toMatch(new RegExp(`${id}  denied`))
   watching.abort()
   expect(await watched).toBe(0)
+})
+
+test('another program was told of all of it, signed, and its links ask who comes to sign in', async () => {
+  const types = (): string[] => receiver.got.map(({ body }) => String(JSON.parse(body).type))
+  const expected = ['approval.requested', 'access.granted', 'access.revoked', 'breakglass.used', 'breakglass.reviewed']
+  await expect.poll(types).toEqual(expect.arrayContaining([...expected, 'approval.used', 'approval.denied']))
+  for (const { body, headers } of receiver.got) {
+    expect(new Webhook(SECRET).verify(body, headers)).toHaveProperty('data.link')
+    expect(body).not.toMatch(/month end|payments are stuck|quarantined/)
+  }
+  const { link } = JSON.parse(receiver.got[0]?.body ?? '').data
+  const followed = await fetch(link, { redirect: 'manual' })
+  expect([followed.status, followed.headers.get('location')]).toEqual([
+    302,
+    expect.stringMatching(/^\/console\/sign-in\?return=\/console\/l\//),
+  ])
 })

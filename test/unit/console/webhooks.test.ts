@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Webhook as Receiver } from 'standardwebhooks'
 import { expect, onTestFinished, test } from 'vitest'
 import { allowedLookup, isAllowed } from '../../../console/webhooks/address.ts'
@@ -15,34 +13,17 @@ import type { Webhook } from '../../../engine/config/index.ts'
 import type { JsonObject } from '../../../engine/index.ts'
 import type { Database } from '../../../engine/state/index.ts'
 import { ann, draft, openStore, overEachStore } from '../approvals/setting.ts'
+import { receive as openReceiver, type Received } from '../../support/webhook-receiver.ts'
 import { transfer } from './setting.ts'
 
 const KEY = new Uint8Array(32).fill(3)
 const OLD_KEY = new Uint8Array(24).fill(4)
 const secretOf = (key: Uint8Array): string => `whsec_${Buffer.from(key).toString('base64')}`
 
-interface Received {
-  readonly headers: Record<string, string>
-  readonly body: string
-}
-
-/** A receiver on loopback: what it got, and what it answers, 204 by default. */
-async function receive(answers: readonly number[] = []): Promise<{ readonly url: URL; readonly got: Received[] }> {
-  const got: Received[] = []
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const body = (await request.toArray()).join('')
-    got.push({
-      headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
-      body,
-    })
-    response.writeHead(answers[got.length - 1] ?? 204, { location: 'http://127.0.0.1:1/elsewhere' }).end()
-  }
-  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => void server.close())
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return { url: new URL(`http://127.0.0.1:${address.port}/hook`), got }
+async function receive(answers: readonly number[] = []): ReturnType<typeof openReceiver> {
+  const receiver = await openReceiver(answers)
+  onTestFinished(() => receiver.close())
+  return receiver
 }
 
 interface Telling {
