@@ -1,7 +1,6 @@
 import type { ActionClass, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource, Relation } from './catalog.ts'
 import type { Refusal } from './refusal.ts'
-import type { SideEffect } from './side-effects.ts'
 import type { Value } from './value.ts'
 
 /** How a value must be written to be known: every reader reads a plain decimal alike, and a cast to integer rounds none. */
@@ -11,6 +10,17 @@ export type ValueForm = 'text' | 'decimal' | 'integer'
 export type WrittenValue =
   | { readonly kind: 'constant'; readonly value: string | null }
   | { readonly kind: 'parameter'; readonly index: number; readonly form: ValueForm }
+
+/** What a write sets off at the server besides what it says. */
+export interface SideEffect {
+  readonly kind: 'trigger' | 'foreign_key'
+  /** The relation that has the trigger, or whose rows a foreign key changes: `public.accounts`. */
+  readonly on: string
+  /** Of the trigger, or of the constraint. */
+  readonly name: string
+  /** The function that a trigger runs; or `cascade`, `set_null`, `set_default`. */
+  readonly does: string
+}
 
 const SEVERITY: readonly ActionClass[] = ['discover', 'read', 'write', 'destroy', 'control']
 

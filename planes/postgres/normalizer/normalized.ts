@@ -1,8 +1,7 @@
 import type { Action, ActionClass, NormalizeError, PartUse } from '../../../engine/index.ts'
 import type { ColumnSource } from './catalog.ts'
-import type { WrittenValue } from './findings.ts'
+import type { SideEffect, WrittenValue } from './findings.ts'
 import type { Refusal } from './refusal.ts'
-import type { SideEffect } from './side-effects.ts'
 
 /** A table or view that a statement names or reaches, and how it uses its columns; or what else it is about. */
 export interface NormalizedResource {

@@ -2,17 +2,6 @@ import type { Analysis } from './analysis.ts'
 import type { ForeignKey, ForeignKeyAction, Relation } from './catalog.ts'
 import { family } from './relations.ts'
 
-/** What a write sets off at the server besides what it says. */
-export interface SideEffect {
-  readonly kind: 'trigger' | 'foreign_key'
-  /** The relation that has the trigger, or whose rows a foreign key changes: `public.accounts`. */
-  readonly on: string
-  /** Of the trigger, or of the constraint. */
-  readonly name: string
-  /** The function that a trigger runs; or `cascade`, `set_null`, `set_default`. */
-  readonly does: string
-}
-
 /** Every trigger of a relation: which of them a row sets off depends on its values. */
 export function setOff(analysis: Analysis, { qualified, triggers }: Relation): void {
   for (const { name, runs } of triggers) {
