@@ -60,8 +60,15 @@ module.exports = {
     {
       name: 'rooms-do-not-know-the-gateway',
       severity: 'error',
-      from: { path: '^engine/(policy|identity|approvals|evidence|controls|state|lifecycle|shadow)/' },
+      from: { path: '^engine/(policy|identity|approvals|evidence|controls|state|lifecycle|shadow|overview)/' },
       to: { path: '^engine/(gateway|registry|index|plane|config)\\.ts$' },
+    },
+    {
+      name: 'overview-stands-on-evidence',
+      comment: 'What pages are told is what evidence says, and no other room’s word.',
+      severity: 'error',
+      from: { path: '^engine/overview/' },
+      to: { path: '^engine/', pathNot: '^engine/(overview/|evidence/index\\.ts$|errors\\.ts$|access-request\\.ts$)' },
     },
     {
       name: 'replay-runs-in-a-browser',

@@ -1,4 +1,5 @@
 import { loadConfig } from '../engine/config/index.ts'
+import { http, wayAroundApi, waysAtApis } from '../planes/http/index.ts'
 import { postgres, roleAtServer, wayAround } from '../planes/postgres/index.ts'
 import type { Finding } from '../planes/postgres/index.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
@@ -8,12 +9,14 @@ import { EXIT, explain } from './exit.ts'
 import { printable, printedJson } from './printable.ts'
 
 const USAGE = `usage: countersign doctor --config FILE [--json]
-       countersign doctor --upstream HOST:PORT [--json]
+       countersign doctor --upstream HOST:PORT|URL [--json]
        countersign doctor --gateway URL [--source DIR] [--json]
 
 Looks for ways around the gateway. With --config, on the gateway's host: what its role may do at the server, and who else
 may sign in there. With --upstream, on an agent's host and in the agent's environment (PGUSER, PGPASSWORD, PGDATABASE,
 DATABASE_URL): whether the server answers from there, and lets the agent in. Signs in with what it finds; changes nothing.
+Of an API, as an http or https URL: whether it answers from there; it is sent no credentials. With --config also how the
+gateway reaches its APIs, and what their agents have to set.
 With --gateway, there too, for queues: whether an AWS SDK would go to that gateway and as whom, by the agent's variables and
 AWS configuration and, with --source, by what its program's files say.
 
@@ -53,8 +56,8 @@ async function found({ config, upstream, gateway, source }: Asked, io: CommandIo
   if ([config, upstream, gateway].filter((each) => each !== undefined).length !== 1)
     throw wrongUsage('expected one of --config, --upstream and --gateway', USAGE)
   if (source !== undefined && gateway === undefined) throw wrongUsage('--source goes with --gateway', USAGE)
-  if (config !== undefined) return atServer(config)
-  if (upstream !== undefined) return [await wayAround(addressOf(upstream), environment(io.env))]
+  if (config !== undefined) return fromGateway(config)
+  if (upstream !== undefined) return [await fromAgent(upstream, io.env)]
   return agentFindings(originOf(gateway ?? ''), source, io.env)
 }
 
@@ -64,15 +67,26 @@ function originOf(text: string): string {
   throw wrongUsage(`--gateway: expected scheme, host and port; found ${printable(text)}`, USAGE)
 }
 
+async function fromAgent(upstream: string, env: CommandIo['env']): Promise<Finding> {
+  const url = /^https?:\/\//.test(upstream) ? URL.parse(upstream) : null
+  return url === null ? wayAround(addressOf(upstream), environment(env)) : wayAroundApi(url)
+}
+
 /** What can't be looked at is told, not passed over. */
-async function atServer(file: string): Promise<readonly Finding[]> {
-  const { config } = loadConfig(file)
-  const section = config.planes['postgres']
-  if (section === undefined) return []
+async function fromGateway(file: string): Promise<readonly Finding[]> {
+  const { planes } = loadConfig(file).config
+  const { postgres: databases, http: apis } = planes
+  const found = apis === undefined ? [] : waysAtApis(http.configure(apis))
+  if (databases === undefined) return found
   try {
-    return await roleAtServer(postgres.configure(section))
+    return [...(await roleAtServer(postgres.configure(databases))), ...found]
   } catch (error) {
-    return [{ kind: 'unknown', what: explain(error), remedy: 'countersign check tells what the gateway can reach' }]
+    const told = {
+      kind: 'unknown',
+      what: explain(error),
+      remedy: 'countersign check tells what the gateway can reach',
+    } as const
+    return [told, ...found]
   }
 }
 

@@ -155,11 +155,13 @@ function isExchange({ columns }: Answer): boolean {
   return columns.map(({ name }) => name).join(' ') === 'status headers body'
 }
 
+function textIn(cell: Cell | undefined): string {
+  return cell?.kind === 'text' ? cell.text : cell?.kind === 'binary' ? cellText(cell) : ''
+}
+
 function exchangeLines(answer: Answer, { rows }: TextOptions): readonly Line[] {
   const [head] = answer.rows
   const [status, headers] = head ?? []
-  const textIn = (cell: Cell | undefined): string =>
-    cell?.kind === 'text' ? cell.text : cell?.kind === 'binary' ? cellText(cell) : ''
   const masks = [
     ...new Set(answer.columns.flatMap(({ name, mask }) => (mask === null ? [] : [`${name}: ${mask.method}`]))),
   ]

@@ -15,6 +15,16 @@ import { views } from './viewing.ts'
 /** Bytes of lines in one session's evidence: what a browser, or this process, should hold at once. */
 export const MAX_SESSION_BYTES: number = 64 * 1024 * 1024
 
+/** What stands beside a session: one more look through the log, however many these are. */
+const ABOUT: readonly string[] = [
+  'policy.',
+  'approval.',
+  'key.',
+  'retention.applied',
+  'replay.viewed',
+  'evidence.exported',
+].map((event) => `"event":"${event}`)
+
 /** A running gateway signs anew each second and clears away what the last checkpoint's proofs were read from. */
 const ATTEMPTS = 10
 
@@ -50,9 +60,7 @@ async function collectUnder(
   for (const writer of found.writers) {
     for await (const frame of readFrames(directory, writer)) if (frame.frame.session === session) found.frame(frame)
   }
-  for (const event of ['policy.', 'approval.', 'key.', 'retention.applied', 'replay.viewed', 'evidence.exported']) {
-    for await (const record of readRecords(directory, { mark: `"event":"${event}` })) found.about(record)
-  }
+  for await (const record of readRecords(directory, { mark: ABOUT })) found.about(record)
   const checkpoint = coveringNote(signed, witnessed)
   const parsed = checkpoint === null ? undefined : parseCheckpoint(checkpoint)
   const records: ProvenLine[] = []

@@ -11,4 +11,4 @@ export const sqs: Plane<SqsConfig> = {
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'
-export { type AgentSurroundings, type Finding, waysAround } from './ways-around.ts'
+export { type Finding, waysAround } from './ways-around.ts'

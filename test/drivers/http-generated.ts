@@ -19,7 +19,7 @@ export interface GeneratedTally {
 }
 
 /** How many of the requests that schemathesis made were answered as directly, but for masks; refused, and why; or otherwise. */
-export function tallyGenerated(printed: string): GeneratedTally {
+export function tallyGenerated(printed: string, isEnvoy: boolean): GeneratedTally {
   const lines = printed
     .trimEnd()
     .split('\n')
@@ -32,7 +32,7 @@ export function tallyGenerated(printed: string): GeneratedTally {
     if (direct === undefined || through === undefined) unsent += 1
     else if (isSame(direct, through)) equal += 1
     else {
-      const code = refusalIn(through)
+      const code = refusalIn(through) ?? (isEnvoy ? refusalOfEnvoy(through) : null)
       if (code === null) differences.push(`${line.operation} (${line.mode}): ${JSON.stringify(line).slice(0, 600)}`)
       else refused.set(code, (refused.get(code) ?? 0) + 1)
     }
@@ -59,4 +59,9 @@ function refusalIn([status, type, decision, body]: Told): string | null {
   if (type !== 'application/problem+json' || decision === '' || status < 400 || status > 501) return null
   const { code }: Readonly<Record<string, unknown>> = Object(JSON.parse(Buffer.from(body, 'base64').toString()))
   return typeof code === 'string' && code.startsWith('ERR_NORMALIZE') ? code : null
+}
+
+/** Escaped slashes and backslashes Envoy refuses by itself, before anybody is asked. */
+function refusalOfEnvoy([status, , decision, body]: Told): string | null {
+  return status === 400 && decision === '' && body === '' ? "400 of Envoy's own" : null
 }

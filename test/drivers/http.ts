@@ -123,6 +123,7 @@ async function generated(form: string, env: Environment, { line }: HttpStack): P
   try {
     const { sent, equal, refused, unsent, differences } = tallyGenerated(
       await SCHEMATHESIS({ ...env, ...line.env, ...trusted, DIRECT_URL: line.upstream.url }),
+      line.envoy !== undefined,
     )
     const why = [...refused].map(([code, count]) => `${count} ${code}`).join(', ')
     const parts = [

@@ -21,7 +21,7 @@ opened.use(await agentsAtWork(stack))
 for (const width of [1280, 390]) {
   for (const colorScheme of ['light', 'dark'] as const) {
     const height = width === 390 ? 844 : 900
-    for (const person of [...new Set(PICTURED.map(({ as }) => as))]) {
+    for (const person of new Set(PICTURED.map(({ as }) => as))) {
       const scenes = PICTURED.filter(({ as, name }) => as === person && (only.length === 0 || only.includes(name)))
       if (scenes.length === 0) continue
       const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' })

@@ -10,7 +10,7 @@ export interface Scene {
   readonly name: string
   readonly as: string
   readonly path: string
-  look(page: Page): Promise<void>
+  readonly look: (page: Page) => Promise<void>
 }
 
 const heading =

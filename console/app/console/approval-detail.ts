@@ -1,7 +1,7 @@
 import { visible } from '../../../engine/replay/browser.ts'
 import { h, terms } from '../dom.ts'
 import type { Approval, Part, Resource } from './approval.ts'
-import { ago, plural, sentence, standing, wanted, who } from './wording.ts'
+import { ago, plural, sentence, standing, standingOf, wanted, who } from './wording.ts'
 
 /** All that a person needs to answer one hold: what will happen, to what, asked by whom and why it waits. */
 export function approvalDetail(approval: Approval, others: readonly Approval[], answer: HTMLElement): HTMLElement {
@@ -35,7 +35,7 @@ function head(approval: Approval): HTMLElement {
     h(
       'p',
       { class: 'standing' },
-      h('span', { class: `chip ${state}` }, standing(state)),
+      h('span', { class: `chip ${state}` }, standingOf(approval)),
       state === 'requested' ? h('span', { class: 'left', 'data-until': String(expiresAt) }) : null,
       quorum > 1 ? h('span', { class: 'quorum' }, `${yes} of ${quorum} people`) : null,
     ),

@@ -5,7 +5,7 @@ import { listOf, Refusal, textOf, type Api } from './api.ts'
 import { approvalOf, type Approval } from './approval.ts'
 import { approvalDetail } from './approval-detail.ts'
 import type { News, Page, Place, Surroundings } from './page.ts'
-import { ago, left, plural, standing, wanted, who } from './wording.ts'
+import { ago, left, plural, standingOf, wanted, who } from './wording.ts'
 
 /** The inbox: what waits on the left, oldest expiry first, then what was answered; the chosen one beside it. */
 export class ApprovalsPage implements Page {
@@ -140,7 +140,7 @@ function item(approval: Approval, isChosen: boolean): HTMLElement {
   const time =
     state === 'requested'
       ? h('span', { class: 'left', 'data-until': String(expiresAt) })
-      : h('span', {}, `${standing(state)} · ${ago(requestedAt, Date.now())}`)
+      : h('span', {}, `${standingOf(approval)} · ${ago(requestedAt, Date.now())}`)
   return h(
     'li',
     { class: `${state}${mayAnswer ? ' yours' : ''}` },

@@ -23,7 +23,13 @@ export function ruleChip(verdict: string): HTMLElement {
   return h('span', { class: `chip ${verdict}` }, shape, DOES[verdict] ?? visible(verdict))
 }
 
-const DOES: Readonly<Record<string, string>> = { forward: 'forwards', mask: 'masks', hold: 'holds', reject: 'rejects' }
+const DOES: Readonly<Record<string, string>> = {
+  forward: 'forwards',
+  mask: 'masks',
+  hold: 'holds',
+  reject: 'rejects',
+  limit: 'limits',
+}
 
 export function chip(text: string, tone = ''): HTMLElement {
   return h('span', { class: `chip ${tone}` }, visible(text))

@@ -121,7 +121,7 @@ function item(row: unknown): HTMLElement {
         owner === '' ? null : h('span', { class: 'muted' }, ` of ${visible(owner)}`),
       ),
       h('span', { class: 'who' }, visible(textOf(view['plane']))),
-      h('span', { class: 'why' }, plural(decisions, 'decision'), ...counts),
+      h('span', { class: 'why' }, h('span', { class: 'count all' }, plural(decisions, 'decision')), ...counts),
       moment(textOf(view['opened'])),
     ),
   )

@@ -25,6 +25,11 @@ export function wanted({ action, resources, grant }: Approval): string {
   return `${VERBS[name] ?? visible(name.replaceAll('_', ' '))}${named.length === 0 ? '' : ` ${named.join(', ')}`}`
 }
 
+/** A grant that was given is in force; a hold that was, waits to be used. */
+export function standingOf({ state, grant }: Approval): string {
+  return grant !== null && state === 'granted' ? 'granted' : standing(state)
+}
+
 export function standing(state: State): string {
   const words: Readonly<Record<State, string>> = {
     requested: 'waiting',

@@ -154,3 +154,17 @@ describe('a token that expires', () => {
     expect((await answer).rows).toEqual([{ status: 'pending' }])
   })
 })
+
+test('the evidence of all that verifies, and an ended session replays', async () => {
+  const verified = await countersignHere(['evidence', 'verify', stack.evidence])
+  expect([verified.status, verified.stderr]).toEqual([0, ''])
+  const [expired] = await recorded('credential.expired')
+  const replayed = await countersignHere([
+    'replay',
+    stack.evidence,
+    '--session',
+    String(expired?.['session']),
+    '--no-wait',
+  ])
+  expect([replayed.status, replayed.stdout]).toEqual([0, expect.stringContaining('transfers')])
+})

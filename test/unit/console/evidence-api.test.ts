@@ -70,13 +70,15 @@ test('each may read what the role lets them, and an agent nothing, whatever grou
     claims: { kind: 'person', groups: ['auditors'], act: { sub: 'robot' } },
   })
   for (const [path, readers] of READABLE) {
-    expect((await ask(setting, path, null)).status, path).toBe(401)
+    expect([path, (await ask(setting, path, null)).status]).toEqual([path, 401])
     for (const person of ['vera', 'axel', 'oscar', 'olga', 'rita', 'ann', 'olivia']) {
       const { status } = await ask(setting, path, await provider.personToken(person))
       expect([path, person, status]).toEqual([path, person, readers.includes(person) ? 200 : 403])
     }
     if (path === '/v1/me') continue
-    for (const token of [agent, through]) expect((await ask(setting, path, token)).status, path).toBe(403)
+    for (const token of [agent, through]) {
+      expect([path, (await ask(setting, path, token)).status]).toEqual([path, 403])
+    }
   }
 })
 

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { directoryStore } from '../../../engine/evidence/index.ts'
+import { directoryStore, type EvidenceStore } from '../../../engine/evidence/index.ts'
 import { answersOf } from '../../../engine/overview/answers.ts'
 import { Follower, requireSameEvidence } from '../../../engine/overview/follower.ts'
 import { Ingest } from '../../../engine/overview/ingest.ts'
@@ -14,8 +14,12 @@ export interface Index {
 }
 
 /** The index of a directory as its thread has it, in this thread. */
-export async function openIndex(directory: string, path = ':memory:', writer = ''): Promise<Index> {
-  const store = directoryStore(directory)
+export function openIndex(directory: string, path = ':memory:', writer = ''): Promise<Index> {
+  return openIndexOf(directoryStore(directory), path, writer)
+}
+
+/** The same of any store. */
+export async function openIndexOf(store: EvidenceStore, path = ':memory:', writer = ''): Promise<Index> {
   const database = openTables(path)
   let isOpen = true
   const close = (): void => {

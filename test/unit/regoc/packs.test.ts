@@ -5,13 +5,6 @@ for (const name of ['starter', 'allow-all']) {
   const pack = `policies/${name}.json`
 
   describe(`the pack ${name}`, () => {
-    test('passes its own tests, which reach every line', async (context) => {
-      const { code, report } = await regoc(context, ['test', '--pack', pack])
-      expect(report).toMatchObject({ ok: true, failed: [], coverage: { percent: 100, uncovered: {} } })
-      expect(report?.passed).toBeGreaterThan(10)
-      expect(code).toBe(0)
-    })
-
     test('passes check', async (context) => {
       expect((await regoc(context, ['check', '--pack', pack])).report).toMatchObject({ ok: true, findings: [] })
     })
@@ -21,6 +14,14 @@ for (const name of ['starter', 'allow-all']) {
     })
   })
 }
+
+// Those of the starter pack are run in test/unit/cli/policy.test.ts, by the command.
+test('the pack allow-all passes its own tests, which reach every line', async (context) => {
+  const { code, report } = await regoc(context, ['test', '--pack', 'policies/allow-all.json'])
+  expect(report).toMatchObject({ ok: true, failed: [], coverage: { percent: 100, uncovered: {} } })
+  expect(report?.passed).toBeGreaterThan(10)
+  expect(code).toBe(0)
+})
 
 const RULE = `package countersign.postgres
 import data.countersign.lib
