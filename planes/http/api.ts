@@ -1,7 +1,7 @@
 import type { ClientCertificate } from './credentials/client-certificate.ts'
 import type { RequestHead } from './message.ts'
 import { refused } from './normalizer/refusal.ts'
-import type { UpstreamCredentials } from './upstream-credentials.ts'
+import type { UpstreamCredentials } from './credentials/credentials.ts'
 
 /** One API behind the gateway: what clients call it, and where it is. */
 export interface Api {

@@ -17,4 +17,4 @@ export const http: Plane<HttpConfig> = {
 export { reachUpstream } from './probe.ts'
 export { harOf, type RecordedExchange } from './audit/har.ts'
 export { bootstrapFor, type BootstrapChoice } from './envoy/bootstrap-for.ts'
-export { type Finding, wayAroundApi, waysAtApis } from './ways-around.ts'
+export { wayAroundApi, waysAtApis } from './ways-around.ts'

@@ -1,6 +1,6 @@
 import * as oidc from 'openid-client'
 import { type Secret, UpstreamError } from '../../../engine/index.ts'
-import type { UpstreamCredentials } from '../upstream-credentials.ts'
+import type { UpstreamCredentials } from './credentials.ts'
 import { AccessToken, type GrantedToken } from './access-token.ts'
 import { FreshText } from './fresh-text.ts'
 

@@ -2,7 +2,7 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import { ConfigError, ObligationError, type Secret, UpstreamError } from '../../../engine/index.ts'
 import type { HeaderLine } from '../message.ts'
 import { readTarget } from '../normalizer/target.ts'
-import type { Outgoing, UpstreamCredentials } from '../upstream-credentials.ts'
+import type { Outgoing, UpstreamCredentials } from './credentials.ts'
 import { FreshText } from './fresh-text.ts'
 import { NodeSha256 } from './sha256.ts'
 

@@ -85,7 +85,10 @@ export class MaskPlan {
   into(states: readonly PathState[], key: string): readonly PathState[] {
     const name = key.toLowerCase()
     const isNamed = this.#named.has(name)
-    return this.#follow(states, isNamed ? name : UNNAMED, () => {
+    const word = isNamed ? name : UNNAMED
+    const known = this.#followed.get(states)?.get(word)
+    if (known !== undefined) return known
+    return this.#follow(states, word, () => {
       const fields = this.#aliases.get(name)
       return further(states, (step) => step === '*' || (isNamed && (step === name || fields?.has(step) === true)))
     })
@@ -98,17 +101,18 @@ export class MaskPlan {
 
   /** The masks whose path ends here, counted: by which method. Null where none does. */
   ended(states: readonly PathState[]): MaskMethod | null {
-    const masks = remembered(this.#endings, states, () =>
-      states.filter(({ step }) => step === null).map(({ mask }) => mask),
-    )
+    const known = this.#endings.get(states)
+    const masks = known ?? remembered(this.#endings, states, () => masksOf(states.filter(({ step }) => step === null)))
     return masks.length === 0 ? null : counted(masks)
   }
 
   /** A value stands where a path should go on: nobody can tell what is in it. Counts, and says whether to hide it. */
   hides(states: readonly PathState[]): boolean {
-    const masks = remembered(this.#cut, states, () =>
-      states.filter(({ step, isAnywhere }) => step !== '**' && !isAnywhere).map(({ mask }) => mask),
-    )
+    const masks =
+      this.#cut.get(states) ??
+      remembered(this.#cut, states, () =>
+        masksOf(states.filter(({ step, isAnywhere }) => step !== '**' && !isAnywhere)),
+      )
     return masks.length > 0 && counted(masks) !== null
   }
 
@@ -139,6 +143,10 @@ export class MaskPlan {
   field(name: string): MaskMethod | null {
     return this.ended(this.into(this.element(this.#start), name))
   }
+}
+
+function masksOf(states: readonly PathState[]): readonly CountedMask[] {
+  return states.map(({ mask }) => mask)
 }
 
 function remembered<Key, Value>(known: Map<Key, Value>, key: Key, make: () => Value): Value {
