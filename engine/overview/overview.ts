@@ -1,11 +1,13 @@
 import { Worker } from 'node:worker_threads'
 import { EvidenceError } from '../errors.ts'
 import type { QuestionName, Questions } from './questions.ts'
-import type { OverviewThread, Question, Told } from './worker.ts'
+import type { OverviewThread, Question, Told, Watched } from './worker.ts'
 
-export interface OverviewOptions extends Omit<OverviewThread, 'everyMs'> {
+export interface OverviewOptions extends Omit<OverviewThread, 'everyMs' | 'restAfterMs'> {
   /** Milliseconds from one look at evidence to the next. */
   readonly everyMs?: number
+  /** The thread rests when nobody has asked for so many. */
+  readonly restAfterMs?: number
   /** The thread died, and another has begun; `why` is for the log. */
   onTrouble(why: string): void
 }
@@ -14,6 +16,7 @@ export interface OverviewOptions extends Omit<OverviewThread, 'everyMs'> {
 export type OverviewDoor = Pick<Overview, 'ask' | 'onAdvance'>
 
 const EVERY_MS = 250
+const REST_AFTER_MS = 120_000
 const LIMITS = { maxOldGenerationSizeMb: 256 }
 /** How long a question may wait for its answer, and how many may wait. */
 const PATIENCE_MS = 15_000
@@ -29,13 +32,14 @@ interface Waiting {
 
 /**
  * What evidence holds, for pages and metrics to ask: an index beside it that a thread of its own keeps up, so that nothing
- * of it is on any decision's path. It may be behind, or gone, and no decision changes for it.
+ * of it is on any decision's path. It may be behind, or gone, and no decision changes for it. The thread begins with the first
+ * that asks or watches, and rests when nobody has for a while.
  */
 export class Overview {
   readonly #options: OverviewOptions
   readonly #waiting = new Map<number, Waiting>()
   readonly #listeners = new Set<() => void>()
-  #worker: Worker
+  #worker: Worker | null = null
   #asked = 0
   #retryMs = FIRST_RETRY_MS
   #retry: NodeJS.Timeout | undefined
@@ -43,7 +47,6 @@ export class Overview {
 
   constructor(options: OverviewOptions) {
     this.#options = options
-    this.#worker = this.#start()
   }
 
   /** Throws EvidenceError ERR_EVIDENCE_OVERVIEW where there is no answer: too many ask, or the thread is gone just now. */
@@ -54,28 +57,40 @@ export class Overview {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#settle(id)?.reject(unanswered('no answer in time')), PATIENCE_MS).unref()
       this.#waiting.set(id, { resolve, reject, timer })
-      const question: Question<Name> = { id, name, asked }
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      this.#worker.postMessage(question)
+      this.#say({ kind: 'question', id, name, asked })
     })
   }
 
   /** Told when records were taken in, four times a second at most. Answers how to be told no more. */
   onAdvance(listener: () => void): () => void {
     this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    this.#watched()
+    return () => {
+      this.#listeners.delete(listener)
+      this.#watched()
+    }
   }
 
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
     this.#giveUp('the gateway stops')
-    await this.#worker.terminate()
+    await this.#worker?.terminate()
+  }
+
+  #watched(): void {
+    if (!this.#closed && this.#retry === undefined) this.#say({ kind: 'watched', by: this.#listeners.size })
+  }
+
+  #say(what: Question | Watched): void {
+    this.#worker ??= this.#start()
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    this.#worker.postMessage(what)
   }
 
   #start(): Worker {
-    const { evidence, path, writer, everyMs = EVERY_MS } = this.#options
-    const workerData: OverviewThread = { evidence, path, writer, everyMs }
+    const { evidence, path, writer, everyMs = EVERY_MS, restAfterMs = REST_AFTER_MS } = this.#options
+    const workerData: OverviewThread = { evidence, path, writer, everyMs, restAfterMs }
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { resourceLimits: LIMITS, workerData })
     worker.unref()
     worker.on('message', (told: Told) => this.#take(told))
@@ -113,6 +128,7 @@ export class Overview {
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       this.#worker = this.#start()
+      this.#watched()
     }, this.#retryMs).unref()
     this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
   }

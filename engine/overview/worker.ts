@@ -16,12 +16,21 @@ export interface OverviewThread {
   /** The gateway's own writer: what is measured is its. */
   readonly writer: string
   readonly everyMs: number
+  /** When nobody has asked for so long, and nobody watches, evidence is left alone: an index that nobody reads costs nothing. */
+  readonly restAfterMs: number
 }
 
 export interface Question<Name extends QuestionName = QuestionName> {
+  readonly kind: 'question'
   readonly id: number
   readonly name: Name
   readonly asked: Questions[Name]['asked']
+}
+
+/** So many want to be told when records were taken in. */
+export interface Watched {
+  readonly kind: 'watched'
+  readonly by: number
 }
 
 export type Told =
@@ -33,16 +42,32 @@ export type Told =
 const port = parentPort
 if (port === null) throw new Error('worker.ts runs as a worker thread only')
 
-const { evidence, path, writer, everyMs }: OverviewThread = workerData
+const { evidence, path, writer, everyMs, restAfterMs }: OverviewThread = workerData
 const store = 'directory' in evidence ? directoryStore(evidence.directory) : postgresStore(evidence.postgres)
 const database = openTables(path)
 await requireSameEvidence(store, database)
 const meter = new Meter(writer)
 const follower = new Follower(store, database, new Ingest(database, meter))
+/** How long the first to ask again waits for what was left alone. */
+const CATCH_UP_MS = 5000
+
 let isCaughtUp = false
+let watchers = 0
+const isHere = Promise.resolve()
+let lastAsked = Date.now()
+let asleep: PromiseWithResolvers<void> | null = null
+let advanced = Promise.withResolvers<void>()
 const answers = answersOf({ database, store, meter, path, caughtUp: () => isCaughtUp })
 
-port.on('message', (question: Question) => void answer(question, port))
+port.on('message', (asked: Question | Watched) => {
+  if (asked.kind === 'watched') watchers = asked.by
+  lastAsked = Date.now()
+  const next = advanced.promise
+  const wasAsleep = asleep !== null
+  asleep?.resolve()
+  if (asked.kind === 'question')
+    void (wasAsleep ? Promise.race([next, sleep(CATCH_UP_MS)]) : isHere).then(() => answer(asked, port))
+})
 await follow(port)
 
 async function answer<Name extends QuestionName>({ id, name, asked }: Question<Name>, to: MessagePort): Promise<void> {
@@ -59,7 +84,15 @@ async function follow(to: MessagePort): Promise<void> {
     const records = await follower.advance()
     isCaughtUp = true
     if (records > 0) tell(to, { kind: 'advanced', records })
-    await sleep(everyMs)
+    const { resolve } = advanced
+    advanced = Promise.withResolvers<void>()
+    resolve()
+    if (watchers === 0 && Date.now() - lastAsked > restAfterMs) {
+      isCaughtUp = false
+      asleep = Promise.withResolvers<void>()
+      await asleep.promise
+      asleep = null
+    } else await sleep(everyMs)
   }
 }
 

@@ -222,4 +222,20 @@ describe('the thread', () => {
     await log.close()
     await expect(overview.ask('decisions', { limit: 5 })).rejects.toMatchObject({ code: 'ERR_EVIDENCE_OVERVIEW' })
   })
+
+  test('it rests while nobody asks, and whoever asks next is told what came meanwhile', async () => {
+    const directory = scratch()
+    const log = await openLog(directory)
+    const timing = { everyMs: 5, restAfterMs: 1 }
+    const path = join(scratch(), 'overview.db')
+    const overview = new Overview({ evidence: { directory }, path, writer: '', ...timing, onTrouble: () => undefined })
+    for (let round = 1; round <= 3; round += 1) {
+      await writeSession(log, `s-${round}`, 1)
+      await expect
+        .poll(async () => (await overview.ask('sessions', { limit: 5 })).rows.length, { interval: 50 })
+        .toBe(round)
+    }
+    await overview.close()
+    await log.close()
+  })
 })
