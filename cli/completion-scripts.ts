@@ -8,13 +8,13 @@ export interface Completable {
 
 const GENERAL = '--help --version'
 
-/** A case for each command and each of its verbs, as bash and zsh both read it; `words` is what may come next. */
+/** A case for each command and each of its verbs, as bash and zsh both read it; `offered` is what may come next. */
 function cases(commands: readonly Completable[]): string {
   const lines = commands.flatMap(({ name, options, verbs }) => {
     const next = [...verbs.map((verb) => verb.name), ...options].join(' ')
     return [
-      ...verbs.map((verb) => `    '${name} ${verb.name}') words='${verb.options.join(' ')}' ;;`),
-      `    '${name} '*) words='${verbs.length > 0 ? next : options.join(' ')}' ;;`,
+      ...verbs.map((verb) => `    '${name} ${verb.name}') offered='${verb.options.join(' ')}' ;;`),
+      `    '${name} '*) offered='${verbs.length > 0 ? next : options.join(' ')}' ;;`,
     ]
   })
   return lines.join('\n')
@@ -27,9 +27,9 @@ function names(commands: readonly Completable[]): string {
 export function bashScript(commands: readonly Completable[]): string {
   return `# bash completion of countersign
 _countersign() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" words=''
+  local current="\${COMP_WORDS[COMP_CWORD]}" offered=''
   if (( COMP_CWORD == 1 )); then
-    words='${names(commands)} ${GENERAL}'
+    offered='${names(commands)} ${GENERAL}'
   else
     local verb=''
     (( COMP_CWORD > 2 )) && verb="\${COMP_WORDS[2]}"
@@ -37,7 +37,7 @@ _countersign() {
 ${cases(commands)}
     esac
   fi
-  COMPREPLY=( $(compgen -W "$words" -- "$current") )
+  COMPREPLY=( $(compgen -W "$offered" -- "$current") )
 }
 complete -o default -F _countersign countersign
 `
@@ -47,9 +47,9 @@ export function zshScript(commands: readonly Completable[]): string {
   return `#compdef countersign
 # zsh completion of countersign
 _countersign() {
-  local command words=''
+  local command offered=''
   if (( CURRENT == 2 )); then
-    words='${names(commands)} ${GENERAL}'
+    offered='${names(commands)} ${GENERAL}'
   else
     local verb=''
     (( CURRENT > 3 )) && verb="\${@[3]}"
@@ -57,7 +57,7 @@ _countersign() {
 ${cases(commands)}
     esac
   fi
-  compadd -- \${=words} || _files
+  compadd -- \${=offered} || _files
 }
 _countersign_complete() { _countersign "\${words[@]}" }
 compdef _countersign_complete countersign
@@ -70,7 +70,7 @@ export function fishScript(commands: readonly Completable[]): string {
     const all = verbs.map((verb) => verb.name).join(' ')
     const noVerb = verbs.length === 0 ? here : `${here}; and not __fish_seen_subcommand_from ${all}`
     return [
-      `complete -c countersign -n __fish_use_subcommand -a ${name} -d '${summary.replaceAll(/[\\\\']/g, String.raw`\\$&`)}'`,
+      `complete -c countersign -n __fish_use_subcommand -a ${name} -d '${quoted(summary)}'`,
       ...verbs.map((verb) => `complete -c countersign -n '${noVerb}' -a ${verb.name}`),
       ...options.map((option) => `complete -c countersign -n '${noVerb}' -l ${option.slice(2)}`),
       ...verbs.flatMap((verb) =>
@@ -82,4 +82,9 @@ export function fishScript(commands: readonly Completable[]): string {
     ]
   })
   return `# fish completion of countersign\n${lines.join('\n')}\n`
+}
+
+/** Within single quotes, fish reads a backslash before a quote or another backslash as that alone. */
+function quoted(text: string): string {
+  return text.replaceAll(/[\\']/g, (character) => `\\${character}`)
 }

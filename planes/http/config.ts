@@ -3,6 +3,7 @@ import type { Api } from './api.ts'
 import { type ApiText, HTTP_SCHEMA, type HttpText } from './config-schema.ts'
 import { clientCertificate } from './credentials/client-certificate.ts'
 import { type EnvoyConfig, readEnvoy } from './envoy/config.ts'
+import { envoySettings } from './envoy/settings-of.ts'
 import { upstreamCredentials } from './upstream-credentials.ts'
 
 /** The plane's section of the configuration, read and checked. */
@@ -45,7 +46,7 @@ export function configure(raw: unknown): HttpConfig {
   if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 60s, the longest that clients wait')
   const bytes = { judgedBytes: parseSize(limits.judged_body) ?? 0, bodyBytes: parseSize(limits.body) ?? 0 }
   if (bytes.judgedBytes > bytes.bodyBytes) throw wrong('limits.judged_body: expected no more than limits.body')
-  return {
+  const config: HttpConfig = {
     listen,
     tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
     plaintextLoopback: plaintext === 'loopback',
@@ -62,6 +63,8 @@ export function configure(raw: unknown): HttpConfig {
     },
     envoy: envoy === undefined ? null : readEnvoy(envoy, plaintext === 'loopback'),
   }
+  if (config.envoy !== null) envoySettings(config, config.envoy, []) // what Envoy can't be made to do is known now
+  return config
 }
 
 /** Which API a host means must not depend on which stands first. */

@@ -61,7 +61,9 @@ function refusalIn([status, type, decision, body]: Told): string | null {
   return typeof code === 'string' && code.startsWith('ERR_NORMALIZE') ? code : null
 }
 
-/** Escaped slashes and backslashes Envoy refuses by itself, before anybody is asked. */
-function refusalOfEnvoy([status, , decision, body]: Told): string | null {
-  return status === 400 && decision === '' && body === '' ? "400 of Envoy's own" : null
+/** Escaped slashes and backslashes Envoy refuses by itself, before anybody is asked; its answer is in our words. */
+function refusalOfEnvoy([status, type, decision, body]: Told): string | null {
+  if (status !== 400 || type !== 'application/problem+json' || decision !== '') return null
+  const told = Buffer.from(body, 'base64').toString()
+  return told.includes('refused before it was decided') ? "400 of Envoy's own" : null
 }

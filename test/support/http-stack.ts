@@ -200,9 +200,8 @@ export async function writeHttpFiles(
   }
   const http = {
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
-    ...(options.tls === true
-      ? { tls: { cert: { file: './server.pem' }, key: { file: './server.key' } } }
-      : { plaintext: 'loopback' }),
+    ...(options.tls === true ? { tls: { cert: { file: './server.pem' }, key: { file: './server.key' } } } : {}),
+    ...(options.tls === true && options.envoy === undefined ? {} : { plaintext: 'loopback' }),
     apis: [
       {
         name: 'bank',

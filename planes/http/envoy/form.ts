@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConfigError, CountersignError, type PlaneHost, type RunningPlane } from '../../../engine/index.ts'
-import type { Api } from '../api.ts'
+import { CountersignError, type PlaneHost, type RunningPlane } from '../../../engine/index.ts'
 import type { HttpConfig } from '../config.ts'
 import { Exchange } from '../exchange.ts'
 import { Callers } from '../session/callers.ts'
@@ -10,16 +9,14 @@ import { accessLogService } from './access-log/server.ts'
 import type { EnvoyConfig } from './config.ts'
 import { ControlServer } from './control-server.ts'
 import { processorService } from './ext-proc/server.ts'
-import type { EnvoySettings, Upstream } from './settings.ts'
+import { envoySettings } from './settings-of.ts'
 import { envoySnapshot } from './xds/resources.ts'
 import { XdsServer } from './xds/server.ts'
 
-/** Beyond the longest hold, so that a processor that is only waiting is not taken for one that stalls. */
-const JUDGING_MS = 5000
+/** Certificates for APIs are looked at again this often: Envoy gets new ones without a restart. */
+const REFRESH_MS = 30_000
 /** Looked for exchanges that Envoy never told of this often. */
 const OVERDUE_MS = 10_000
-const HEADER_KIB = 32
-const HEADERS = 128
 
 /** Envoy takes the connections; the gateway tells it how, and judges each exchange. */
 export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host: PlaneHost): Promise<RunningPlane> {
@@ -53,8 +50,18 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
   const accessLog = accessLogService((entry) => found(reconciler.take(entry)), failed)
   const overdue = setInterval(() => reconciler.overdue(Date.now()).forEach(found), OVERDUE_MS).unref()
   const services = [xds.service, processor.service, accessLog]
-  const server = await ControlServer.open(envoy.control, envoy.controlTls, services, limits.judgedBytes)
-  xds.publish(envoySnapshot(envoySettings(config, envoy, envoy.processors ?? [server.address])))
+  const mostBytes = Math.max(limits.judgedBytes, limits.maskedBytes)
+  const server = await ControlServer.open(envoy.control, envoy.controlTls, services, mostBytes)
+  const refresh = (): void => {
+    try {
+      const next = envoySnapshot(envoySettings(config, envoy, envoy.processors ?? [server.address]))
+      if (next.version !== xds.snapshot.version) xds.publish(next)
+    } catch (error) {
+      failed(error) // a certificate that is being replaced, or can't be read: what is served stays
+    }
+  }
+  refresh()
+  const refreshing = setInterval(refresh, REFRESH_MS).unref()
   let closed = false
   return {
     address: listen,
@@ -67,55 +74,9 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
       if (closed) return
       closed = true
       clearInterval(overdue)
+      clearInterval(refreshing)
       server.close()
       await callers.close('gateway stopped')
     },
   }
-}
-
-/** Throws ConfigError for what Envoy can't be made to do here. */
-export function envoySettings(
-  config: HttpConfig,
-  envoy: EnvoyConfig,
-  processors: EnvoySettings['processors'],
-): EnvoySettings {
-  const { listen, tls, plaintextLoopback, apis, limits, patienceMs } = config
-  if (listen.port === 0) throw wrong('listen.port: expected a number, since Envoy is who listens there; found 0')
-  if (tls === null && !(plaintextLoopback && isLoopback(listen.host)))
-    throw wrong('tls: expected a certificate, or plaintext: loopback and a loopback address to listen on')
-  return {
-    listen,
-    tls,
-    upstreams: apis.map(upstreamOf),
-    processors,
-    processorTls: envoy.client,
-    responses: envoy.responses,
-    bodyBytes: Math.max(limits.judgedBytes, limits.maskedBytes),
-    messageMs: patienceMs + JUDGING_MS,
-    upstreamMs: limits.answerMs,
-    limits: { headerKiB: HEADER_KIB, headers: HEADERS, idleMs: limits.idleMs, headersMs: limits.headMs },
-  }
-}
-
-function upstreamOf({ name, hosts, origin, ca, certificate, http2 }: Api): Upstream {
-  if (certificate !== null) throw wrong(`apis: ${name}: expected no client_certificate, which Envoy isn't given`)
-  if (http2) throw wrong(`apis: ${name}: expected http2: false, since trailers come after Envoy's last question`)
-  const isTls = origin.protocol === 'https:'
-  const host = origin.hostname.replace(/^\[|\]$/g, '')
-  return {
-    name,
-    hosts,
-    host,
-    port: Number(origin.port === '' ? (isTls ? 443 : 80) : origin.port),
-    tls: isTls ? { serverName: host, ca } : null,
-    authority: origin.host,
-  }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
-}
-
-function wrong(message: string): ConfigError {
-  return new ConfigError('ERR_CONFIG_PLANE', message)
 }

@@ -19,7 +19,12 @@ export interface Upstream {
   readonly host: string
   readonly port: number
   /** The name that its certificate must bear, and the authority that signed it (null: those the system knows). */
-  readonly tls: { readonly serverName: string; readonly ca: string | null } | null
+  readonly tls: {
+    readonly serverName: string
+    readonly ca: string | null
+    /** The gateway's own, where the API asks for one. */
+    readonly client: { readonly cert: string; readonly key: string } | null
+  } | null
   /** Sent as Host. */
   readonly authority: string
 }

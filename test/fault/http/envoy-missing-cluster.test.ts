@@ -12,14 +12,17 @@ import { freePort } from '../../support/free-port.ts'
 import { startHttpStack } from '../../support/http-stack.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
+function isOther([name]: readonly [string, unknown]): boolean {
+  return name !== 'countersign_processor'
+}
+
 /** As no snapshot of ours could be: they are checked. */
 function withoutProcessor(whole: Snapshot): Snapshot {
-  const gone = ([name]: readonly [string, unknown]): boolean => name !== 'countersign_processor'
   const { cluster, endpoints, ...rest } = whole.resources
   const resources = {
     ...rest,
-    cluster: new Map([...cluster].filter(gone)),
-    endpoints: new Map([...endpoints].filter(gone)),
+    cluster: new Map([...cluster].filter(isOther)),
+    endpoints: new Map([...endpoints].filter(isOther)),
   }
   return { version: `${whole.version}-without`, resources }
 }

@@ -30,8 +30,16 @@ test('every command of the program is in each shell’s script', async () => {
   expect(names.length).toBeGreaterThan(12)
   const [zsh, fish] = await Promise.all([countersign('completion', 'zsh'), countersign('completion', 'fish')])
   for (const name of names) {
-    for (const listing of [script, zsh.out]) expect(listing).toMatch(new RegExp(`words='(?:.* )?${name} `))
+    for (const listing of [script, zsh.out]) expect(listing).toMatch(new RegExp(`offered='(?:.* )?${name} `))
     expect(fish.out).toContain(` -a ${name} `)
+  }
+})
+
+test('an apostrophe in a summary ends no quote in fish', async () => {
+  const { out } = await countersign('completion', 'fish')
+  expect(out).toContain(String.raw`-d 'credentials for the gateway\'s queues`)
+  for (const line of out.split('\n').slice(1)) {
+    expect(line.replaceAll(/\\[\\']/g, '').split("'").length % 2).toBe(1)
   }
 })
 

@@ -106,7 +106,7 @@ describe('refusals', () => {
   it.each([undefined, '', '  ', 'two\nlines'])('the token %j is none', async (COUNTERSIGN_TOKEN) => {
     const { exit, err } = await run(null, 'ann', ['list'], { COUNTERSIGN_TOKEN })
     expect(exit).toBe(64)
-    expect(err).toMatch(/^countersign: (no token: set COUNTERSIGN_TOKEN|the token is not one line)/)
+    expect(err).toMatch(/^countersign: (no token: countersign login, set COUNTERSIGN_TOKEN|the token is not one line)/)
     expect(err).not.toContain('two')
   })
 

@@ -5,14 +5,16 @@ import { EVENT_NAMES } from '../../../engine/evidence/index.ts'
 import { complaintsAbout, eventsOfSchema } from '../../support/record-schema.ts'
 import { openRooms, request, transfer } from '../../support/rooms.ts'
 
-/** Every event name that stands in the product's sources beside the word `event`, or as what a command notes. */
+/** Every event name that stands in the product's sources beside the word `event`, in a table of events, or as what a command notes. */
 function eventsInSources(): ReadonlySet<string> {
   const found = new Set<string>()
   const names: ReadonlySet<string> = new Set(EVENT_NAMES)
   for (const path of globSync('{engine,cli,console,planes}/**/*.ts')) {
     if (path.startsWith('engine/controls/')) continue
     const source = readFileSync(path, 'utf8')
-    for (const [, name = ''] of source.matchAll(/(?:event: |noteInEvidence\([^;]*?)'([a-z_]+\.[a-z_]+)'/g))
+    for (const [, name = ''] of source.matchAll(
+      /(?:event: |^ {2}[a-z_]+: |noteInEvidence\([^;]*?)'([a-z_]+\.[a-z_]+)'/gm,
+    ))
       if (names.has(name)) found.add(name)
     // A union of names, one a line.
     for (const [, name = ''] of source.matchAll(/^ {2}\| '([a-z_]+\.[a-z_]+)'$/gm)) if (names.has(name)) found.add(name)

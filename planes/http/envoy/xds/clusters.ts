@@ -77,6 +77,11 @@ export function authorityOf(upstream: Pick<Upstream, 'name'>): string {
   return `${clusterOf(upstream)}_ca`
 }
 
+/** The one that holds what the gateway shows there. */
+export function certificateOf(upstream: Pick<Upstream, 'name'>): string {
+  return `${clusterOf(upstream)}_client`
+}
+
 function upstream(each: Upstream): readonly Written[] {
   const { host, port, tls } = each
   const name = clusterOf(each)
@@ -104,6 +109,9 @@ function upstream(each: Upstream): readonly Written[] {
             typed_config: any(UPSTREAM_TLS, {
               sni: tls.serverName,
               common_tls_context: {
+                ...(tls.client === null
+                  ? {}
+                  : { tls_certificate_sds_secret_configs: [secretNamed(certificateOf(each))] }),
                 combined_validation_context: {
                   default_validation_context: { match_typed_subject_alt_names: [exactDns(tls.serverName)] },
                   validation_context_sds_secret_config: secretNamed(authorityOf(each)),

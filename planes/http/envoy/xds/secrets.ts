@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
-import type { EnvoySettings } from '../settings.ts'
-import { authorityOf } from './clusters.ts'
+import type { EnvoySettings, Upstream } from '../settings.ts'
+import { authorityOf, certificateOf } from './clusters.ts'
 import type { Written } from './snapshot.ts'
 
 /** Where systems keep the authorities that they trust; Node's own list where there is none. */
@@ -18,8 +18,15 @@ export function secrets({ tls, processorTls, upstreams }: EnvoySettings): readon
     ...(processorTls === null
       ? []
       : [certificate('processor_client', processorTls), authority('processor_ca', processorTls.ca)]),
-    ...upstreams.flatMap((each) => (each.tls === null ? [] : [authority(authorityOf(each), each.tls.ca)])),
+    ...upstreams.flatMap(ofUpstream),
   ]
+}
+
+function ofUpstream(upstream: Upstream): readonly Written[] {
+  const { tls } = upstream
+  if (tls === null) return []
+  const trusted = authority(authorityOf(upstream), tls.ca)
+  return tls.client === null ? [trusted] : [trusted, certificate(certificateOf(upstream), tls.client)]
 }
 
 function certificate(name: string, { cert, key }: { readonly cert: string; readonly key: string }): Written {

@@ -14,7 +14,7 @@ const SETTINGS: EnvoySettings = {
       hosts: ['bank.example'],
       host: 'api.bank.example',
       port: 443,
-      tls: { serverName: 'api.bank.example', ca: 'CA' },
+      tls: { serverName: 'api.bank.example', ca: 'CA', client: { cert: 'OWN', key: 'KEY' } },
       authority: 'api.bank.example',
     },
     { name: 'rates', hosts: ['rates.example'], host: '10.0.0.9', port: 80, tls: null, authority: '10.0.0.9' },
@@ -87,6 +87,14 @@ test('what the chain is closed by is in every configuration, whatever the settin
     expect(places.every((place) => place > 0)).toBe(true)
     expect(places).toEqual(places.toSorted((a, b) => a - b))
   }
+})
+
+test('keys and certificates are secrets of their own, and the clusters name them', () => {
+  const { secret, cluster } = envoySnapshot(SETTINGS).resources
+  expect([...secret.keys()].toSorted()).toEqual(['api_bank_ca', 'api_bank_client', 'listener'])
+  const text = cluster.get('api_bank')?.bytes.toString('latin1') ?? ''
+  for (const name of ['api_bank_ca', 'api_bank_client']) expect(text).toContain(name)
+  expect(text).not.toContain('KEY')
 })
 
 test('each API goes up to its own upstream, and only what was decided for it', () => {
