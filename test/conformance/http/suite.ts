@@ -18,6 +18,9 @@ interface Asked {
   readonly body?: string
 }
 
+/** The connection ended without an answer: how a form refuses what its parser doesn't take. */
+const CLOSED = { status: 'closed', text: '' } as const
+
 /** The same cases and the same answers for every form of the plane. */
 export function httpSuite(start: () => Promise<HttpForm>): void {
   let form: HttpForm
@@ -41,14 +44,10 @@ export function httpSuite(start: () => Promise<HttpForm>): void {
     test.each(CASES.map((one) => [one.name, one] as const))('%s', async (_name, one) => {
       const before = form.seen.length
       const expected = form.name === 'envoy' ? (one.envoy?.status ?? one.status) : one.status
-      if (expected === 'closed') {
-        await expect(ask(one.path, one)).rejects.toThrow('fetch failed')
-        expect(form.seen.length).toBe(before)
-        return
-      }
-      const { status, text } = one.method === 'TRACE' ? await traced(form) : await ask(one.path, one)
+      const { status, text } =
+        one.method === 'TRACE' ? await traced(form) : await ask(one.path, one).catch(() => CLOSED)
       expect(status).toBe(expected)
-      for (const part of one.has ?? []) expect(text).toContain(part)
+      for (const part of (status !== 'closed' && one.has) || []) expect(text).toContain(part)
       for (const part of one.hasNot ?? []) expect(text).not.toContain(part)
       expect(canariesIn(Buffer.from(text)).filter((canary) => canary.startsWith('900-'))).toEqual([])
       expect(form.seen.length > before).toBe(one.reaches)
