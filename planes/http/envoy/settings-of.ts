@@ -1,6 +1,5 @@
 import { ConfigError } from '../../../engine/index.ts'
 import type { Api } from '../api.ts'
-import type { HttpConfig } from '../config.ts'
 import type { EnvoyConfig } from './config.ts'
 import type { EnvoySettings, Upstream } from './settings.ts'
 
@@ -9,9 +8,19 @@ const JUDGING_MS = 5000
 const HEADER_KIB = 32
 const HEADERS = 128
 
+/** What of the plane's section Envoy's own configuration is made of. */
+export interface Fronted {
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly tls: EnvoySettings['tls']
+  readonly plaintextLoopback: boolean
+  readonly apis: readonly Api[]
+  readonly patienceMs: number
+  readonly limits: Readonly<Record<'judgedBytes' | 'maskedBytes' | 'answerMs' | 'idleMs' | 'headMs', number>>
+}
+
 /** Throws ConfigError for what Envoy can't be made to do here. */
 export function envoySettings(
-  config: HttpConfig,
+  config: Fronted,
   envoy: EnvoyConfig,
   processors: EnvoySettings['processors'],
 ): EnvoySettings {

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { listed } from '../../../cli/approval-page.ts'
 import { paintFor } from '../../../cli/colour.ts'
@@ -22,5 +23,5 @@ test('a coloured table has its columns where a plain one has them', () => {
   const coloured = listed(['ID', 'STATE', 'WHO'], rows, (column, _row, text) =>
     column === 1 ? paintFor(io(true))('bad', text) : text,
   )
-  expect(coloured.replaceAll(/\u001b\[\d+m/g, '')).toBe(listed(['ID', 'STATE', 'WHO'], rows))
+  expect(stripVTControlCharacters(coloured)).toBe(listed(['ID', 'STATE', 'WHO'], rows))
 })
