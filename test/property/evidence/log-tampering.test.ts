@@ -41,7 +41,7 @@ it('any single byte changed, put in or taken out of the log’s own files is fou
       writeFileSync(file, bytes)
       expect(status).not.toBe('ok')
     }),
-    { numRuns: 300 },
+    { numRuns: 120 },
   )
 })
 
@@ -80,6 +80,6 @@ it('every proof proves its own root, and with any hash of it changed none', asyn
       expect(provesInclusion(leaf, index, size, flip(inclusion, at), now.root)).toBe(inclusion.length === 0)
       expect(provesConsistency(old, now, flip(consistency, at))).toBe(consistency.length === 0)
     }),
-    { numRuns: 300 },
+    { numRuns: 120 },
   )
 })

@@ -68,7 +68,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
         expect(report.status).not.toBe('ok')
         expect(report.findings.length).toBeGreaterThan(0)
       }),
-      { numRuns: 600 },
+      { numRuns: 250 },
     )
   })
 
@@ -83,7 +83,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
         })
         expect(report.status).not.toBe('ok')
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     )
   })
 
@@ -108,7 +108,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
           expect(report.status).not.toBe('ok')
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 120 },
     )
   })
 
@@ -121,7 +121,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
         const allowed = name === names[1] ? ['incomplete', 'tampered'] : ['tampered']
         expect(allowed).toContain(status)
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     )
   })
 })

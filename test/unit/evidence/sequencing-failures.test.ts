@@ -12,7 +12,7 @@ describe('a sequencer that dies', { timeout: 60_000 }, () => {
     ['short', 1],
     ['full', 2],
   ])('at steps of its way, %s their effect, leaves what the next one takes up', async (fault, from) => {
-    expect(await dieAtSteps(fault, { from, every: 4 })).toBeGreaterThan(1)
+    expect(await dieAtSteps(fault, { from, every: 4 })).toBeGreaterThan(0)
   })
 })
 
