@@ -44,6 +44,9 @@ export function liveRoutes(app: App, watched: Watched): void {
 
 class Listeners {
   readonly #ledger: ApprovalLedger
+  readonly #overview: OverviewDoor
+  /** How to be told no more; null while nobody listens, so that the index may rest. */
+  #unwatch: (() => void) | null = null
   #hasAdvanced = false
   readonly #open = new Set<ServerResponse>()
   #timer: NodeJS.Timeout | null = null
@@ -52,9 +55,7 @@ class Listeners {
 
   constructor({ ledger, overview }: Watched) {
     this.#ledger = ledger
-    overview.onAdvance(() => {
-      this.#hasAdvanced = true
-    })
+    this.#overview = overview
   }
 
   get size(): number {
@@ -66,6 +67,9 @@ class Listeners {
     response.on('close', () => {
       this.#open.delete(response)
       if (this.#open.size === 0) this.#stop()
+    })
+    this.#unwatch ??= this.#overview.onAdvance(() => {
+      this.#hasAdvanced = true
     })
     this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref()
   }
@@ -79,6 +83,8 @@ class Listeners {
   #stop(): void {
     clearInterval(this.#timer ?? undefined)
     this.#timer = null
+    this.#unwatch?.()
+    this.#unwatch = null
     this.#seen = ''
   }
 
