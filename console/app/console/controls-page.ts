@@ -199,7 +199,7 @@ function rulesTable(rules: readonly Json[]): HTMLElement {
             `/console/decisions?rule=${encodeURIComponent(textOf(rule['id']))}`,
             h('code', {}, visible(textOf(rule['id']))),
           ),
-          h('span', { class: 'muted' }, plural(numberOf(rule['tests']) ?? 0, 'test')),
+          h('span', { class: 'muted' }, plural(numberOf(rule['tests']) ?? 0, 'self-test')),
         ),
       ),
     ),
