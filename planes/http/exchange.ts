@@ -1,11 +1,17 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { PlaneHost } from '../../engine/index.ts'
-import { IdentityError, NormalizeError, ObligationError, ProtocolError, UpstreamError } from '../../engine/index.ts'
+import {
+  IdentityError,
+  NormalizeError,
+  ObligationError,
+  ProtocolError,
+  UpstreamError,
+  KeptAnswers,
+} from '../../engine/index.ts'
 import { type Api, apiOf, neverAnswered, neverSent } from './api.ts'
 import { AnswerGate } from './enforcer/answer-gate.ts'
 import { answerOf, carriedOut, denialOf } from './enforcer/denial.ts'
 import { type Caller, Judge, type Judged } from './enforcer/judge.ts'
-import { KeptAnswers } from './enforcer/kept-answers.ts'
 import { outgoing } from './enforcer/outgoing.ts'
 import { type Answer, type RequestBody, type RequestHead, type RequestMessage, soleValue } from './message.ts'
 import { mayStream } from './normalizer/body.ts'
@@ -63,7 +69,7 @@ type Running = Extract<Judged, { kind: 'run' }>
 export class Exchange {
   readonly #rooms: ExchangeRooms
   readonly #judge: Judge
-  readonly #kept: KeptAnswers
+  readonly #kept: KeptAnswers<Answer>
 
   constructor(rooms: ExchangeRooms) {
     this.#rooms = rooms

@@ -1,13 +1,13 @@
+import { TEXT_MASK_METHODS } from '../../engine/index.ts'
 import type { Plane } from '../../engine/index.ts'
 import { configure, type HttpConfig } from './config.ts'
 import { openListener } from './embedded/listener.ts'
-import { ENFORCED_METHODS } from './enforcer/value-mask.ts'
 
 /** Any HTTP API: each request decided on method, path, query, headers and body, its answer masked on the way back. */
 export const http: Plane<HttpConfig> = {
   id: 'http',
   configure,
-  enforces: () => ({ maskMethods: ENFORCED_METHODS, hold: true, limits: false }),
+  enforces: () => ({ maskMethods: TEXT_MASK_METHODS, hold: true, limits: false }),
   open: async (config, host) => {
     if (config.envoy === null) return openListener(config, host)
     const { openEnvoyForm } = await import('./envoy/form.ts') // Envoy's protocol is read only where it is spoken

@@ -1,13 +1,13 @@
+import { TEXT_MASK_METHODS } from '../../engine/index.ts'
 import type { Plane } from '../../engine/index.ts'
 import { configure, type SqsConfig } from './config.ts'
-import { ENFORCED_METHODS } from './enforcer/text-mask.ts'
 import { openListener } from './listener.ts'
 
 /** Amazon SQS in both of its protocols: each message decided by itself, masked on its way, handles bound to who received it. */
 export const sqs: Plane<SqsConfig> = {
   id: 'sqs',
   configure,
-  enforces: () => ({ maskMethods: ENFORCED_METHODS, hold: true, limits: false }),
+  enforces: () => ({ maskMethods: TEXT_MASK_METHODS, hold: true, limits: false }),
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'

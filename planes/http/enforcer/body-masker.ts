@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { type MaskMethod, ObligationError } from '../../../engine/index.ts'
+import { type MaskMethod, ObligationError, maskText } from '../../../engine/index.ts'
 import { type HeaderLine, mediaType, soleValue, valuesOf } from '../message.ts'
 import { EVENTS_TYPE, formOf } from '../normalizer/body.ts'
 import { maskDelimited } from './delimited-edits.ts'
@@ -7,7 +7,6 @@ import { maskEvents } from './event-masker.ts'
 import { maskForm } from './form-edits.ts'
 import { maskJson } from './json-edits.ts'
 import type { MaskPlan } from './mask-plan.ts'
-import { maskText } from './value-mask.ts'
 
 /** A body by the content type it has; throws ObligationError where it can't be masked with certainty. */
 export function maskBody(headers: readonly HeaderLine[], bytes: Buffer, plan: MaskPlan): Buffer {

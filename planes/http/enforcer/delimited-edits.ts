@@ -1,7 +1,7 @@
+import { maskText } from '../../../engine/index.ts'
 import { isUtf8 } from 'node:buffer'
 import { type Edit, edited } from './edits.ts'
 import type { MaskPlan } from './mask-plan.ts'
-import { maskText } from './value-mask.ts'
 
 const [QUOTE, CR, LF] = [0x22, 0x0d, 0x0a]
 

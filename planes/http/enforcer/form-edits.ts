@@ -1,6 +1,6 @@
+import { maskText } from '../../../engine/index.ts'
 import { type Edit, edited } from './edits.ts'
 import type { MaskPlan } from './mask-plan.ts'
-import { maskText } from './value-mask.ts'
 
 /** Masks fields of a form by name, each value where it stands. Null for what is no form. */
 export function maskForm(bytes: Buffer, plan: MaskPlan): Buffer | null {

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import { type MaskMethod, ObligationError } from '../../../engine/index.ts'
+import { type MaskMethod, ObligationError, maskText } from '../../../engine/index.ts'
 import { type Edit, edited } from './edits.ts'
 import type { MaskPlan, PathState } from './mask-plan.ts'
-import { maskText } from './value-mask.ts'
 
 const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, COMMA] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d, 0x2c]
 

@@ -1,6 +1,5 @@
-import { type MaskMethod, stricterMask } from '../../../engine/index.ts'
+import { type MaskMethod, stricterMask, maskText } from '../../../engine/index.ts'
 import type { PlannedMask } from './part.ts'
-import { maskText } from './value-mask.ts'
 
 export interface CountedMask extends PlannedMask {
   count: number

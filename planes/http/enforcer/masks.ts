@@ -1,8 +1,8 @@
+import { maskText } from '../../../engine/index.ts'
 import type { AppliedMask, FieldMask } from '../../../engine/index.ts'
 import type { HeaderLine } from '../message.ts'
 import { type Aliases, type CountedMask, MaskPlan, NO_ALIASES } from './mask-plan.ts'
 import { plannedMask } from './part.ts'
-import { maskText } from './value-mask.ts'
 
 /** The masks of one verdict over one request and its answer, and how often each was put over something. */
 export class ExchangeMasks {

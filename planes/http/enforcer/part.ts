@@ -1,5 +1,4 @@
-import { type FieldMask, type MaskMethod, ObligationError } from '../../../engine/index.ts'
-import { PATTERNS } from './value-mask.ts'
+import { type FieldMask, type MaskMethod, ObligationError, TEXT_PATTERNS } from '../../../engine/index.ts'
 
 /** What of a body or a head a label or a mask can name. */
 export type Part =
@@ -37,7 +36,7 @@ function readPart(name: string): Part | null {
   if (name === 'body') return { kind: 'body' }
   if (name.startsWith('body/') && name.length > 5) return { kind: 'path', path: name.slice(5).toLowerCase().split('/') }
   if (name.startsWith('body~')) {
-    const pattern = PATTERNS.get(name.slice(5))
+    const pattern = TEXT_PATTERNS.get(name.slice(5))
     return pattern === undefined ? null : { kind: 'pattern', pattern }
   }
   return name.startsWith('header.') && name.length > 7 ? { kind: 'header', name: name.slice(7).toLowerCase() } : null

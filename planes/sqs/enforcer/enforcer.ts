@@ -7,6 +7,7 @@ import {
   ObligationError,
   ProtocolError,
   UpstreamError,
+  KeptAnswers,
 } from '../../../engine/index.ts'
 import type { Call } from '../codec/call.ts'
 import { listOf } from '../codec/members.ts'
@@ -18,7 +19,6 @@ import { batchAnswer } from './batch.ts'
 import type { UpstreamAnswer } from '../upstream.ts'
 import { faultOf, faultOfReleased } from './denial.ts'
 import { type Asking, Judge, type Judged } from './judge.ts'
-import { KeptResults } from './kept-results.ts'
 import { type Answer, type EnforcerRooms, failureOf, foreignFault, settle } from './outcome.ts'
 import { listedQueues } from './listed-queues.ts'
 import { receivedMessages } from './received-messages.ts'
@@ -30,14 +30,14 @@ type Running = Extract<Judged, { kind: 'run' }>
 export class Enforcer {
   readonly #rooms: EnforcerRooms
   readonly #judge: Judge
-  readonly #kept: KeptResults
+  readonly #kept: KeptAnswers<Answer>
   readonly #naming: Naming
 
   constructor(rooms: EnforcerRooms) {
     const { rewriting } = rooms
     this.#rooms = rooms
     this.#judge = new Judge(rooms.host, rooms.now)
-    this.#kept = new KeptResults(rooms.now)
+    this.#kept = new KeptAnswers(rooms.now)
     this.#naming = {
       place: rewriting.place,
       offers: (queue) => rewriting.offers(queue),

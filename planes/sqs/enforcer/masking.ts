@@ -1,9 +1,8 @@
 import type { FieldMask, JsonObject, MaskMethod } from '../../../engine/index.ts'
-import { ObligationError, stricterMask } from '../../../engine/index.ts'
+import { ObligationError, stricterMask, maskText, TEXT_PATTERNS } from '../../../engine/index.ts'
 import { objectOf, textOf } from '../codec/members.ts'
 import { isJsonContainer, rewriteJson, rewriteScalars, type Rewriting } from '../normalizer/json-text.ts'
 import { pointerOf } from '../normalizer/message.ts'
-import { maskText, PATTERNS } from './text-mask.ts'
 
 /** What of a message a label or a mask can name. */
 type Part =
@@ -178,7 +177,7 @@ function readPart(name: string): Part | null {
   if (name === 'body') return { kind: 'body' }
   if (name.startsWith('body/') && name.length > 5) return { kind: 'path', path: name.slice(5).split('/') }
   if (name.startsWith('body~')) {
-    const pattern = PATTERNS.get(name.slice(5))
+    const pattern = TEXT_PATTERNS.get(name.slice(5))
     return pattern === undefined ? null : { kind: 'pattern', pattern }
   }
   if (name.startsWith('attribute.') && name.length > 10) return { kind: 'attribute', name: name.slice(10) }

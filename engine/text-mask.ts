@@ -1,9 +1,9 @@
-import type { MaskMethod } from '../../../engine/index.ts'
+import type { MaskMethod } from './verdict.ts'
 
-/** Methods that this plane carries out; those under a key it has none for. */
-export const ENFORCED_METHODS: readonly MaskMethod[] = ['null', 'redact', 'fixed', 'date-year', 'last4', 'email']
+/** Methods that `maskText` carries out: those that need no key. */
+export const TEXT_MASK_METHODS: readonly MaskMethod[] = ['null', 'redact', 'fixed', 'date-year', 'last4', 'email']
 
-/** How a text looks under a method; null where nothing of it may be shown. Makes only characters that a message may hold. */
+/** How a text looks under a method; null where nothing of it may be shown. Makes only printable ASCII beside the value's own characters, which any message may hold. */
 export function maskText(method: MaskMethod, value: string): string | null {
   switch (method) {
     case 'null':
@@ -47,7 +47,7 @@ function yearOf(value: string): string | null {
  * Kinds of text that a label can name (`body~iban`). Each pattern is bounded: however hostile the text, it is read in
  * time that grows with its length only.
  */
-export const PATTERNS: ReadonlyMap<string, RegExp> = new Map([
+export const TEXT_PATTERNS: ReadonlyMap<string, RegExp> = new Map([
   ['email', /[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}/g],
   ['iban', /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b/g],
   ['number', /\d(?:[ -]?\d){6,30}/g],

@@ -1,9 +1,7 @@
-import type { Answer } from '../message.ts'
-
 /** How many there may be: each is one held request's. */
 const MOST = 10_000
 
-interface Kept {
+interface Kept<Answer> {
   /** Null between a client's tries: the hold is known, and nobody waits for it just now. */
   readonly answer: Promise<Answer> | null
   /** Milliseconds since 1970: when the hold or its approval is over. Infinity while the answer is being made. */
@@ -14,8 +12,8 @@ interface Kept {
  * Answers to requests that were held. Whoever sends the same one again while it waits joins it, and gets the same answer
  * until the approval expires: what was approved once runs once, however often a client retries.
  */
-export class KeptAnswers {
-  readonly #kept = new Map<string, Kept>()
+export class KeptAnswers<Answer> {
+  readonly #kept = new Map<string, Kept<Answer>>()
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -54,7 +52,7 @@ export class KeptAnswers {
     else this.#kept.set(key, { answer: null, until })
   }
 
-  #current(key: string): Kept | null {
+  #current(key: string): Kept<Answer> | null {
     const kept = this.#kept.get(key)
     if (kept === undefined || kept.until > this.#now()) return kept ?? null
     this.#kept.delete(key)
