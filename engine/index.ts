@@ -14,4 +14,6 @@ export { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from './unit
 export type * from './verdict.ts'
 export { MASK_METHODS, stricterMask } from './verdict.ts'
 export { KeptAnswers } from './kept-answers.ts'
-export { maskText, TEXT_MASK_METHODS, TEXT_PATTERNS } from './text-mask.ts'
+export { hashUuid, keyUsed, MASKING_KEY_BYTES, MaskingKey } from './masking/masking-key.ts'
+export { uuidText } from './masking/pseudonyms.ts'
+export { maskJsonValue, maskText, TEXT_PATTERNS } from './masking/text-mask.ts'

@@ -1,6 +1,5 @@
 import { ConfigError, type ConfigSchema, parseDuration, parseSize, Secret, sectionReader } from '../../engine/index.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
-import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
 import type { OAuthConfig } from './oauth-bearer.ts'
 import { rdsTokens } from './rds-token.ts'
 import type { UpstreamConfig } from './upstream.ts'
@@ -21,8 +20,6 @@ export interface PostgresConfig {
   /** A directory that gets a trace of each session, for support; null: none is made. */
   readonly trace: string | null
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
-  /** Of the mask methods that need one; null: these are refused. */
-  readonly maskingKey: MaskingKey | null
   /** Policy is told what the server expects of each statement. */
   readonly estimates: boolean
   readonly limits: {
@@ -62,7 +59,6 @@ interface PostgresText {
   readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
   readonly estimates: boolean
-  readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
     readonly authentication: string
@@ -202,14 +198,6 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
       description: 'true to ask the server what it expects of each statement, for policies that read postgres.estimate',
       default: false,
     },
-    masking: mapping(
-      'a mapping of key and key_id',
-      {
-        key: outside('64 hex digits, as countersign postgres masking-key makes them'),
-        key_id: text('what records call the key; another name for another key'),
-      },
-      ['key', 'key_id'],
-    ),
     limits: {
       ...mapping(
         'a mapping of limits',
@@ -248,7 +236,7 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, estimates, masking, limits } =
+  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, estimates, limits } =
     readSection(raw)
   return {
     listen,
@@ -270,7 +258,6 @@ export function configure(raw: unknown): PostgresConfig {
     trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
     estimates,
-    maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,
       authenticationMs: milliseconds(limits.authentication),
@@ -297,16 +284,6 @@ function passwordOf(upstream: PostgresText['upstream']): Pick<UpstreamConfig, 'p
   const { rds_iam: rds } = password
   const server = { region: rds.region, hostname: rds.host ?? host, port: rds.port ?? port, username: user }
   return { password: null, makePassword: rdsTokens(server) }
-}
-
-/** The secret stays out of the message. */
-function maskingKey(id: string, secret: Secret): MaskingKey {
-  const digits = secret.reveal().trim()
-  const digitsExpected = MASKING_KEY_BYTES * 2
-  if (digits.length === digitsExpected && /^[0-9a-f]+$/i.test(digits))
-    return new MaskingKey(id, Buffer.from(digits, 'hex'))
-  const message = `masking.key: expected ${digitsExpected} hex digits in ${secret.source}; found ${digits.length} characters that are not that`
-  throw new ConfigError('ERR_CONFIG_PLANE', message)
 }
 
 /** The schema has let only durations through. */

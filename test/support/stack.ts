@@ -37,6 +37,8 @@ export interface StackOptions {
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
   /** Merged over the plane's own section of the configuration. */
   readonly plane?: Readonly<Record<string, unknown>>
+  /** The file of the masking key; none by default. */
+  readonly maskingKey?: string
   /** Merged over `identity` of the configuration. */
   readonly believed?: Readonly<Record<string, unknown>>
   /** Programs that are told of approvals, as the configuration has them. */
@@ -97,6 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     apiPort: 0,
     logLevel: options.logLevel ?? 'info',
     ...(options.plane === undefined ? {} : { plane: options.plane }),
+    ...(options.maskingKey === undefined ? {} : { maskingKey: options.maskingKey }),
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     ...(options.believed === undefined ? {} : { believed: options.believed }),
   }

@@ -43,8 +43,14 @@ export function answerChannel(outgoing: Outgoing, head: RequestHead, gone: Abort
     begin: (answered, length) => begin(answered, length === null ? [] : [['content-length', String(length)]]),
     write: (bytes) => written(outgoing, bytes, gone),
     end: (rest, trailers) => finish(outgoing, rest, trailers, gone),
-    destroy: () => outgoing.destroy(),
+    destroy: () => brokenOff(outgoing),
   }
+}
+
+/** So that no client takes what it has for all there is. */
+function brokenOff(outgoing: Outgoing): void {
+  if (outgoing instanceof Http2ServerResponse) outgoing.destroy(new Error('the answer is broken off'))
+  else outgoing.destroy()
 }
 
 function writeHead(outgoing: Outgoing, status: number, headers: readonly HeaderLine[]): void {

@@ -109,7 +109,7 @@ export class Judge {
   async #masks(decision: Decision, names: readonly string[], subject: Subject, caller: Caller): Promise<ExchangeMasks> {
     const fields = decision.verdict.kind === 'mask' ? decision.verdict.fields : []
     try {
-      return new ExchangeMasks(fields, names, subject.request.graphql?.aliases ?? NO_ALIASES)
+      return new ExchangeMasks(fields, names, subject.request.graphql?.aliases ?? NO_ALIASES, this.#host.maskingKey)
     } catch (error) {
       if (error instanceof ObligationError)
         await caller.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: error.code })

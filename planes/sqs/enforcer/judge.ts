@@ -129,7 +129,7 @@ export class Judge {
     const over = new Set(fieldsOf(whole).map(({ field, method }) => `${method} ${field}`))
     const own = fieldsOf(decision).filter(({ field, method }) => !over.has(`${method} ${field}`))
     try {
-      return { kind: 'shown', decision, masks: new MessageMasks(own, subject.queue?.arn ?? '', noteOf(decision.id)) }
+      return { kind: 'shown', decision, masks: this.#over(own, decision, subject) }
     } catch (error) {
       if (!(error instanceof ObligationError)) throw error
       await failed(asking, decision, error)
@@ -138,13 +138,17 @@ export class Judge {
   }
 
   /** A mask that no message of this queue can take comes to nothing: the outcome says so, and the call isn't made. */
-  async #masks(decision: Decision, { queue }: Subject, asking: Asking): Promise<MessageMasks> {
+  async #masks(decision: Decision, subject: Subject, asking: Asking): Promise<MessageMasks> {
     try {
-      return new MessageMasks(fieldsOf(decision), queue?.arn ?? '', noteOf(decision.id))
+      return this.#over(fieldsOf(decision), decision, subject)
     } catch (error) {
       if (error instanceof ObligationError) await failed(asking, decision, error)
       throw error
     }
+  }
+
+  #over(fields: readonly FieldMask[], { id }: Decision, { queue }: Subject): MessageMasks {
+    return new MessageMasks(fields, queue?.arn ?? '', noteOf(id), this.#host.maskingKey)
   }
 
   #request(subject: Subject, labels: Labels, asking: Asking): ReturnType<typeof accessRequest> {

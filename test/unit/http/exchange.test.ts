@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { EvidenceError, hostFor, ObligationError, UpstreamError } from '../../../engine/index.ts'
+import { EvidenceError, hostFor, MaskingKey, ObligationError, UpstreamError } from '../../../engine/index.ts'
 import { type FileSystem, localFiles } from '../../../engine/evidence/file-store.ts'
 import type { Api } from '../../../planes/http/api.ts'
 import { Exchange, type Forwarded } from '../../../planes/http/exchange.ts'
@@ -27,6 +27,8 @@ const files: FileSystem = {
   },
 }
 
+const KEY = new MaskingKey('k1', Buffer.alloc(32, 1))
+
 let rooms: TestRooms
 let exchange: Exchange
 let callers: Callers
@@ -41,7 +43,7 @@ beforeEach(async () => {
   disk.full = false
   const bundle = join(bundles.path, 'bundle.tar.gz')
   const asked = {
-    mask: { 'body/**/ssn': 'last4', 'header.x-owner': 'null' },
+    mask: { 'body/**/ssn': 'last4', 'body/**/name': 'pseudonym', 'header.x-owner': 'null' },
     unmasked: ['/free'],
     deny: ['/admin'],
     hold: ['/held'],
@@ -49,13 +51,14 @@ beforeEach(async () => {
   await writeChangedBundle('allow-all', bundle, (data) => ({ ...data, http_test: asked }))
   rooms = await openRooms({ bundle, files })
   const host = hostFor(
-    { id: 'http', enforces: { maskMethods: ['last4', 'null'], hold: true, limits: false } },
+    { id: 'http', enforces: { maskMethods: ['last4', 'pseudonym', 'null'], hold: true, limits: false } },
     {
       ...rooms,
       policy: rooms.policy,
       evidence: rooms.evidence,
       ledger: rooms.ledger,
       verifier: { verify: () => Promise.resolve(AGENT), ready: () => Promise.resolve() },
+      maskingKey: KEY,
       bindingKey: BINDING_KEY,
       now: () => rooms.clock,
       monotonic: () => process.hrtime.bigint(),
@@ -155,10 +158,12 @@ describe('what comes back', () => {
       kind: 'whole',
       most: 1000,
     })
-    const answer = await gate.whole(Buffer.from('{"ssn":"900-11-1111"}'))
-    expect(answer.body.toString('utf8')).toBe('{"ssn":"*******1111"}')
+    const answer = await gate.whole(Buffer.from('{"ssn":"900-11-1111","name":"Alice Archer"}'))
+    expect(answer.body.toString('utf8')).toBe(`{"ssn":"*******1111","name":"${KEY.pseudonym('Alice Archer')}"}`)
     expect(answer.headers.map(([name]) => name)).toEqual(['content-type', 'x-decision-id'])
-    expect(lastOutcome()).toMatchObject({ outcome: { status: 'ok', bytes: 21, masks: [{ count: 1 }, { count: 1 }] } })
+    expect(lastOutcome()).toMatchObject({
+      outcome: { status: 'ok', bytes: 43, masks: [{ key: 'k1', count: 1 }, { count: 1 }, { count: 1 }] },
+    })
   })
 
   test('larger than what is masked is withheld, and an alarm', async () => {
