@@ -287,10 +287,11 @@ function listenWebSocket(token: string): Ended {
   })
 }
 
-describe('when the token ends in the middle of an answer', () => {
-  const outcomeOf = async (error: string): Promise<readonly JsonRecord[]> =>
-    (await recordsOf(form.stack.evidence)).filter(({ outcome }) => outcome?.error === error)
+async function outcomesOf(error: string): Promise<readonly JsonRecord[]> {
+  return (await recordsOf(form.stack.evidence)).filter(({ outcome }) => outcome?.error === error)
+}
 
+describe('when the token ends in the middle of an answer', () => {
   test('what has no end of its own ends with it, and is told as cut short', async () => {
     const exp = Math.floor(Date.now() / 1000) + 2
     const token = await form.stack.identity.tokenWith({ subject: 'reconciler', claims: { exp } })
@@ -299,9 +300,9 @@ describe('when the token ends in the middle of an answer', () => {
     const event = 'data: {"ssn":"*******1111"}\n\n'
     for (const { text } of ended.slice(0, 2)) expect(text).toBe(event.repeat(text.length / event.length))
     expect(ended.map(({ text, isWhole }) => [text.length > 0, isWhole])).toEqual(ended.map(() => [true, false]))
-    const outcomes = async (): Promise<readonly unknown[]> =>
-      (await outcomeOf('ERR_IDENTITY_EXPIRED')).map(({ event: name }) => name)
-    await expect.poll(outcomes).toEqual(['outcome.unknown', 'outcome.unknown', 'outcome.unknown'])
+    await expect.poll(async () => (await outcomesOf('ERR_IDENTITY_EXPIRED')).length).toBe(3)
+    const outcomes = await outcomesOf('ERR_IDENTITY_EXPIRED')
+    expect(outcomes.map(({ event: name }) => name)).toEqual(['outcome.unknown', 'outcome.unknown', 'outcome.unknown'])
   })
 
   test('a revocation cuts off any answer, though its client takes nothing; the session closes behind the last record', async () => {
@@ -314,10 +315,10 @@ describe('when the token ends in the middle of an answer', () => {
     const env = { COUNTERSIGN_API: line.api, COUNTERSIGN_TOKEN: await identity.personToken('olga') }
     const told = await countersignHere(['revoke', '--token', 'stolen', '--reason', 'found on a pastebin'], { env })
     expect(told.stderr).toBe('')
-    await expect.poll(async () => (await outcomeOf('ERR_IDENTITY_REVOKED')).length).toBe(1)
+    await expect.poll(async () => (await outcomesOf('ERR_IDENTITY_REVOKED')).length).toBe(1)
     socket.resume()
     await closed
-    const [{ session } = {}] = await outcomeOf('ERR_IDENTITY_REVOKED')
+    const [{ session } = {}] = await outcomesOf('ERR_IDENTITY_REVOKED')
     const own = async (): Promise<readonly unknown[]> =>
       (await recordsOf(form.stack.evidence)).flatMap((each) => (each.session === session ? [each.event] : []))
     await expect.poll(async () => (await own()).at(-1)).toBe('session.closed')

@@ -247,11 +247,11 @@ describe('what is accepted', () => {
   })
 })
 
+const holding = (key: string): ConfigSurroundings =>
+  surroundings(undefined, { '/etc/countersign/policy/key.pem': 'PEM\n', '/k.hex': key })
+
 describe('the masking key', () => {
   const masking = `${WHOLE}masking: { key: { file: /k.hex }, key_id: k1 }\n`
-  const holding = (text: string): ConfigSurroundings =>
-    surroundings(undefined, { '/etc/countersign/policy/key.pem': 'PEM\n', '/k.hex': text })
-
   test('is read, with the end of its line, and shows itself to nobody', () => {
     const { config } = read(masking, holding(`${'ab'.repeat(32)}\n`))
     expect(config.maskingKey?.id).toBe('k1')

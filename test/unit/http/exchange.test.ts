@@ -7,7 +7,7 @@ import { Exchange, type Forwarded } from '../../../planes/http/exchange.ts'
 import type { HeaderLine, RequestBody, RequestHead } from '../../../planes/http/message.ts'
 import { Callers } from '../../../planes/http/session/callers.ts'
 import { writeChangedBundle } from '../../support/changed-bundle.ts'
-import { AGENT, BINDING_KEY, openRooms, type TestRooms } from '../../support/rooms.ts'
+import { AGENT, APPROVER, BINDING_KEY, openRooms, type TestRooms } from '../../support/rooms.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 /** A disk that takes nothing more as soon as it is told so. */
@@ -31,6 +31,8 @@ const KEY = new MaskingKey('k1', Buffer.alloc(32, 1))
 
 let rooms: TestRooms
 let exchange: Exchange
+/** Of another gateway, which shares state with the first. */
+let other: Exchange
 let callers: Callers
 const bundles = temporaryDirectory()
 const secrets = {
@@ -78,7 +80,9 @@ beforeEach(async () => {
     cookies: false,
   }
   callers = new Callers(host, 60_000, () => rooms.clock)
-  exchange = new Exchange({ host, callers, apis: [api], patienceMs: 1, maskedBytes: 1000, now: () => rooms.clock })
+  const parts = { host, callers, apis: [api], patienceMs: 1, maskedBytes: 1000, now: () => rooms.clock }
+  exchange = new Exchange(parts)
+  other = new Exchange(parts)
 })
 afterEach(async () => {
   await callers.close('test over')
@@ -91,6 +95,7 @@ async function asked(
   target: string,
   body: RequestBody = { kind: 'none' },
   more: readonly HeaderLine[] = [],
+  at = exchange,
 ): Promise<Awaited<ReturnType<Exchange['judgeRequest']>>> {
   const headers: readonly HeaderLine[] = [['Host', 'bank.example'], ['Authorization', 'Bearer theirs'], ...more]
   const head: RequestHead = {
@@ -101,10 +106,10 @@ async function asked(
     target,
     headers,
   }
-  const admitted = await exchange.admit(head, null, new AbortController().signal)
+  const admitted = await at.admit(head, null, new AbortController().signal)
   if (admitted.kind === 'answer') throw new Error('nobody is sent away here')
   try {
-    return await exchange.judgeRequest({ head, body }, admitted.caller)
+    return await at.judgeRequest({ head, body }, admitted.caller)
   } finally {
     admitted.caller.leave()
   }
@@ -223,6 +228,25 @@ test('an approval of a body that nobody has seen counts for no other', async () 
   const [one, other] = [await held(), await held()]
   expect(one).toBeDefined()
   expect(other).not.toBe(one)
+})
+
+test('an approval is used at whichever gateway its client comes back to, once; the next try at the others is asked anew', async () => {
+  const comes = async (at: Exchange): Promise<string | Forwarded> => {
+    const judged = await asked('/held', { kind: 'none' }, [], at)
+    if (judged.kind === 'forward') return judged
+    return judged.answer.headers.find(([name]) => name === 'x-approval-id')?.[1] ?? String(judged.answer.status)
+  }
+  const approval = String(await comes(exchange))
+  expect(await comes(other)).toBe(approval)
+  await rooms.ledger.answer(approval, { by: APPROVER, answer: 'approve', reason: 'seen' })
+  const released = await comes(other)
+  if (typeof released === 'string') throw new Error(released)
+  released.gate.begin({ status: 201, headers: [JSON_TYPE] })
+  await released.gate.whole(Buffer.from('{}'))
+  expect(await comes(other)).toBe('201') // as it was answered
+  const anew = await comes(exchange)
+  expect(anew).toMatch(/^[0-9a-f-]{36}$/)
+  expect(anew).not.toBe(approval)
 })
 
 test('another host is none of ours', async () => {

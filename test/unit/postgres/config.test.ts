@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { Secret } from '../../../engine/index.ts'
 import { configure } from '../../../planes/postgres/config.ts'
 
 const LEAST = {
