@@ -8,7 +8,7 @@ import {
   TEXT_PATTERNS,
 } from '../../../engine/index.ts'
 import { objectOf, textOf } from '../codec/members.ts'
-import { isJsonContainer, rewriteJson, rewriteScalars, type Rewriting } from '../normalizer/json-text.ts'
+import { isJsonContainer, rewriteJson, type Rewriting } from '../normalizer/json-text.ts'
 import { pointerOf } from '../normalizer/message.ts'
 
 /** What of a message a label or a mask can name. */
@@ -66,17 +66,9 @@ export class MessageMasks {
     if (paths.length === 0 && patterns.length === 0) return text
     const isJson = isJsonContainer(text)
     if (pointerOf(text) !== null || (paths.length > 0 && !isJson)) return this.#withheld([...paths, ...patterns])
-    const walked =
-      paths.length === 0
-        ? text
-        : rewriteJson(
-            text,
-            paths.map(({ index, mask }) => this.#rewriting(index, mask)),
-          )
-    if (patterns.length === 0) return walked
-    return isJson
-      ? rewriteScalars(walked, (value) => this.#patterned(value, patterns))
-      : (this.#patterned(walked, patterns) ?? walked)
+    if (!isJson) return this.#patterned(text, patterns) ?? text
+    const rewritings = paths.map(({ index, mask }) => this.#rewriting(index, mask))
+    return rewriteJson(text, rewritings, patterns.length === 0 ? null : (value) => this.#patterned(value, patterns))
   }
 
   /** Attributes of both kinds by name. What can't be shown masked in its own type is left out, digest and all. */

@@ -81,6 +81,15 @@ describe('a body', () => {
       '{"s":"*******6789"}',
     ],
     [
+      'is masked once where a path and a pattern lead to the same',
+      [
+        ['body/s', 'pseudonym'],
+        ['body~ssn', 'pseudonym'],
+      ],
+      '{"s":"123-45-6789","m":{"t":"123-45-6789"}}',
+      `{"s":"${KEY.pseudonym('123-45-6789')}","m":{"t":"${KEY.pseudonym('123-45-6789')}"}}`,
+    ],
+    [
       'has an address hidden but for its first letter',
       [['body/e', 'email']],
       '{"e":"alice@bank.example"}',
