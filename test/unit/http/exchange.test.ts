@@ -1,6 +1,13 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { EvidenceError, hostFor, MaskingKey, ObligationError, UpstreamError } from '../../../engine/index.ts'
+import {
+  EvidenceError,
+  hostFor,
+  IdentityError,
+  MaskingKey,
+  ObligationError,
+  UpstreamError,
+} from '../../../engine/index.ts'
 import { type FileSystem, localFiles } from '../../../engine/evidence/file-store.ts'
 import type { Api } from '../../../planes/http/api.ts'
 import { Exchange, type Forwarded } from '../../../planes/http/exchange.ts'
@@ -189,6 +196,19 @@ describe('what comes back', () => {
     )
     await expect(gate.push(Buffer.from('n" 900-11-1111\n'))).rejects.toThrow(ObligationError)
     expect(events()).toContain('masking.failed_closed')
+  })
+
+  test('events end with the caller’s token, whatever else may go on; the outcome says so', async () => {
+    const [events, other] = [await forwarded('/free/events'), await forwarded('/free/other')]
+    const type: HeaderLine = ['content-type', 'text/event-stream; charset=utf-8']
+    expect(events.gate.begin({ status: 200, headers: [type] }).kind).toBe('streamed')
+    expect(other.gate.begin({ status: 200, headers: [['content-type', 'text/plain']] }).kind).toBe('streamed')
+    rooms.clock = AGENT.expires_at * 1000
+    await expect(events.gate.push(Buffer.from('data: 1\n\n'))).rejects.toThrow(IdentityError)
+    await events.gate.broken('ERR_UPSTREAM_CLOSED')
+    expect(lastOutcome()).toMatchObject({ outcome: { status: 'unknown', error: 'ERR_IDENTITY_EXPIRED', bytes: 0 } })
+    expect((await other.gate.push(Buffer.from('1'))).toString()).toBe('1')
+    await other.gate.end()
   })
 
   test('from an API that can’t be reached is 502, and the outcome says that nothing happened', async () => {
