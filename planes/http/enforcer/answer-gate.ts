@@ -177,7 +177,7 @@ export class AnswerGate {
   async failed(cause: UpstreamError | IdentityError): Promise<Answer> {
     const { caller, decision, asked } = this.#rooms
     const error = this.over ?? cause
-    const isUnsent = UNSENT.has(error.code)
+    const isUnsent = UNSENT.has(cause.code)
     await caller.session.settle(decision, this.#outcome(isUnsent ? 'failed' : 'unknown', 0, error.code))
     const answer = answerOf({ ...denialOf(error), decision: decision.id }, asked)
     this.#rooms.onAnswer(answer, !isUnsent)
