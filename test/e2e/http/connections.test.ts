@@ -322,7 +322,7 @@ describe('when the token ends in the middle of an answer', () => {
     const own = async (): Promise<readonly unknown[]> =>
       (await recordsOf(form.stack.evidence)).flatMap((each) => (each.session === session ? [each.event] : []))
     await expect.poll(async () => (await own()).at(-1)).toBe('session.closed')
-    expect((await own()).slice(-3)).toEqual(['credential.revoked', 'outcome.unknown', 'session.closed'])
+    expect((await own()).slice(-3)).toEqual(['identity.rejected', 'outcome.unknown', 'session.closed'])
   })
 })
 
