@@ -164,7 +164,7 @@ export class Enforcer {
     const running = new RunningStatement({
       session: this.#client.session,
       decision,
-      columns: statement.answerUnknown && !prepareOnly ? 'any' : (outputs?.length ?? null),
+      columns: isAnswerUnknown(statement) && !prepareOnly ? 'any' : (outputs?.length ?? null),
       takesCopy: statement.kind === 'copy_from' && !prepareOnly,
       copy: prepareOnly ? null : this.#copyingOf(statement, plan),
       answerColumns: outputs === null ? null : answerColumns(outputs, plan),
@@ -318,6 +318,11 @@ function formatOf(formats: readonly number[], index: number): 0 | 1 {
   return format === 1 ? 1 : 0
 }
 
+/** What runs unseen may answer with other columns than those that are named. No mask is ever laid over such an answer. */
+function isAnswerUnknown({ answerUnknown, opaque }: NormalizedStatement): boolean {
+  return answerUnknown || opaque.length > 0
+}
+
 /** Lineage against what the server says of itself: another count, or a labelled column that lineage called clean. */
 function checkFields(
   fields: readonly FieldDescription[] | null,
@@ -327,7 +332,7 @@ function checkFields(
   plan: readonly PlannedMask[],
 ): void {
   const outputs = statement.outputs
-  const counted = statement.answerUnknown || (fields?.length ?? null) === (outputs?.length ?? null)
+  const counted = isAnswerUnknown(statement) || (fields?.length ?? null) === (outputs?.length ?? null)
   if (!counted) throw contradiction('another number of columns')
   for (const [index, field] of (fields ?? []).entries()) {
     const origin = catalog.columnAt(field.tableOid, field.attnum)
