@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
+import { MASKING_KEY } from '../conformance/http/form.ts'
 import { type BankApi, startBankApi } from './bank-api.ts'
 import { issueCertificates } from './certificates.ts'
 import { writeChangedBundle } from './changed-bundle.ts'
@@ -186,6 +187,7 @@ export async function writeHttpFiles(
   await writeBundle(await bundleFor(directory, options), directory)
   await writeLogKey(directory, newLogKey())
   await writeFile(path('upstream.token'), 'upstream-token', { mode: 0o600 })
+  await writeFile(path('masking.key'), MASKING_KEY, { mode: 0o600 })
   if (options.tls === true) await writeCertificates(directory)
   if (options.envoy?.over === 'tls') {
     const { ca, certificate, key } = issueCertificates(['localhost'])
@@ -210,7 +212,7 @@ export async function writeHttpFiles(
   }
   await writeFile(
     path('gateway.yaml'),
-    stringify(gatewayConfiguration({ identity, apiPort: 0, logLevel: 'info' }, { http })),
+    stringify(gatewayConfiguration({ identity, apiPort: 0, logLevel: 'info', maskingKey: './masking.key' }, { http })),
   )
   return path('gateway.yaml')
 }
