@@ -11,7 +11,14 @@ import type {
   RequestContext,
   Session,
 } from '../../../engine/index.ts'
-import { CountersignError, keyUsed, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
+import {
+  CountersignError,
+  EvidenceError,
+  keyUsed,
+  NormalizeError,
+  ObligationError,
+  stricterMask,
+} from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
 import type { Estimate } from '../estimates.ts'
@@ -110,8 +117,9 @@ export class Enforcer {
         return await this.#carryOut(decision, current, labels)
       } catch (error) {
         if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE' && attempt < ATTEMPTS) continue
-        if (error instanceof NormalizeError)
-          return { kind: 'denied', denial: await this.refuse(error, invocation.statement.kind) }
+        const refused = unrecordable(error) ?? error
+        if (refused instanceof NormalizeError)
+          return { kind: 'denied', denial: await this.refuse(refused, invocation.statement.kind) }
         throw error
       }
     }
@@ -239,6 +247,13 @@ export class Enforcer {
     this.#ms = ms
     return this.#timestamp
   }
+}
+
+/** What was asked can't be written down as it would have to be: it isn't done, and the refusal names less. */
+function unrecordable(cause: unknown): NormalizeError | null {
+  if (!(cause instanceof EvidenceError) || cause.code !== 'ERR_EVIDENCE_RECORD') return null
+  const message = 'the statement names more than one record can hold: split it'
+  return new NormalizeError('ERR_NORMALIZE_REQUEST', message, { cause })
 }
 
 /** A write that is done can't be cut short: it either is refused or hands out all that it returns. */
