@@ -22,8 +22,6 @@ import type { InstanceHold } from './store.ts'
 const CLOSING_BATCH = 1000
 const NONE_NAMED: readonly string[] = []
 
-const HURRIED: { readonly unhurried: boolean } = { unhurried: false }
-
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number
@@ -59,8 +57,7 @@ export interface EvidenceLog {
   readonly writerId: string
   /** Intents of dead writers whose outcome nobody knows; each has got its outcome.unknown by now. */
   readonly inDoubt: readonly InDoubt[]
-  /** `unhurried`: the caller waits for it only together with something that it appends later, such as its outcome. */
-  append(draft: RecordDraft, how?: { readonly unhurried: boolean }): Appended
+  append(draft: RecordDraft): Appended
   /** A body that makes the frame larger than an entry may be is recorded by its digest, with `truncated: true`. */
   appendFrame(session: string, frame: RecordingFrame): Appended
   /** For who watches over it. */
@@ -125,8 +122,8 @@ export class WriterLog implements EvidenceLog {
     }
   }
 
-  append(draft: RecordDraft, how: { readonly unhurried: boolean } = HURRIED): Appended {
-    return this.#closing === null ? this.#append(draft, how) : refused(closedError(this.writerId))
+  append(draft: RecordDraft): Appended {
+    return this.#closing === null ? this.#append(draft) : refused(closedError(this.writerId))
   }
 
   appendFrame(session: string, frame: RecordingFrame): Appended {
@@ -200,7 +197,7 @@ export class WriterLog implements EvidenceLog {
     await Promise.all(batch)
   }
 
-  #append(draft: RecordDraft, { unhurried } = HURRIED): Appended {
+  #append(draft: RecordDraft): Appended {
     const { commit } = this.#parts
     try {
       commit.assertWritable()
@@ -208,7 +205,7 @@ export class WriterLog implements EvidenceLog {
       const { payload } = draft
       const salted = payload === undefined ? undefined : saltPayload(payload, this.#parts.salts.next())
       const { text, leaf } = encodeLine('record', recordEntry(draft, this.#cited(draft), stamp, salted?.digest), salted)
-      const { durable } = commit.add('record', text, unhurried)
+      const { durable } = commit.add('record', text)
       this.#seq = stamp.seq
       this.#head = leaf
       this.#follow(draft, stamp)
@@ -246,12 +243,12 @@ export class WriterLog implements EvidenceLog {
     return this.#timestamp
   }
 
-  #follow({ event, session, decision, principal, action }: RecordDraft, { id, ts, recording }: Stamp): void {
+  #follow({ event, session, decision, principal, action, outcome }: RecordDraft, { id, ts, recording }: Stamp): void {
     if (session !== undefined && recording !== undefined) this.#recordings.named(session, recording)
     if (session !== undefined && event === 'session.closed') this.#recordings.end(session)
     if (decision === undefined) return
     if (isOutcome(event)) this.#open.delete(decision)
-    if (isIntent(event)) {
+    if (isIntent(event) && outcome === undefined) {
       const who = principal?.id ?? null
       const what = action?.name ?? null
       const writer = this.writerId

@@ -93,7 +93,7 @@ export class ScriptedEngine implements Session {
     if (effectFree !== true || verdict.kind === 'reject') await durable
     else await this.#pause()
     const reasons = [{ rule: 'scripted', message: 'as scripted', controls: [] }]
-    return { id, verdict, reasons, controls: [], policy: { revision: 'r1', digest: '' }, approval: null, durable }
+    return { id, verdict, reasons, controls: [], policy: { revision: 'r1', digest: '' }, approval: null, recorded: () => durable }
   }
 
   allows(request: AccessRequest): boolean {
@@ -104,9 +104,9 @@ export class ScriptedEngine implements Session {
     this.refusals += 1
     this.#witness(refusal.action)
     await this.#append()
-    const durable = Promise.resolve()
+    const recorded = (): Promise<void> => Promise.resolve()
     const policy = { revision: 'r1', digest: '' }
-    return { id: 'refused', verdict: { kind: 'reject' }, reasons: [], controls: [], policy, approval: null, durable }
+    return { id: 'refused', verdict: { kind: 'reject' }, reasons: [], controls: [], policy, approval: null, recorded }
   }
 
   record(frame: RecordingFrame): Promise<void> {
