@@ -1,3 +1,4 @@
+import type { JsonObject } from './access-request.ts'
 import type { HeldIntent, SessionDraft } from './held-intents.ts'
 import type { RecordedAnswer } from './plane.ts'
 import type { Outcome } from './verdict.ts'
@@ -8,8 +9,10 @@ import type { Outcome } from './verdict.ts'
 
 /** The record of an outcome. */
 export function outcomeOf(decision: string, outcome: Outcome, answer?: RecordedAnswer): SessionDraft {
-  const payload = answer === undefined ? {} : { payload: { answer: { ...answer } } }
-  return { event: `outcome.${outcome.status}`, decision, outcome: { ...outcome }, ...payload }
+  const draft = { event: `outcome.${outcome.status}`, decision } as const
+  return answer === undefined
+    ? { ...draft, outcome: { ...outcome } }
+    : { ...draft, outcome: answered(outcome, answer), payload: { answer: answer.body } }
 }
 
 /** An intent with its outcome. `took_us`: from the decision to the outcome. */
@@ -19,11 +22,13 @@ export function settledIntent(
   answer: RecordedAnswer | undefined,
   nowNs: bigint,
 ): SessionDraft {
-  const tookUs = Number((nowNs - decidedNs) / 1000n)
-  return {
-    ...draft,
-    outcome: { ...outcome },
-    detail: { ...draft.detail, took_us: tookUs },
-    ...(answer === undefined ? {} : { payload: { ...draft.payload, answer: { ...answer } } }),
-  }
+  const detail = { ...draft.detail, took_us: Number((nowNs - decidedNs) / 1000n) }
+  return answer === undefined
+    ? { ...draft, detail, outcome: { ...outcome } }
+    : { ...draft, detail, outcome: answered(outcome, answer), payload: { answer: answer.body, ...draft.payload } }
+}
+
+/** With the kind of what stands in the payload: that it was there is told even when it is erased. */
+function answered(outcome: Outcome, { kind }: RecordedAnswer): JsonObject {
+  return { answer: kind, ...outcome }
 }

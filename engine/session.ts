@@ -380,6 +380,7 @@ export class GatewaySession implements Session {
     verdict: Verdict,
     approval: ApprovalRef | null,
   ): Appended {
+    this.#held.recordAll() // a session's intents are in the order of their decisions
     return this.#append(intentOf(this.#principal, decision, judgement, verdict, approval))
   }
 

@@ -1,8 +1,11 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
 import type { Limits, PolicyReference, Reason } from '../verdict.ts'
 
-/** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
-export const FORMAT = 2
+/** Of the files, told by each writer's first record. */
+export const FORMAT = 3
+
+/** Those that can be read; of one that isn't here a verifier says that it can't verify. In 2, no intent tells its own outcome. */
+export const READABLE_FORMATS: readonly unknown[] = [2, FORMAT]
 
 /** Everything that is ever recorded, by name. A verifier refuses a name that is not here: it can't know what it means. */
 export const EVENT_NAMES = [
@@ -117,6 +120,7 @@ export interface RecordDraft {
   readonly limits?: Limits
   /** `id`, and in an intent `state`: an intent with state `used` needs an earlier approval.granted with the same id. */
   readonly approval?: JsonObject
+  /** In an outcome; in an intent that was answered at once, too. `answer`: the kind of what the payload holds of it. */
   readonly outcome?: JsonObject
   /** What the policy's clock, random and other impure built-ins answered. */
   readonly nondeterministic?: JsonObject
@@ -244,6 +248,18 @@ export function isIntent(event: EventName): boolean {
 /** Whether a record of this event tells of an approval, a grant of access or a break-glass: all have its whole state. */
 export function tellsApproval(event: string): boolean {
   return /^(?:approval|access|breakglass)\./.test(event)
+}
+
+/** How an intent ended that was answered at once: it tells its outcome itself, and no other record does. Null for any other. */
+export function settledAs({ event, fields }: Pick<EvidenceRecord, 'event' | 'fields'>): 'ok' | 'failed' | null {
+  if (!isIntent(event)) return null
+  const status = asObject(fields.outcome)?.status
+  return status === 'ok' || status === 'failed' ? status : null
+}
+
+/** An intent whose outcome another record is to tell: in doubt until that comes. */
+export function awaitsOutcome(record: Pick<EvidenceRecord, 'event' | 'fields'>): boolean {
+  return isIntent(record.event) && settledAs(record) === null
 }
 
 export function isOutcome(event: EventName): boolean {

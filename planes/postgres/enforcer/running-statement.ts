@@ -197,8 +197,10 @@ export class RunningStatement {
   /** What has come so far is to leave: its intent, and what was recorded of it, are sent on their way to the disk. */
   flush(gate: (durable: Promise<void>) => void): void {
     const { session, decision } = this.#is
-    if (this.#answer === 'begun') gate(decision.recorded())
-    this.#answer = 'gated'
+    if (this.#answer === 'begun') {
+      this.#answer = 'gated'
+      gate(decision.recorded())
+    }
     const body = this.#recorded.take()
     if (body !== null) gate(session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body }))
   }

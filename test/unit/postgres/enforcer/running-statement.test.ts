@@ -125,8 +125,24 @@ describe('the outcome', () => {
   })
 })
 
-test('what must be durable before an answer leaves is told once', async () => {
-  const { running } = await start()
-  expect(running.begin()).toBeInstanceOf(Promise)
-  expect(running.begin()).toBeNull()
+describe('what must be durable before an answer leaves', () => {
+  test('is its intent, where a part of it leaves before the rest has come; told once', async () => {
+    const { running } = await start()
+    const gates: Promise<void>[] = []
+    running.flush((durable) => gates.push(durable))
+    expect(gates).toHaveLength(0) // nothing of it has come
+    running.begin()
+    running.flush((durable) => gates.push(durable))
+    running.flush((durable) => gates.push(durable))
+    expect(gates).toHaveLength(1)
+  })
+
+  test('is its outcome, where that is known before anything of it leaves', async () => {
+    const { running } = await start()
+    const gates: Promise<void>[] = []
+    running.begin()
+    gates.push(running.fail('22012'))
+    running.flush((durable) => gates.push(durable))
+    expect(gates).toHaveLength(1)
+  })
 })
