@@ -53,8 +53,8 @@ export function intentOf(
     request: { digest },
     payload: {
       block: recordedBlock(request),
-      values: writtenValues(request.recorded.resources),
       ...recordedInput(request),
+      values: writtenValues(request.recorded.resources),
     },
     ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
     ...withLimits(limitsOf(verdict)),

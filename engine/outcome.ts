@@ -11,7 +11,7 @@ import type { Outcome } from './verdict.ts'
 export function outcomeOf(decision: string, outcome: Outcome, answer?: RecordedAnswer): SessionDraft {
   const draft = { event: `outcome.${outcome.status}`, decision } as const
   return answer === undefined
-    ? { ...draft, outcome: { ...outcome } }
+    ? { ...draft, outcome: inOrder(outcome) }
     : { ...draft, outcome: answered(outcome, answer), payload: { answer: answer.body } }
 }
 
@@ -24,11 +24,16 @@ export function settledIntent(
 ): SessionDraft {
   const detail = { ...draft.detail, took_us: Number((nowNs - decidedNs) / 1000n) }
   return answer === undefined
-    ? { ...draft, detail, outcome: { ...outcome } }
+    ? { ...draft, detail, outcome: inOrder(outcome) }
     : { ...draft, detail, outcome: answered(outcome, answer), payload: { answer: answer.body, ...draft.payload } }
 }
 
 /** With the kind of what stands in the payload: that it was there is told even when it is erased. */
 function answered(outcome: Outcome, { kind }: RecordedAnswer): JsonObject {
-  return { answer: kind, ...outcome }
+  return { answer: kind, ...inOrder(outcome) }
+}
+
+/** As canonical JSON has its members: nothing is left to sort. */
+function inOrder({ bytes, error, masks, rows, status }: Outcome): JsonObject {
+  return { bytes, error, masks, rows, status }
 }

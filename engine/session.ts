@@ -374,12 +374,7 @@ export class GatewaySession implements Session {
     return this.#decision(decision, rejected, verdict, ref(approval, state))
   }
 
-  #recordIntent(
-    decision: string,
-    judgement: Judgement,
-    verdict: Verdict,
-    approval: ApprovalRef | null,
-  ): Appended {
+  #recordIntent(decision: string, judgement: Judgement, verdict: Verdict, approval: ApprovalRef | null): Appended {
     this.#held.recordAll() // a session's intents are in the order of their decisions
     return this.#append(intentOf(this.#principal, decision, judgement, verdict, approval))
   }

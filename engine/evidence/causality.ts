@@ -1,5 +1,13 @@
 import type { JsonObject } from '../access-request.ts'
-import { asObject, asText, awaitsOutcome, isDecision, isIntent, isOutcome, type EvidenceRecord } from './decision-record.ts'
+import {
+  asObject,
+  asText,
+  awaitsOutcome,
+  isDecision,
+  isIntent,
+  isOutcome,
+  type EvidenceRecord,
+} from './decision-record.ts'
 import type { Place, Report } from './finding.ts'
 import { inDoubt, type InDoubt } from './recovery.ts'
 import { tampered } from './scan.ts'

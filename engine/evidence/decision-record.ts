@@ -1,4 +1,5 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
+import { canonicalJson } from './canonical-json.ts'
 import type { Limits, PolicyReference, Reason } from '../verdict.ts'
 
 /** Of the files, told by each writer's first record. */
@@ -169,44 +170,46 @@ export interface PayloadDigest {
   readonly sha256: string
 }
 
-/**
- * All of a record, its members in their canonical order: nothing is left to sort when it is written down. What is undefined
- * is left out there.
- */
-export function recordEntry(
+/** A record in canonical JSON: its members in their order, with nothing to sort, and what is undefined left out. */
+export function recordText(
   draft: RecordDraft,
   citation: Citation | undefined,
   stamp: Stamp,
   payload: PayloadDigest | undefined,
-): Readonly<Record<keyof RecordDraft | keyof Citation | keyof Stamp, unknown>> {
-  return {
-    action: draft.action,
-    approval: draft.approval,
-    control_pack: citation?.control_pack ?? draft.control_pack,
-    controls: citation?.controls ?? draft.controls,
-    decision: draft.decision,
-    detail: draft.detail,
-    event: draft.event,
-    id: stamp.id,
-    limits: draft.limits,
-    masks: draft.masks,
-    mono_ns: stamp.mono_ns,
-    nondeterministic: draft.nondeterministic,
-    outcome: draft.outcome,
-    payload,
-    policy: draft.policy,
-    prev: stamp.prev,
-    principal: draft.principal,
-    reasons: draft.reasons,
-    recording: stamp.recording,
-    request: draft.request,
-    resources: draft.resources,
-    seq: stamp.seq,
-    session: draft.session,
-    ts: stamp.ts,
-    verdict: draft.verdict,
-    writer_id: stamp.writer_id,
-  }
+): string {
+  return (
+    '{' +
+    member('action', draft.action) +
+    member('approval', draft.approval) +
+    member('control_pack', citation?.control_pack ?? draft.control_pack) +
+    member('controls', citation?.controls ?? draft.controls) +
+    member('decision', draft.decision) +
+    member('detail', draft.detail) +
+    member('event', draft.event) +
+    member('id', stamp.id) +
+    member('limits', draft.limits) +
+    member('masks', draft.masks) +
+    member('mono_ns', stamp.mono_ns) +
+    member('nondeterministic', draft.nondeterministic) +
+    member('outcome', draft.outcome) +
+    member('payload', payload) +
+    member('policy', draft.policy) +
+    member('prev', stamp.prev) +
+    member('principal', draft.principal) +
+    member('reasons', draft.reasons) +
+    member('recording', stamp.recording) +
+    member('request', draft.request) +
+    member('resources', draft.resources) +
+    member('seq', stamp.seq) +
+    member('session', draft.session) +
+    member('ts', stamp.ts) +
+    member('verdict', draft.verdict) +
+    `"writer_id":${canonicalJson(stamp.writer_id)}}`
+  )
+}
+
+function member(name: string, value: unknown): string {
+  return value === undefined ? '' : `"${name}":${canonicalJson(value)},`
 }
 
 /**

@@ -4,14 +4,14 @@ import {
   FORMAT,
   isIntent,
   isOutcome,
-  recordEntry,
+  recordText,
   type Citation,
   type Cite,
   type RecordDraft,
   type Stamp,
 } from './decision-record.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { encodeLine } from './line.ts'
+import { encodeText } from './line.ts'
 import { NO_LEAF } from './merkle.ts'
 import { saltPayload, type Salts } from './payload.ts'
 import { Recordings, type RecordingFrame } from './recording.ts'
@@ -204,7 +204,7 @@ export class WriterLog implements EvidenceLog {
       const stamp = this.#stamp(draft)
       const { payload } = draft
       const salted = payload === undefined ? undefined : saltPayload(payload, this.#parts.salts.next())
-      const { text, leaf } = encodeLine('record', recordEntry(draft, this.#cited(draft), stamp, salted?.digest), salted)
+      const { text, leaf } = encodeText('record', recordText(draft, this.#cited(draft), stamp, salted?.digest), salted)
       const { durable } = commit.add('record', text)
       this.#seq = stamp.seq
       this.#head = leaf

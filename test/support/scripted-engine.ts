@@ -120,7 +120,9 @@ export class ScriptedEngine implements Session {
     this.#witness(`outcome of ${decision.id}`)
     const logged = this.decisions.find(({ id }) => id === decision.id)
     logged?.outcomes.push(outcome)
-    return logged === undefined ? this.#append() : Promise.all([this.#intent(logged), this.#append()]).then(() => undefined)
+    return logged === undefined
+      ? this.#append()
+      : Promise.all([this.#intent(logged), this.#append()]).then(() => undefined)
   }
 
   /** On disk at most once, by itself or with its outcome. */

@@ -1,6 +1,14 @@
 import { isIP } from 'node:net'
 import type { JsonObject, JsonValue } from '../../access-request.ts'
-import { asObject, asText, awaitsOutcome, isDecision, isOutcome, settledAs, type EvidenceRecord } from '../decision-record.ts'
+import {
+  asObject,
+  asText,
+  awaitsOutcome,
+  isDecision,
+  isOutcome,
+  settledAs,
+  type EvidenceRecord,
+} from '../decision-record.ts'
 import { MAPPING } from './manifest.ts'
 
 /** A record, its leaf and its place in the log; null where it has none yet. */

@@ -10,7 +10,7 @@ import type {
   RequestContext,
   Session,
 } from '../../../engine/index.ts'
-import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
+import { constant, CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
 import type { Estimate } from '../estimates.ts'
@@ -74,6 +74,7 @@ export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
+const NO_APPROVALS: readonly never[] = constant([])
 const UNKNOWN = '[binary]'
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
@@ -93,7 +94,8 @@ export class Enforcer {
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
-    const observed = await this.#observed(invocation)
+    const { estimate } = this.#options
+    const observed = estimate === null ? undefined : await this.#observed(invocation, estimate)
     const effectFree = invocation.prepareOnly || invocation.statement.effectFree
     let current = invocation
     for (let attempt = 1; ; attempt += 1) {
@@ -192,9 +194,10 @@ export class Enforcer {
   }
 
   /** What the server expects of it, where that is asked for. Functions that aren't the server's own might run as it plans. */
-  async #observed({ statement, prepareOnly }: Invocation): Promise<AccessRequest['observed']> {
-    const { estimate } = this.#options
-    if (estimate === null) return undefined
+  async #observed(
+    { statement, prepareOnly }: Invocation,
+    estimate: NonNullable<EnforcerOptions['estimate']>,
+  ): Promise<AccessRequest['observed']> {
     const { planned, functions } = statement
     const safe = !prepareOnly && planned !== null && functions.every((name) => name.startsWith('pg_catalog.'))
     return { estimate: safe ? await estimate(planned) : null }
@@ -217,12 +220,12 @@ export class Enforcer {
       action: prepareOnly ? preparing : statement.action,
       resources,
       context: {
+        approvals: NO_APPROVALS,
         plane: 'postgres',
         session: session.id,
-        time: this.#time(),
         source,
+        time: this.#time(),
         transaction,
-        approvals: [],
       },
       block,
       ...(observed === undefined ? {} : { observed }),
