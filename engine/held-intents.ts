@@ -30,7 +30,8 @@ export class HeldIntents {
   readonly #append: (draft: SessionDraft) => Appended
   /** By decision, oldest first; those that are on their way to the disk too, until their outcome comes. */
   readonly #intents = new Map<string, HeldIntent>()
-  #timer: NodeJS.Timeout | null = null
+  /** A look at them is due. */
+  #due = false
 
   constructor(append: (draft: SessionDraft) => Appended) {
     this.#append = append
@@ -38,7 +39,7 @@ export class HeldIntents {
 
   hold(decision: string, intent: HeldIntent): void {
     this.#intents.set(decision, intent)
-    this.#timer ??= setTimeout(() => this.#look(), GRACE_MS)
+    if (!this.#due) this.#later()
   }
 
   /** Gives it to who has its outcome; undefined where that decision's intent never waited. */
@@ -66,7 +67,7 @@ export class HeldIntents {
   }
 
   #look(): void {
-    this.#timer = null
+    this.#due = false
     let waiting = false
     for (const intent of this.#intents.values()) {
       if (intent.durable !== null) continue
@@ -76,6 +77,11 @@ export class HeldIntents {
         waiting = true
       }
     }
-    if (waiting) this.#timer = setTimeout(() => this.#look(), GRACE_MS)
+    if (waiting) this.#later()
+  }
+
+  #later(): void {
+    this.#due = true
+    setTimeout(() => this.#look(), GRACE_MS)
   }
 }

@@ -37,6 +37,9 @@ export interface SessionRooms extends EndRooms {
   newId(): string
 }
 
+/** The largest request, as JSON, whose intent waits for its outcome. */
+const HELD_CHARACTERS = 16 * 1024
+
 const EXPIRED = { event: 'credential.expired' } as const
 const REFUSED = { event: 'identity.rejected' } as const
 
@@ -85,7 +88,10 @@ export class GatewaySession implements Session {
     const judgement = this.#judgePart(request, decision, options.partOf)
     const { verdict } = judgement.answer
     if (verdict.kind === 'hold') return this.#hold(decision, judgement, verdict, options)
-    if (verdict.kind !== 'reject' && options.effectFree === true) return this.#unhurried(decision, judgement, verdict)
+    // One that may be more than a record can hold is tried at once, to be refused while that can still be.
+    const small = judgement.sealed.json.length <= HELD_CHARACTERS
+    if (verdict.kind !== 'reject' && options.effectFree === true && small)
+      return this.#unhurried(decision, judgement, verdict)
     await this.#recordIntent(decision, judgement, verdict, null).durable
     return this.#decision(decision, judgement, verdict, null)
   }

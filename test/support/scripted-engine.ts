@@ -65,6 +65,7 @@ export class ScriptedEngine implements Session {
       identify: () => Promise.resolve(AGENT),
       refused: () => Promise.resolve(),
       openSession: () => Promise.resolve(this),
+      maskingKey: null,
       labels: () => LABELS,
       connected: () => Promise.resolve(),
       alert: () => Promise.resolve(),
@@ -105,9 +106,9 @@ export class ScriptedEngine implements Session {
     this.refusals += 1
     this.#witness(refusal.action)
     await this.#append()
-    const recorded = (): Promise<void> => Promise.resolve()
     const policy = { revision: 'r1', digest: '' }
-    return { id: 'refused', verdict: { kind: 'reject' }, reasons: [], controls: [], policy, approval: null, recorded }
+    const reject = { kind: 'reject' } as const
+    return { id: 'refused', verdict: reject, reasons: [], controls: [], policy, approval: null, recorded: atOnce }
   }
 
   record(frame: RecordingFrame): Promise<void> {
@@ -184,3 +185,5 @@ function verdictOf({ block, resources }: AccessRequest): Verdict {
 function diskFull(): EvidenceError {
   return new EvidenceError('ERR_EVIDENCE_WRITE', 'the disk says no')
 }
+
+const atOnce = (): Promise<void> => Promise.resolve()

@@ -156,7 +156,7 @@ describe('masks', () => {
     await copying.complete('COPY 1')
     expect(out.take().toString('latin1', 5)).toBe('1\t[redacted]\n')
     expect(engine.decisions[0]?.outcomes).toMatchObject([{ status: 'ok', rows: 1, masks: [{ count: 1 }] }])
-    expect(JSON.stringify(engine.frames)).not.toContain('6789')
+    expect(JSON.stringify([engine.frames, engine.answers])).not.toContain('6789')
   })
 
   test.each([
@@ -208,6 +208,14 @@ describe('the server’s description', () => {
     const outputs = [{ name: 'x', sources: [{ resource: 'public.customers', part: 'email' }], copy: true, typeOid: 25 }]
     const statementRunning = await running(judge(new Asking(), invocation(statement('read secret #1', { outputs }))))
     expect(() => statementRunning.describe([field(CUSTOMERS, 2)])).toThrowError(unenforceable(/labelled column/))
+  })
+
+  test('of what runs unseen is the only one there is', async () => {
+    const opaque = [{ what: 'procedure bank.report', error: new NormalizeError('ERR_NORMALIZE_OPAQUE', 'unseen') }]
+    const calling = await running(judge(new Asking(), invocation(statement('read open #1', { opaque }))))
+    calling.describe([field(NOTES, 1), field(NOTES, 1)])
+    expect(calling.described).toBe(true)
+    expect(() => calling.describe([field(CUSTOMERS, 2)])).toThrowError(unenforceable(/labelled column/))
   })
 
   test('as lineage has it is taken', async () => {

@@ -70,12 +70,23 @@ describe('rows', () => {
     )
   })
 
+  test('of unknown columns are recorded under the names that the server gives', async () => {
+    const { engine, running, row } = await start({ columns: 'any' })
+    running.describe([
+      { name: 'total', tableOid: 0, attnum: 0, typeOid: 25, typeSize: -1, typeModifier: -1, format: 0 },
+    ])
+    row('12')
+    await running.complete('CALL')
+    expect(engine.answers).toMatchObject([{ body: { columns: [{ name: 'total' }], rows: [['12']] } }])
+  })
+
   test('are recorded as the client sees them, never as they came', async () => {
     const { engine, running, row } = await start(masked())
     const { rebuilt, frame, out } = row('123-45-6789')
     expect((rebuilt ? out.take() : frame).includes('6789')).toBe(false)
     await running.complete('SELECT 1')
-    expect(JSON.stringify(engine.frames)).not.toContain('6789')
+    expect(engine.answers).toHaveLength(1)
+    expect(JSON.stringify([engine.frames, engine.answers])).not.toContain('6789')
   })
 
   test('in numbers go to the recording on the way, and the client waits for that', async () => {

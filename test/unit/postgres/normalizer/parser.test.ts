@@ -32,7 +32,8 @@ function faultOf(sql: string, of: SqlParser = parser): Promise<NormalizeError> {
 const poison = (terms: number, first: number): string => `SELECT ${first}${'+1'.repeat(terms)}`
 
 describe('what spoils a parser costs its own statement alone', () => {
-  test('a poisonous statement of 16 KB a hundred times, others all the while', async () => {
+  // The long form is test/fault/postgres/parser.test.ts.
+  test('a poisonous statement of 16 KB again and again, others all the while', async () => {
     let answered = 0
     const stop = new AbortController()
     const others = (async () => {
@@ -41,7 +42,7 @@ describe('what spoils a parser costs its own statement alone', () => {
         await new Promise((resume) => setTimeout(resume, 5))
       }
     })()
-    for (let round = 0; round < 100; round += 1) {
+    for (let round = 0; round < 20; round += 1) {
       expect(await faultOf(poison(8000, round))).toMatchObject({
         code: 'ERR_NORMALIZE_TOO_COMPLEX',
         message: 'the SQL text is too complex to be parsed in time: split the statement',
@@ -50,8 +51,8 @@ describe('what spoils a parser costs its own statement alone', () => {
     stop.abort()
     await others
     expect(await parser.parse('SELECT 1')).toHaveLength(1)
-    expect(answered).toBeGreaterThan(20)
-  }, 60_000)
+    expect(answered).toBeGreaterThan(4)
+  })
 
   test('in-line as well', async () => {
     const inline = await open({ inlineBytes: 64 * 1024 })
