@@ -1,5 +1,5 @@
 import { MASK_METHODS, type MaskMethod, ObligationError, ProtocolError } from '../../../engine/index.ts'
-import { RowFields } from '../codec/row-fields.ts'
+import { assertRowEnd, columnCount, fieldLength } from '../codec/row-fields.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { MaskingKey } from './masking-key.ts'
 import type { ValueMask } from './value-form.ts'
@@ -27,15 +27,9 @@ export interface ColumnMask {
   readonly format: 0 | 1
 }
 
-/** A column's mask, and what it made of the row at hand. */
 interface Column {
   readonly index: number
   readonly mask: ValueMask
-  /** Where the value's length field lies. */
-  lengthAt: number
-  end: number
-  /** `in-place`: nothing to move. */
-  result: Buffer | null | 'in-place'
 }
 
 /** Masks the rows of one result, one DataRow frame after another; keeps none of them. */
@@ -44,7 +38,6 @@ export class RowMasker {
   readonly counts: number[]
   readonly #columns: number
   readonly #masked: readonly Column[]
-  readonly #fields = new RowFields()
 
   /** `masks`: by ascending index, below `columns`. Throws ObligationError otherwise: a mask out of place hides nothing. */
   constructor(masks: readonly ColumnMask[], columns: number, key: MaskingKey | null) {
@@ -56,9 +49,6 @@ export class RowMasker {
     this.#masked = masks.map(({ index, method, typeOid, format }) => ({
       index,
       mask: valueMask(method, typeOid, format, key),
-      lengthAt: 0,
-      end: 0,
-      result: 'in-place',
     }))
   }
 
@@ -68,46 +58,52 @@ export class RowMasker {
    * be masked in part, so the caller drops it and the rest of the result.
    */
   mask(buffer: Buffer, start: number, bodyStart: number, end: number, out: Writer): 'in-place' | 'rebuilt' {
-    if (this.#hide(buffer, bodyStart, end)) return 'in-place'
-    out.begin(buffer[start] ?? 0)
-    let from = bodyStart
-    for (const { lengthAt, end: valueEnd, result } of this.#masked) {
-      if (result === 'in-place') continue
-      out.bytes(buffer, from, lengthAt).value(result)
-      from = valueEnd
+    try {
+      return this.#hide(buffer, start, bodyStart, end, out)
+    } catch (error) {
+      out.abandon()
+      throw error
     }
-    out.bytes(buffer, from, end).end()
+  }
+
+  #hide(buffer: Buffer, start: number, bodyStart: number, end: number, out: Writer): 'in-place' | 'rebuilt' {
+    const columns = columnCount(buffer, bodyStart, end)
+    if (columns !== this.#columns) throw miscounted(this.#columns, columns)
+    let rebuilt = false
+    let unwritten = bodyStart
+    let position = 0
+    let at = bodyStart + 2
+    for (let index = 0; index < columns; index += 1) {
+      const length = fieldLength(buffer, at, end)
+      const valueEnd = at + 4 + Math.max(length, 0)
+      const column = this.#masked[position]
+      if (column?.index === index) {
+        const hidden = length < 0 || this.#hideValue(column, position, buffer, at + 4, valueEnd)
+        if (hidden !== true) {
+          if (!rebuilt) out.begin(buffer[start] ?? 0)
+          rebuilt = true
+          out.bytes(buffer, unwritten, at).value(hidden)
+          unwritten = valueEnd
+        }
+        position += 1
+      }
+      at = valueEnd
+    }
+    assertRowEnd(at, end)
+    if (!rebuilt) return 'in-place'
+    out.bytes(buffer, unwritten, end).end()
     return 'rebuilt'
   }
 
-  /** True when every value kept its length and the frame is masked as it lies. */
-  #hide(buffer: Buffer, bodyStart: number, end: number): boolean {
-    const fields = this.#fields
-    fields.open(buffer, bodyStart, end)
-    if (fields.count !== this.#columns) throw miscounted(this.#columns, fields.count)
-    let allInPlace = true
-    let position = 0
-    while (fields.next()) {
-      const column = this.#masked[position]
-      if (column?.index !== fields.index) continue
-      if (fields.length >= 0) this.counts[position] = (this.counts[position] ?? 0) + 1
-      allInPlace = hideValue(column, buffer, fields.start, fields.length) && allInPlace
-      position += 1
-    }
-    return allInPlace
+  /** True when the value is hidden where it lies, else what stands for it. */
+  #hideValue({ mask }: Column, position: number, buffer: Buffer, start: number, end: number): true | Buffer | null {
+    this.counts[position] = (this.counts[position] ?? 0) + 1
+    const result = mask(buffer, start, end)
+    if (result === 'in-place') return true
+    if (result === null || result.length !== end - start) return result
+    result.copy(buffer, start)
+    return true
   }
-}
-
-/** True when the value is hidden where it lies. */
-function hideValue(column: Column, buffer: Buffer, start: number, length: number): boolean {
-  column.lengthAt = start - 4
-  column.end = start + Math.max(length, 0)
-  column.result = length < 0 ? 'in-place' : column.mask(buffer, start, column.end)
-  if (column.result instanceof Buffer && column.result.length === length) {
-    column.result.copy(buffer, start)
-    column.result = 'in-place'
-  }
-  return column.result === 'in-place'
 }
 
 function misplaced(index: number, columns: number): ObligationError {

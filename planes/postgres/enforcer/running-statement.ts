@@ -137,10 +137,13 @@ export class RunningStatement {
       throw unexpectedColumns(columns)
     if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const before = out.length
-    const rebuilt = masker !== null && masker.mask(buffer, start, bodyStart, end, out) === 'rebuilt'
-    const full = rebuilt ? this.#recordRebuilt(out.peek(before)) : this.#recorded.row(buffer, start, bodyStart, end)
-    if (full) this.flush(gate)
-    return rebuilt ? 'rebuilt' : 'passed'
+    if (masker === null || masker.mask(buffer, start, bodyStart, end, out) === 'in-place') {
+      if (this.#recorded.row(buffer, start, bodyStart, end)) this.flush(gate)
+      return 'passed'
+    }
+    const at = out.start + before
+    if (this.#recorded.row(out.buffer, at, at + 5, out.start + out.length)) this.flush(gate)
+    return 'rebuilt'
   }
 
   /** The server begins a COPY to the client. Throws where the statement is none, or was judged to be another. */
@@ -178,8 +181,8 @@ export class RunningStatement {
     out.begin(buffer[start] ?? 0)
     masker.take(buffer, bodyStart, end, out)
     out.end()
-    const frame = out.peek(before)
-    if (this.#recorded.copied(frame, 0, 5, frame.length)) this.flush(gate)
+    const at = out.start + before
+    if (this.#recorded.copied(out.buffer, at, at + 5, out.start + out.length)) this.flush(gate)
     return 'rebuilt'
   }
 
@@ -224,10 +227,6 @@ export class RunningStatement {
   /** Nobody can tell whether it took effect: the server, the client or the gateway went away in the middle. */
   doubt(): Promise<void> {
     return this.#end({ error: 'unknown' }, { status: 'unknown', error: null, rows: null })
-  }
-
-  #recordRebuilt(frame: Buffer): boolean {
-    return this.#recorded.row(frame, 0, 5, frame.length)
   }
 
   #end(
