@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto'
-import type { Node } from 'libpg-query'
-import { CATALOG_SECTIONS } from './catalog-queries.ts'
-import { booleanCell, cell, numberCell, readCatalogRows } from './catalog-rows.ts'
-import type { CatalogRow, CatalogRows, CatalogSource } from './catalog-rows.ts'
-import { parseDefinitions } from './definitions.ts'
+import { FIRST_USER_OID } from './catalog-queries.ts'
+import { booleanCell, cell, numberCell, readCatalog } from './catalog-rows.ts'
+import type { Builtin, CatalogRow, CatalogRows, CatalogSnapshot, CatalogSource } from './catalog-rows.ts'
+import { type Definition, definitionIn, type Definitions, generationOf, parseDefinitions } from './definitions.ts'
 
 /** A column of a relation, as a policy names it. One object a column and snapshot: compared by identity. */
 export interface ColumnSource {
@@ -21,7 +19,7 @@ export interface CatalogColumn {
   readonly declaredTypeOid: number
   readonly source: ColumnSource
   /** A generated column's expression; `unreadable` where it could not be parsed. */
-  readonly generated: Node | 'unreadable' | null
+  readonly generated: Definition | null
 }
 
 export interface Trigger {
@@ -63,7 +61,7 @@ export interface Relation {
   readonly system: boolean
   readonly rowSecurity: boolean
   /** A user's view: its SELECT; `unreadable` where it could not be parsed. */
-  readonly definition: Node | 'unreadable' | null
+  readonly definition: Definition | null
   readonly parents: readonly Relation[]
   readonly children: readonly Relation[]
   readonly triggers: readonly Trigger[]
@@ -121,8 +119,6 @@ const FOREIGN_KEY_ACTIONS: Readonly<Record<string, ForeignKeyAction>> = {
   n: 'set_null',
   d: 'set_default',
 }
-/** FirstNormalObjectId of access/transam.h: below it is what initdb made. */
-const FIRST_USER_OID = 16384
 /** System columns of sysattr.h and their types; every relation that stores rows has them. */
 const SYSTEM_COLUMNS: readonly (readonly [name: string, attnum: number, typeOid: number])[] = [
   ['ctid', -1, 27],
@@ -133,6 +129,8 @@ const SYSTEM_COLUMNS: readonly (readonly [name: string, attnum: number, typeOid:
   ['tableoid', -6, 26],
 ]
 const STORING: ReadonlySet<RelationKind | undefined> = new Set(['table', 'materialized-view', 'foreign-table'] as const)
+/** The least known first. */
+const RETURNS = ['composite', 'record', 'scalar'] as const
 const SYSTEM_SCHEMAS = new Set(['pg_catalog', 'information_schema'])
 
 type MutableRelation = { -readonly [K in keyof Relation]: Relation[K] } & {
@@ -147,6 +145,8 @@ type MutableRelation = { -readonly [K in keyof Relation]: Relation[K] } & {
 export class Catalog {
   /** SHA-256 (hex) over all that was read: equal where the catalogue is. */
   readonly version: string
+  readonly #builtin: Builtin
+  readonly #definitions: Definitions
   readonly #schemas: ReadonlySet<string>
   readonly #types = new Map<number, CatalogType>()
   readonly #typesByName = new Map<string, CatalogType>()
@@ -158,8 +158,10 @@ export class Catalog {
   /** Types that a cast written in SQL or a procedural language starts or ends at. */
   readonly #riskyTypes = new Set<number>()
 
-  private constructor(rows: CatalogRows, definitions: ReadonlyMap<string, Node | 'unreadable'>) {
-    this.version = digest(rows)
+  private constructor({ rows, builtin, version }: CatalogSnapshot, definitions: Definitions) {
+    this.version = version
+    this.#builtin = builtin
+    this.#definitions = definitions
     this.#schemas = new Set(rows.namespaces.map((row) => cell(row, 0)))
     const bases = this.#loadTypes(rows.types)
     this.#loadRelations(rows, definitions)
@@ -175,10 +177,15 @@ export class Catalog {
     for (const row of rows.casts) this.#riskyTypes.add(numberCell(row, 0)).add(numberCell(row, 1))
   }
 
-  /** Reads and indexes the catalogue; view definitions and generated columns are parsed here, once. */
-  static async load(source: CatalogSource): Promise<Catalog> {
-    const rows = await readCatalogRows(source)
-    return new Catalog(rows, await parseDefinitions(rows))
+  /**
+   * Reads and indexes the catalogue; view definitions and generated columns are parsed here, once. What hasn't changed
+   * since `before` is taken from there; where nothing has, the answer is that same one.
+   */
+  static async load(source: CatalogSource, before: Catalog | null = null): Promise<Catalog> {
+    const snapshot = await readCatalog(source, before === null ? null : before.#builtin)
+    if (before !== null && snapshot.version === before.version) return before
+    const definitions = await parseDefinitions(snapshot.rows, before === null ? undefined : before.#definitions)
+    return new Catalog(snapshot, definitions)
   }
 
   /** Schemas in the order names are looked for: search_path pinned to `"$user", public`, no temporary objects. */
@@ -248,7 +255,7 @@ export class Catalog {
     return bases
   }
 
-  #loadRelations(rows: CatalogRows, definitions: ReadonlyMap<string, Node | 'unreadable'>): void {
+  #loadRelations(rows: CatalogRows, definitions: Definitions): void {
     const ruled = new Set(rows.rules.map((row) => numberCell(row, 0)))
     for (const row of rows.relations) {
       const oid = numberCell(row, 0)
@@ -268,7 +275,7 @@ export class Catalog {
         systemColumns: STORING.has(kind) ? SYSTEM_COLUMNS.map((column) => systemColumn(qualified, ...column)) : [],
         system: SYSTEM_SCHEMAS.has(schema),
         rowSecurity: booleanCell(row, 5),
-        definition: definitions.get(String(oid)) ?? null,
+        definition: definitionIn(definitions, row[6]),
         parents: [],
         children: [],
         triggers: [],
@@ -280,11 +287,7 @@ export class Catalog {
     }
   }
 
-  #loadColumns(
-    rows: readonly CatalogRow[],
-    bases: ReadonlyMap<number, number>,
-    definitions: ReadonlyMap<string, Node | 'unreadable'>,
-  ): void {
+  #loadColumns(rows: readonly CatalogRow[], bases: ReadonlyMap<number, number>, definitions: Definitions): void {
     for (const row of rows) {
       const oid = numberCell(row, 0)
       const relation = this.#relationsByOid.get(oid)
@@ -298,7 +301,7 @@ export class Catalog {
         declaredTypeOid,
         typeOid: baseOf(declaredTypeOid, bases),
         source: { resource: relation.qualified, part: name },
-        generated: definitions.get(`${oid}.${attnum}`) ?? null,
+        generated: definitionIn(definitions, generationOf(row)),
       })
     }
   }
@@ -340,16 +343,29 @@ export class Catalog {
         outputs: (row[3] ?? '').split(',').filter((name) => name !== ''),
         returns: returns === 'composite' || returns === 'record' ? returns : 'scalar',
       }
-      this.#functions.set(nameKey(entry.schema, entry.name), entry)
+      const key = nameKey(entry.schema, entry.name)
+      const builtin = this.#functions.get(key)
+      this.#functions.set(key, builtin === undefined ? entry : takenTogether(builtin, entry))
     }
   }
 
   #loadOperators(rows: readonly CatalogRow[]): void {
     for (const row of rows) {
+      const schema = cell(row, 0)
       const name = cell(row, 1)
       const schemas = this.#operators.get(name) ?? new Map<string, boolean>()
-      this.#operators.set(name, schemas.set(cell(row, 0), row[2] === 't'))
+      this.#operators.set(name, schemas.set(schema, row[2] === 't' && schemas.get(schema) !== false))
     }
+  }
+}
+
+/** A user's functions by the name of some of the server's, in the same schema. */
+function takenTogether(one: CatalogFunction, other: CatalogFunction): CatalogFunction {
+  return {
+    ...one,
+    volatile: one.volatile || other.volatile,
+    outputs: one.outputs.join() === other.outputs.join() ? one.outputs : [],
+    returns: RETURNS.find((returns) => returns === one.returns || returns === other.returns) ?? 'scalar',
   }
 }
 
@@ -365,12 +381,6 @@ function nameKey(schema: string, name: string): string {
 function baseOf(typeOid: number, bases: ReadonlyMap<number, number>): number {
   const base = bases.get(typeOid)
   return base === undefined ? typeOid : baseOf(base, bases)
-}
-
-function digest(rows: CatalogRows): string {
-  const hash = createHash('sha256')
-  for (const section of CATALOG_SECTIONS) hash.update(JSON.stringify([section, rows[section]]))
-  return hash.digest('hex')
 }
 
 /** Attribute numbers, as `1,2`. */
