@@ -7,8 +7,8 @@ import { growth } from '../../support/resident.ts'
 import { type Stack, startStack } from '../../support/stack.ts'
 
 const ROWS = 1_000_000
-/** What a gateway may grow by while a hundred megabytes pass: buffers in flight, and garbage that isn't collected yet. */
-const FLAT_MIB = 96
+/** What a gateway may grow by while a hundred megabytes pass: catalogue, buffers in flight, and garbage that isn't collected yet. */
+const FLAT_MIB = 128
 
 let stack: Stack
 
@@ -48,7 +48,6 @@ describe('a million rows, two columns masked', () => {
        SELECT i, 'Customer ' || i || repeat('.', 60), lpad(i::text, 9, '0'), 'customer' || i || '@example.org', '', date '1950-01-01'
        FROM generate_series(1000000, ${1_000_000 + ROWS}) i`,
     )
-    await fetch('SELECT id, name, ssn, email FROM public.customers_archive LIMIT 100000', () => Promise.resolve())
   })
   afterAll(() => stack?.stop())
 
