@@ -5,6 +5,7 @@ import type {
   FieldMask,
   Labels,
   Limits,
+  MaskingKey,
   PlaneHost,
   Principal,
   RequestContext,
@@ -13,6 +14,7 @@ import type {
 import {
   CountersignError,
   EvidenceError,
+  keyUsed,
   NormalizeError,
   ObligationError,
   stricterMask,
@@ -25,11 +27,10 @@ import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { CopyMasker } from './copy-masker.ts'
-import type { MaskingKey } from './masking-key.ts'
 import { isLabelled, isSensitive, protectsAny } from './labelled.ts'
 import { recordedView } from './recorded-view.ts'
 import { requestBlock } from './request-block.ts'
-import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
+import { type ColumnMask, RowMasker } from './row-masker.ts'
 import { type Copying, RunningStatement } from './running-statement.ts'
 
 /** Whose statement it is, and over which connection. */
@@ -176,7 +177,7 @@ export class Enforcer {
       copy: prepareOnly ? null : this.#copyingOf(statement, plan),
       answerColumns: outputs === null ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
-      masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
+      masks: plan.map(({ field, method }) => ({ field, method, ...keyUsed(method, key) })),
       sensitive,
       limit: limits === undefined ? null : new AnswerLimit(limits, invocation.spent),
       writes: !prepareOnly && !statement.effectFree,

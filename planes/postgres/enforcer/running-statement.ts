@@ -8,7 +8,7 @@ import type { CopyMasker } from './copy-masker.ts'
 import { type Denial, denialOfOverrun } from './denial.ts'
 import { IncomingCopy } from './incoming-copy.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
-import type { RowMasker } from './row-masker.ts'
+import { moved, REBUILT, type RowMasker } from './row-masker.ts'
 
 /** A COPY as it was judged. */
 export interface Copying {
@@ -122,25 +122,29 @@ export class RunningStatement {
   }
 
   /**
-   * Masks and records one DataRow. `passed`: the frame goes out where it lies; `rebuilt`: what stands in `out` does;
-   * `dropped`: it is beyond a limit. The durability of a full recording frame goes through `gate`.
+   * Masks and records one DataRow, and moves it to `toward` (see RowMasker). Gives where it then ends; `rebuilt`: what
+   * stands in `out` goes out instead; `dropped`: it is beyond a limit. The durability of a full recording frame goes
+   * through `gate`.
    */
   row(
     buffer: Buffer,
     start: number,
     bodyStart: number,
     end: number,
+    toward: number,
     out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): 'passed' | 'rebuilt' | 'dropped' {
+  ): number | 'rebuilt' | 'dropped' {
     const { masker, columns, limit } = this.#is
     if (columns === null || end < bodyStart + 2 || (columns !== 'any' && buffer.readUInt16BE(bodyStart) !== columns))
       throw unexpectedColumns(columns)
     if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const before = out.length
-    if (masker === null || masker.mask(buffer, start, bodyStart, end, out) === 'in-place') {
-      if (this.#recorded.row(buffer, start, bodyStart, end)) this.flush(gate)
-      return 'passed'
+    const rowEnd =
+      masker === null ? moved(buffer, start, end, toward) : masker.mask(buffer, start, bodyStart, end, toward, out)
+    if (rowEnd !== REBUILT) {
+      if (this.#recorded.row(buffer, toward, toward + 5, rowEnd)) this.flush(gate)
+      return rowEnd
     }
     const at = out.start + before
     if (this.#recorded.row(out.buffer, at, at + 5, out.start + out.length)) this.flush(gate)
