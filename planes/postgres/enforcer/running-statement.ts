@@ -58,7 +58,8 @@ export class RunningStatement {
   readonly #recorded: RecordedAnswer
   /** The rows that the client sends; null where the statement takes none. */
   readonly incoming: IncomingCopy | null
-  #begun = false
+  /** Whether its answer has begun to come, and what keeps that from leaving has been asked for. */
+  #answer: 'ahead' | 'begun' | 'gated' = 'ahead'
   #described = false
   #copying: 'before' | 'open' | 'done' = 'before'
   #settled: Promise<void> | null = null
@@ -108,11 +109,9 @@ export class RunningStatement {
     return this.#described
   }
 
-  /** The first sign of its answer: what has to be durable before any of it leaves; null from then on. */
-  begin(): Promise<void> | null {
-    if (this.#begun) return null
-    this.#begun = true
-    return this.#is.decision.durable
+  /** The first sign of its answer. */
+  begin(): void {
+    if (this.#answer === 'ahead') this.#answer = 'begun'
   }
 
   describe(fields: readonly FieldDescription[] | null): void {
@@ -203,11 +202,15 @@ export class RunningStatement {
     return this.incoming.begin()
   }
 
-  /** Sends what was recorded so far on its way to the disk. */
+  /** What has come so far is to leave: its intent, and what was recorded of it, are sent on their way to the disk. */
   flush(gate: (durable: Promise<void>) => void): void {
+    const { session, decision } = this.#is
+    if (this.#answer === 'begun') {
+      this.#answer = 'gated'
+      gate(decision.recorded())
+    }
     const body = this.#recorded.take()
-    if (body === null) return
-    gate(this.#is.session.record({ dir: 'upstream', kind: 'sql.rows', decision: this.#is.decision.id, body }))
+    if (body !== null) gate(session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body }))
   }
 
   /** Its answer ended well. */
@@ -242,7 +245,6 @@ export class RunningStatement {
     return this.#settled
   }
 
-  /** Last frame and outcome are queued together and share one write to the disk, and then one promise. */
   #settle(
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
@@ -250,15 +252,14 @@ export class RunningStatement {
     const { session, decision, masker, copy, masks } = this.#is
     const sent = this.incoming?.end()
     const body = { ...this.#recorded.finish(end), ...(sent === undefined ? {} : { sent: { ...sent } }) }
-    const frame = session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body })
     const counts = (masker ?? copy?.masker)?.counts ?? []
     const outcome: Outcome = {
       ...how,
       bytes: this.#recorded.bytes + (sent?.bytes ?? 0),
       masks: masks.map((mask, index) => ({ ...mask, count: counts[index] ?? 0 })),
     }
-    const settled = session.settle(decision, outcome)
-    return settled === frame ? settled : Promise.all([frame, settled]).then(() => undefined)
+    this.#answer = 'gated' // by the promise that this returns
+    return session.settle(decision, outcome, { kind: 'sql.rows', body })
   }
 
   /** The count in the server's tag (`INSERT 0 1`, `SELECT 5`), else the rows that came. */

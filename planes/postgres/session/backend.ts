@@ -80,7 +80,7 @@ export class Backend {
       }
     }
     this.#endRun()
-    this.#current()?.flush(this.#gate)
+    this.#wire.gateBegun(this.#gate)
     this.#wire.outbox.flush()
   }
 
