@@ -126,6 +126,18 @@ describe('a script and its statements', () => {
     for (const { text, location } of parsed) expect(sql.slice(location, location + text.length)).toBe(text)
   })
 
+  test('a text may hold any character but NUL, and goes out of it with the literals', async () => {
+    for (let code = 1; code < 0x80; code += 1) {
+      const character = String.fromCharCode(code)
+      const name = `"t${character.replace('"', '""')}"`
+      const [statement] = await parser.parse(
+        `COMMENT ON TABLE ${name} IS '${character.replace("'", "''")}' /* ${character} */`,
+      )
+      expect(statement?.normalizedText, String(code)).toBe(`COMMENT ON TABLE ${name} IS $1`)
+      expect(JSON.stringify(statement?.node)).toContain(`"comment":${JSON.stringify(character)}`)
+    }
+  })
+
   test('places count characters of the whole script', async () => {
     const [, second] = await parser.parse(`SELECT '🏦é'; SELECT x`)
     expect(second?.positionOf(Buffer.byteLength(`SELECT '🏦é'; SELECT `))).toBe(21)
