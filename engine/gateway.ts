@@ -2,7 +2,14 @@ import type { ApprovalEvent, ApprovalLedger } from './approvals/index.ts'
 import type { JsonObject, JsonValue, Principal } from './access-request.ts'
 import { IdentityError, PolicyError } from './errors.ts'
 import type { EvidenceLog } from './evidence/index.ts'
-import type { AssertionVerifier, Revocations, TokenVerifier } from './identity/index.ts'
+import {
+  assertionDetail,
+  type AssertionVerifier,
+  type ProvenAssertion,
+  type Revocations,
+  type TokenVerifier,
+} from './identity/index.ts'
+import { type MaskingKey, methodsUnder } from './masking/masking-key.ts'
 import type { Credentials, Enforceable, Labels, PlaneHost, Session, SessionInfo } from './plane.ts'
 import type { PolicyStore } from './policy/index.ts'
 import { GatewaySession } from './session.ts'
@@ -20,6 +27,8 @@ export interface GatewayRooms {
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
   readonly shadow?: Observer
+  /** Null: no plane masks by a method that needs one. */
+  readonly maskingKey: MaskingKey | null
   readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
   now(): number
@@ -43,6 +52,7 @@ export function hostFor(plane: ConfiguredPlane, rooms: GatewayRooms): PlaneHost 
     refused: (code, source) =>
       rooms.evidence.append({ event: 'identity.rejected', detail: { plane: plane.id, source, code } }).durable,
     openSession: (principal, about) => openSession(principal, about, plane, rooms),
+    maskingKey: rooms.maskingKey,
     labels,
     connected: (upstream) => rooms.evidence.append({ event: 'upstream.connected', detail: upstream }).durable,
     alert: (finding) =>
@@ -75,10 +85,12 @@ export function recordingVerifier(door: string, rooms: GatewayRooms): TokenVerif
 
 /** Whoever comes through any door: proven, not revoked, and recorded, or refused and recorded. */
 export async function identify(credentials: Credentials, plane: string, rooms: GatewayRooms): Promise<Principal> {
-  const detail = { plane, source: credentials.source }
+  let detail: JsonObject = { plane, source: credentials.source }
   let principal: Principal | undefined
   try {
-    principal = await proven(credentials, rooms)
+    const who = await proven(credentials, rooms)
+    principal = who.principal
+    if (who.spent !== undefined) detail = { assertion: assertionDetail(who.spent), ...detail }
     rooms.revocations?.check(principal)
     await rooms.evidence.append({ event: 'identity.verified', principal, detail }).durable
     return principal
@@ -94,12 +106,15 @@ export async function identify(credentials: Credentials, plane: string, rooms: G
   }
 }
 
-async function proven(credentials: Credentials, { verifier, assertions }: GatewayRooms): Promise<Principal> {
+async function proven(
+  credentials: Credentials,
+  { verifier, assertions }: GatewayRooms,
+): Promise<Pick<ProvenAssertion, 'principal'> & Partial<ProvenAssertion>> {
   switch (credentials.kind) {
     case 'token':
-      return verifier.verify(credentials.token, credentials.certificate ?? null)
+      return { principal: await verifier.verify(credentials.token, credentials.certificate ?? null) }
     case 'saml':
-      if (assertions !== undefined) return assertions.verify(credentials.assertion)
+      if (assertions !== undefined) return assertions.verify(credentials.assertion, credentials.asked)
       throw new IdentityError('ERR_IDENTITY_ISSUER', 'no SAML identity provider is configured here (identity.saml)')
   }
 }
@@ -113,7 +128,8 @@ async function openSession(
   const session = rooms.newId()
   const detail = { plane: plane.id, source: about.source, client: about.client }
   await rooms.evidence.append({ event: 'session.opened', session, principal, detail }).durable
-  return new GatewaySession(session, principal, plane.enforces, rooms)
+  const maskMethods = methodsUnder(rooms.maskingKey, plane.enforces.maskMethods)
+  return new GatewaySession(session, principal, { ...plane.enforces, maskMethods }, rooms)
 }
 
 /** `data.labels.<plane>`, read once a bundle: two builds may bear one revision, and must not share their labels. */

@@ -1,12 +1,14 @@
 import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-request.ts'
 import type { IdentityErrorCode, ObligationError } from './errors.ts'
 import type { Credentials } from './identity/credentials.ts'
+import type { MaskingKey } from './masking/masking-key.ts'
 import type { Decision, MaskMethod, Outcome } from './verdict.ts'
 
 export type { AssertionCredentials, Credentials, TokenCredentials } from './identity/credentials.ts'
 
 /** The obligations that a plane can carry out. */
 export interface Enforceable {
+  /** Those that need a key count where the gateway has one. */
   readonly maskMethods: readonly MaskMethod[]
   readonly hold: boolean
   /** It can cut an answer short, and give up one that takes too long. */
@@ -40,6 +42,8 @@ export interface PlaneHost {
   /** Records credentials of the plane's own making that proved nothing: a signature, not a token. Durable when it resolves. */
   refused(code: IdentityErrorCode, source: string | null): Promise<void>
   openSession(principal: Principal, about: SessionInfo): Promise<Session>
+  /** Of the mask methods that need one; null where none is configured: then no verdict asks for them. */
+  readonly maskingKey: MaskingKey | null
   /** The active policy's labels for this plane. Ask once a request; its revision goes into the request. */
   labels(): Labels
   /**
@@ -114,7 +118,7 @@ export interface Session {
   readonly over: AbortSignal
   /** The session's own connection upstream is open. Durable when it resolves; nothing is sent over it before. */
   connected(upstream: UpstreamInfo): Promise<void>
-  /** The intent is durable when it resolves (see Decision.durable). Throws EvidenceError when it can't be recorded. */
+  /** The intent is durable when it resolves (see Decision.recorded). Throws EvidenceError when it can't be recorded. */
   decide(request: AccessRequest, options: DecideOptions): Promise<Decision>
   /**
    * Whether policy would let this request through, unasked and unmasked: for leaving names out of a list. Nothing is decided
@@ -125,8 +129,8 @@ export interface Session {
   refuse(refusal: Refusal): Promise<Decision>
   /** The masked view; durable before the bytes go to the client. */
   record(frame: RecordingFrame): Promise<void>
-  /** Durable when it resolves. */
-  settle(decision: Decision, outcome: Outcome): Promise<void>
+  /** Durable when it resolves. `answer`: the masked view of what came back, or the last part of it, where nothing is recorded of it yet. */
+  settle(decision: Decision, outcome: Outcome, answer?: RecordedAnswer): Promise<void>
   /** Records that an answer was withheld because it could not be masked with certainty; an alarm. Durable when it resolves. */
   failedClosed(error: ObligationError): Promise<void>
   close(reason: string): Promise<void>
@@ -140,11 +144,15 @@ export interface Refusal {
   readonly block: JsonObject
 }
 
-/** One step of a session as it is replayed. Only the masked view ever gets here. */
-export interface RecordingFrame {
-  readonly dir: 'client' | 'upstream'
-  /** `sql.query`, `sql.rows`, `http.request`, `note`, … */
+/** What came back, as it is replayed. Only the masked view ever gets here. */
+export interface RecordedAnswer {
+  /** `sql.rows`, `http.response`, `sqs.messages`, … */
   readonly kind: string
-  readonly decision: string | null
   readonly body: JsonValue
+}
+
+/** One step of a session as it is replayed. */
+export interface RecordingFrame extends RecordedAnswer {
+  readonly dir: 'client' | 'upstream'
+  readonly decision: string | null
 }

@@ -188,7 +188,7 @@ class Listener implements RunningPlane {
       upstream,
       enforcer: new Enforcer(client, this.#host, {
         now: Date.now,
-        key: this.#config.maskingKey,
+        key: this.#host.maskingKey,
         maxRowBytes: this.#config.limits.rowBytes,
         estimate: this.#estimate(config),
       }),

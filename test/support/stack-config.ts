@@ -27,12 +27,16 @@ export interface StackConfigOptions {
   readonly store?: PostgresAddress
   /** The log's key, for gateways that share a store; a new one by default. */
   readonly signer?: NoteSigner
+  /** The file of the masking key; none by default. */
+  readonly maskingKey?: string
   /** Merged over the plane's own section. */
   readonly plane?: Readonly<Record<string, unknown>>
   /** Programs that are told of approvals. */
   readonly webhooks?: readonly object[]
   /** Merged over `identity`. */
   readonly believed?: Readonly<Record<string, unknown>>
+  /** `api.sign_in`, where it isn't the OpenID provider. */
+  readonly signIn?: Readonly<Record<string, unknown>>
 }
 
 export interface StackFiles {
@@ -92,7 +96,7 @@ export interface GatewayConfiguration {
 export function gatewayConfiguration(
   options: Pick<
     StackConfigOptions,
-    'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'webhooks' | 'believed'
+    'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'webhooks' | 'believed' | 'signIn' | 'maskingKey'
   >,
   planes: Readonly<Record<string, unknown>>,
 ): GatewayConfiguration {
@@ -119,8 +123,9 @@ export function gatewayConfiguration(
       auditors: { groups: ['auditors'] },
       viewers: { groups: ['viewers'] },
       operators: { groups: ['operators'] },
-      sign_in: { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
+      sign_in: options.signIn ?? { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
     },
+    ...(options.maskingKey === undefined ? {} : { masking: { key: { file: options.maskingKey }, key_id: 'tests' } }),
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     planes,
     log: { level: options.logLevel },

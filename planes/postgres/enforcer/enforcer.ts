@@ -5,14 +5,17 @@ import type {
   FieldMask,
   Labels,
   Limits,
+  MaskingKey,
   PlaneHost,
   Principal,
   RequestContext,
   Session,
 } from '../../../engine/index.ts'
 import {
+  constant,
   CountersignError,
   EvidenceError,
+  keyUsed,
   NormalizeError,
   ObligationError,
   stricterMask,
@@ -25,11 +28,10 @@ import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { CopyMasker } from './copy-masker.ts'
-import type { MaskingKey } from './masking-key.ts'
 import { isLabelled, isSensitive, protectsAny } from './labelled.ts'
 import { recordedView } from './recorded-view.ts'
 import { requestBlock } from './request-block.ts'
-import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
+import { type ColumnMask, RowMasker } from './row-masker.ts'
 import { type Copying, RunningStatement } from './running-statement.ts'
 
 /** Whose statement it is, and over which connection. */
@@ -80,6 +82,7 @@ export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
+const NO_APPROVALS: readonly never[] = constant([])
 const UNKNOWN = '[binary]'
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
@@ -99,7 +102,8 @@ export class Enforcer {
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
-    const observed = await this.#observed(invocation)
+    const { estimate } = this.#options
+    const observed = estimate === null ? undefined : await this.#observed(invocation, estimate)
     const effectFree = invocation.prepareOnly || invocation.statement.effectFree
     let current = invocation
     for (let attempt = 1; ; attempt += 1) {
@@ -176,7 +180,7 @@ export class Enforcer {
       copy: prepareOnly ? null : this.#copyingOf(statement, plan),
       answerColumns: outputs === null ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
-      masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
+      masks: plan.map(({ field, method }) => ({ field, method, ...keyUsed(method, key) })),
       sensitive,
       limit: limits === undefined ? null : new AnswerLimit(limits, invocation.spent),
       writes: !prepareOnly && !statement.effectFree,
@@ -199,9 +203,10 @@ export class Enforcer {
   }
 
   /** What the server expects of it, where that is asked for. Functions that aren't the server's own might run as it plans. */
-  async #observed({ statement, prepareOnly }: Invocation): Promise<AccessRequest['observed']> {
-    const { estimate } = this.#options
-    if (estimate === null) return undefined
+  async #observed(
+    { statement, prepareOnly }: Invocation,
+    estimate: NonNullable<EnforcerOptions['estimate']>,
+  ): Promise<AccessRequest['observed']> {
     const { planned, functions } = statement
     const safe = !prepareOnly && planned !== null && functions.every((name) => name.startsWith('pg_catalog.'))
     return { estimate: safe ? await estimate(planned) : null }
@@ -224,12 +229,12 @@ export class Enforcer {
       action: prepareOnly ? preparing : statement.action,
       resources,
       context: {
+        approvals: NO_APPROVALS,
         plane: 'postgres',
         session: session.id,
-        time: this.#time(),
         source,
+        time: this.#time(),
         transaction,
-        approvals: [],
       },
       block,
       ...(observed === undefined ? {} : { observed }),
