@@ -332,6 +332,7 @@ function checkFields(
   for (const [index, field] of (fields ?? []).entries()) {
     const origin = catalog.columnAt(field.tableOid, field.attnum)
     const known = outputs?.[index]?.sources ?? []
+    if (!catalog.explains(field.tableOid, known)) throw contradiction('a relation that nobody knows of')
     if (
       origin !== null &&
       isLabelled(labels, origin.resource, origin.part) &&

@@ -22,6 +22,12 @@ export function requestBlock(statement: NormalizedStatement, { kind, database, u
     side_effects: statement.sideEffects.map((effect) => ({ ...effect })),
     opaque: statement.opaque.map(({ what }) => what).toSorted(),
     parameters,
-    setting: statement.setting === null ? null : { ...statement.setting },
+    setting: settingOf(statement, parameters),
   }
+}
+
+function settingOf({ setting }: NormalizedStatement, parameters: readonly (string | null)[]): JsonObject | null {
+  if (setting === null) return null
+  const { name, value, parameter } = setting
+  return { name, value: parameter === undefined ? value : (parameters[parameter - 1] ?? '') }
 }

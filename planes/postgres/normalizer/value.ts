@@ -1,4 +1,4 @@
-import type { ColumnSource } from './catalog.ts'
+import type { ColumnSource } from './relation.ts'
 
 /** What an expression's result is made of. */
 export interface Value {
