@@ -13,7 +13,7 @@ import type {
 import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
-import type { Estimate } from '../estimates.ts'
+import type { Expected } from '../estimates.ts'
 import { accessParts } from '../normalizer/index.ts'
 import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
@@ -67,7 +67,7 @@ export interface EnforcerOptions {
   /** The largest row of a COPY, in bytes, that is held to be masked. */
   readonly maxRowBytes: number
   /** Asks the server what it expects of a statement; null where policy isn't to be told. */
-  readonly estimate: ((text: string) => Promise<Estimate | null>) | null
+  readonly estimate: ((text: string) => Promise<Expected>) | null
 }
 
 export type Judged =

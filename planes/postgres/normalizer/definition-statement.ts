@@ -24,7 +24,7 @@ export function definitionStatement(walk: Walk, node: Node): Outcome | undefined
   if (definition.runs !== null) walk.findings.runs(blind(definition.runs, resources))
   return {
     kind: spelled(node, definition),
-    class: definition.class,
+    class: isSharedLock(node) ? 'read' : definition.class,
     resources,
     functions: [...walk.findings.functions].toSorted(),
     opaque: [...walk.findings.opaque.values()],
@@ -55,6 +55,11 @@ const NAMES_ALL = /^(?:create_|alter_table$|rename$|drop_(?:table|view|matview|i
 function upsetsOwn(walk: Walk, kind: string, resources: readonly NormalizedResource[]): boolean {
   if (walk.catalog.own.length === 0 || kind === 'comment' || kind === 'grant') return false
   return !NAMES_ALL.test(kind) || resources.some(({ name }) => name.startsWith(`${OWN_SCHEMA}.`))
+}
+
+/** AccessShareLock: what a SELECT takes as well. */
+function isSharedLock(node: Node): boolean {
+  return bodyOf('LockStmt', node)?.mode === 1
 }
 
 /** `DROP` and `CREATE` of many kinds share a node each. */

@@ -17,23 +17,41 @@ import type { CatalogColumn, ColumnSource, OwnOrigin, OwnValue, Relation } from 
  */
 export function ownCatalog(base: Catalog, { relations, path }: OwnNames, carried: Carried): Catalog | null {
   if (relations.length === 0 && path === null) return base
-  const bound: Relation[] = []
+  const found: Relation[] = []
   for (const each of relations) {
-    const relation = bind(base, each, carried)
+    const relation = bound(base, each, carried)
     if (relation === null) return null
-    bound.push(relation)
+    found.push(relation)
   }
-  return base.with(bound, path)
+  return base.with(found, path)
 }
 
-function bind(base: Catalog, made: OwnRelation, carried: Carried): Relation | null {
+interface Bound {
+  readonly base: Catalog
+  readonly carried: ReadonlyMap<number, Lineage> | undefined
+  readonly relation: Relation | null
+}
+
+/** A session may have many, of which a statement changes one. */
+const BOUND = new WeakMap<OwnRelation, Bound>()
+
+function bound(base: Catalog, made: OwnRelation, all: Carried): Relation | null {
+  const carried = all.get(made.root)
+  const known = BOUND.get(made)
+  if (known?.base === base && known.carried === carried) return known.relation
+  const relation = bind(base, made, carried)
+  BOUND.set(made, { base, carried, relation })
+  return relation
+}
+
+function bind(base: Catalog, made: OwnRelation, carried: Bound['carried']): Relation | null {
   const qualified = `${OWN_SCHEMA}.${made.name}`
   const columns = made.columns.map(({ name, attnum, typeOid }): CatalogColumn => {
     const known = typeOid ?? 0
     return { name, attnum, typeOid: known, declaredTypeOid: known, source: { resource: qualified, part: name }, generated: null }
   })
   const lineages = made.columns.map(({ attnum, lineage }) =>
-    joined(lineage, carried.get(made.root)?.get(attnum) ?? NO_LINEAGE),
+    joined(lineage, carried?.get(attnum) ?? NO_LINEAGE),
   )
   const own = origin(base, made, columns, lineages)
   if (own === null) return null

@@ -1,6 +1,7 @@
 import type { FuncCall, Node, SelectStmt } from 'libpg-query'
 import { all, bodyOf, names } from './ast.ts'
 import type { Outcome, OutputColumn } from './normalized.ts'
+import { relationOf } from './relations.ts'
 import { setting } from './settings.ts'
 import type { Walk } from './walk.ts'
 
@@ -9,16 +10,19 @@ const TEXT = 25
 /**
  * `SELECT set_config('jit', 'off', false)` does what SET does, and is named alike; beside it the same setting may be read
  * first. Undefined for any other SELECT: a call of set_config that stands in it is code that can't be seen into.
+ * pg_dump sets what only some servers know by `set_config(name, '…', false) FROM pg_catalog.pg_settings WHERE name = '…'`.
  */
 export function setConfigStatement(walk: Walk, node: Node): Outcome | undefined {
   const select = bodyOf('SelectStmt', node)
-  if (select === undefined || !isBare(select)) return undefined
+  if (select === undefined) return undefined
+  const looked = lookedUp(walk, select)
+  if (looked === undefined && !isBare(select)) return undefined
   const calls = all('ResTarget', select.targetList).map(({ val }) => bodyOf('FuncCall', val))
   const [set, ...others] = calls.filter((call) => isServerOwn(walk, call, 'set_config'))
   const rest = calls.filter((call) => call !== set)
   if (set === undefined || others.length > 0) return undefined
   const [nameNode, value, local, ...more] = set.args ?? []
-  const name = textOf(nameNode)
+  const name = looked === undefined ? textOf(nameNode) : isNameOf(nameNode) ? looked : undefined
   const isLocal = flagOf(local)
   if (name === undefined || isLocal === undefined || more.length > 0) return undefined
   if (!rest.every((call) => isServerOwn(walk, call, 'current_setting') && reads(call, name))) return undefined
@@ -33,6 +37,22 @@ export function setConfigStatement(walk: Walk, node: Node): Outcome | undefined 
       return { name: given ?? called, sources: [], copy: false, typeOid: TEXT }
     }),
   }
+}
+
+/** The setting whose row of pg_settings is looked up, and nothing else. */
+function lookedUp(walk: Walk, { fromClause, whereClause, ...rest }: SelectStmt): string | undefined {
+  const [from, ...others] = all('RangeVar', fromClause?.every((node) => 'RangeVar' in node) ? fromClause : [])
+  if (from === undefined || from.alias !== undefined || from.relname !== 'pg_settings') return undefined
+  const known = relationOf(walk, from).qualified === 'pg_catalog.pg_settings'
+  const condition = bodyOf('A_Expr', whereClause)
+  const equal = condition?.kind === 'AEXPR_OP' && names(condition.name).join('.') === '='
+  if (!known || others.length > 0 || !isBare(rest) || !equal || !isNameOf(condition.lexpr)) return undefined
+  return textOf(condition.rexpr)
+}
+
+function isNameOf(node: Node | undefined): boolean {
+  const fields = bodyOf('ColumnRef', node)?.fields
+  return fields?.length === 1 && bodyOf('String', fields[0])?.sval === 'name'
 }
 
 /** A list of calls and nothing else. */

@@ -29,10 +29,11 @@ const PINNED: ReadonlySet<string> = new Set([
 const STANDING: ReadonlyMap<string, RegExp> = new Map([
   ['client_encoding', /^utf-?8$/i],
   ['standard_conforming_strings', /^(?:on|true|yes|1)$/i],
+  ['row_security', /^(?:on|true|yes|1)$/i],
 ])
 
 /** How texts are cut into tokens: a server that does it otherwise runs other statements than were judged. */
-const READ_BY: ReadonlySet<string> = new Set([...STANDING.keys(), 'backslash_quote'])
+const READ_BY: ReadonlySet<string> = new Set(['client_encoding', 'standard_conforming_strings', 'backslash_quote'])
 
 const TEXT = 25
 

@@ -335,6 +335,8 @@ export class Backend {
 
   #parameter({ name, value }: { readonly name: string; readonly value: string }): Fate {
     if (name === 'search_path') this.#wire.state.reported(value)
+    // Within a batch it is told before its ReadyForQuery, which tells whether what set it stands.
+    if (this.#wire.expected.length === 0 && !this.#wire.state.agrees()) throw changed(name)
     if (PINNED.has(name) && !this.#wire.state.clouded && this.#host.parameters.get(name) !== value) {
       throw changed(name)
     }

@@ -102,9 +102,14 @@ export class SessionState {
     this.#searchPath = searchPath
   }
 
-  /** ReadyForQuery. `erred`: an error came before it. False: the server looks for names elsewhere than is thought. */
+  /** ReadyForQuery. `erred`: an error came before it. False as `agrees` is. */
   ready(status: 'I' | 'T' | 'E', erred: boolean): boolean {
     this.own.ready(status, erred)
+    return this.agrees()
+  }
+
+  /** False: the server has said that it looks for names elsewhere than is thought. */
+  agrees(): boolean {
     const reported = this.#searchPath
     this.#searchPath = null
     return reported === null || this.clouded || this.own.agrees(reported)

@@ -20,7 +20,7 @@ class Session {
   #open = false
 
   /** One text, named and then done; what is told of its last statement. */
-  async run(sql: string, base = catalog): Promise<NormalizedStatement> {
+  async run(sql: string, base = catalog, erred = false): Promise<NormalizedStatement> {
     const statements = await this.name(sql, base)
     for (const { carries, effect } of statements) {
       this.own.carry(carries)
@@ -28,7 +28,7 @@ class Session {
       if (effect.kind === 'begin') this.#open = true
       if (effect.kind === 'commit' || effect.kind === 'rollback') this.#open = effect.chain
     }
-    this.own.ready(this.#open ? 'T' : 'I', false)
+    this.own.ready(this.#open ? 'T' : 'I', erred)
     const last = statements.at(-1)
     if (last === undefined) throw new Error('a statement was expected')
     return last
@@ -182,11 +182,9 @@ describe('a name means what it means to the server', () => {
     session.own.ready('E', true)
     expect(told((await session.name(`COMMIT; ${READ}`))[1] ?? (await session.run(READ)))).toEqual(THEIRS)
     await session.run('ROLLBACK')
-    await session.run(SHADOW)
-    session.own.ready('I', true)
+    await session.run(SHADOW, catalog, true)
     expect(told(await session.run(READ))).toEqual(THEIRS)
     await session.run(SHADOW)
-    session.own.ready('I', false)
     session.own.ready('I', true)
     expect(told(await session.run(READ))).toEqual(OURS)
   })
