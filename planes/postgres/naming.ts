@@ -87,7 +87,10 @@ export const CLOUDED: Opaque = {
 /** The same statement, of which nobody knows for certain what its names mean. */
 export function doubtful(statement: NormalizedStatement, why: readonly Opaque[]): NormalizedStatement {
   const { action } = statement
-  const opaque = [...statement.opaque, ...why.filter(({ what }) => !statement.opaque.some((each) => each.what === what))]
+  const opaque = [
+    ...statement.opaque,
+    ...why.filter(({ what }) => !statement.opaque.some((each) => each.what === what)),
+  ]
   return { ...statement, opaque, effectFree: false, action: { ...action, class: 'control' } }
 }
 

@@ -69,7 +69,10 @@ export class OwnState {
 
   /** Names mean what they mean to every session, now and after whatever end of this transaction. */
   get plain(): boolean {
-    return this.#changes === 0 || (!this.#lost && [this.#now, this.#committed, ...this.#savepoints.map(({ own }) => own)].every(isPlain))
+    return (
+      this.#changes === 0 ||
+      (!this.#lost && [this.#now, this.#committed, ...this.#savepoints.map(({ own }) => own)].every(isPlain))
+    )
   }
 
   /** What was followed can't be followed any more. */
@@ -111,7 +114,9 @@ export class OwnState {
       case 'own':
         return this.#become(applied(this.#now, effect.change))
       case 'path':
-        return this.#become(effect.local ? { ...this.#now, path: effect.path } : { ...this.#now, ...pathed(effect.path) })
+        return this.#become(
+          effect.local ? { ...this.#now, path: effect.path } : { ...this.#now, ...pathed(effect.path) },
+        )
       case 'discard_all':
         this.#lost = false
         return this.#become(BEGINNING)
@@ -151,12 +156,16 @@ export class OwnState {
   changedSince(then: number, { resources }: NormalizedStatement): boolean {
     if (then >= this.#changes) return false
     if (then < this.#pathChanged) return true
-    return [...this.#changed].some(([name, when]) => when > then && resources.some((each) => each.name.endsWith(`.${name}`)))
+    return [...this.#changed].some(
+      ([name, when]) => when > then && resources.some((each) => each.name.endsWith(`.${name}`)),
+    )
   }
 
   #ended(how: 'kept' | 'undone'): void {
     const { relations, lastingPath } = how === 'kept' ? this.#now : this.#committed
-    const left = relations.some(({ untilCommit }) => untilCommit) ? relations.filter(({ untilCommit }) => !untilCommit) : relations
+    const left = relations.some(({ untilCommit }) => untilCommit)
+      ? relations.filter(({ untilCommit }) => !untilCommit)
+      : relations
     this.#become({ relations: left, path: lastingPath, lastingPath })
     this.#committed = this.#now
     this.#savepoints = []
@@ -215,5 +224,7 @@ function applied(own: Own, { drops, makes }: OwnChange): Own {
 /** Names under which something else, or nothing, is found. */
 function differing(one: readonly OwnRelation[], other: readonly OwnRelation[]): Iterable<string> {
   const [before, after] = [new Set(one), new Set(other)]
-  return new Set([...one.filter((each) => !after.has(each)), ...other.filter((each) => !before.has(each))].map(({ name }) => name))
+  return new Set(
+    [...one.filter((each) => !after.has(each)), ...other.filter((each) => !before.has(each))].map(({ name }) => name),
+  )
 }

@@ -47,7 +47,8 @@ function carry(analysis: Analysis, { own, kind, columns }: Relation, { name }: C
   const column = columns.find((each) => each.name === name)
   if (own === null || kind === 'view' || column === undefined) return
   const lineage = lineageOf(analysis.catalog, { ...value, copy: value.copy && value.typeOid === column.typeOid })
-  if (lineage.sources.length > 0) analysis.findings.carries.push({ root: own.made.root, attnum: column.attnum, lineage })
+  if (lineage.sources.length > 0)
+    analysis.findings.carries.push({ root: own.made.root, attnum: column.attnum, lineage })
 }
 
 export function targetColumn({ item, relation }: WriteTarget, { name, location }: ResTarget): Column {

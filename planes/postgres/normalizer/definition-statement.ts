@@ -49,7 +49,8 @@ function effectOf(
 }
 
 /** Definitions that leave alone what they don't name. */
-const NAMES_ALL = /^(?:create_|alter_table$|rename$|drop_(?:table|view|matview|index|sequence|function|trigger|policy)$)/
+const NAMES_ALL =
+  /^(?:create_|alter_table$|rename$|drop_(?:table|view|matview|index|sequence|function|trigger|policy)$)/
 
 /** Whether it may do something to the session's own relations that isn't followed. */
 function upsetsOwn(walk: Walk, kind: string, resources: readonly NormalizedResource[]): boolean {
@@ -165,7 +166,8 @@ export function created(
   { schemaname, relname = '', relpersistence }: RangeVar,
   type: RelationKind,
 ): NormalizedResource {
-  const home = relpersistence === 't' ? OWN_SCHEMA : walk.path.find((each) => each !== 'pg_catalog' && each !== OWN_SCHEMA)
+  const home =
+    relpersistence === 't' ? OWN_SCHEMA : walk.path.find((each) => each !== 'pg_catalog' && each !== OWN_SCHEMA)
   return { type, name: `${schemaname ?? home ?? 'public'}.${relname}`, parts: [] }
 }
 

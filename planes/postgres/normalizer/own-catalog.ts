@@ -48,11 +48,16 @@ function bind(base: Catalog, made: OwnRelation, carried: Bound['carried']): Rela
   const qualified = `${OWN_SCHEMA}.${made.name}`
   const columns = made.columns.map(({ name, attnum, typeOid }): CatalogColumn => {
     const known = typeOid ?? 0
-    return { name, attnum, typeOid: known, declaredTypeOid: known, source: { resource: qualified, part: name }, generated: null }
+    return {
+      name,
+      attnum,
+      typeOid: known,
+      declaredTypeOid: known,
+      source: { resource: qualified, part: name },
+      generated: null,
+    }
   })
-  const lineages = made.columns.map(({ attnum, lineage }) =>
-    joined(lineage, carried?.get(attnum) ?? NO_LINEAGE),
-  )
+  const lineages = made.columns.map(({ attnum, lineage }) => joined(lineage, carried?.get(attnum) ?? NO_LINEAGE))
   const own = origin(base, made, columns, lineages)
   if (own === null) return null
   return {
@@ -91,18 +96,29 @@ function origin(
     if (found.includes(null)) return null
     const known = found.filter((each) => each !== null)
     // What nobody's column went into is as good as a column of its own.
-    values.push({ sources: new Set([source, ...known]), copy: copy || known.length === 0, typeOid: made.columns[index]?.typeOid ?? null })
+    values.push({
+      sources: new Set([source, ...known]),
+      copy: copy || known.length === 0,
+      typeOid: made.columns[index]?.typeOid ?? null,
+    })
   }
   const relations = (made.reads?.relations ?? []).map((oid) => base.relationByOid(oid))
   const uses = (made.reads?.uses ?? []).map(([place, use]) => [find(base, place, behind), use] as const)
   if (relations.includes(undefined) || uses.some(([source]) => source === null)) return null
   for (const relation of relations) if (relation !== undefined) behind.add(relation)
-  return { made, values, behind: [...behind], uses: uses.flatMap(([source, use]) => (source === null ? [] : [[source, use]])) }
+  return {
+    made,
+    values,
+    behind: [...behind],
+    uses: uses.flatMap(([source, use]) => (source === null ? [] : [[source, use]])),
+  }
 }
 
 function find(base: Catalog, { oid, attnum }: ColumnPlace, behind: Set<Relation>): ColumnSource | null {
   const relation = base.relationByOid(oid)
-  const column = [...(relation?.columns ?? []), ...(relation?.systemColumns ?? [])].find((each) => each.attnum === attnum)
+  const column = [...(relation?.columns ?? []), ...(relation?.systemColumns ?? [])].find(
+    (each) => each.attnum === attnum,
+  )
   if (relation === undefined || column === undefined) return null
   behind.add(relation)
   return column.source

@@ -139,7 +139,14 @@ function createdTable(walk: Walk, stmt: CreateStmt): OwnChange | null {
     if (Buffer.byteLength(sequence) > LONGEST_NAME || ownNamed(walk, sequence) !== null) return null
     sequences.push(sequenceNamed(sequence, { owner: root }))
   }
-  const table: OwnRelation = { root, name, kind: 'table', columns, reads: null, untilCommit: oncommit === 'ONCOMMIT_DROP' }
+  const table: OwnRelation = {
+    root,
+    name,
+    kind: 'table',
+    columns,
+    reads: null,
+    untilCommit: oncommit === 'ONCOMMIT_DROP',
+  }
   return { drops: [], makes: [table, ...sequences] }
 }
 

@@ -23,7 +23,11 @@ export function readRelation(analysis: Analysis, relation: Relation, only: boole
 }
 
 /** What a session made itself: every column brings along what was put into it. */
-function ownColumns(analysis: Analysis, relation: Relation, { made, values, behind, uses }: OwnOrigin): readonly Column[] {
+function ownColumns(
+  analysis: Analysis,
+  relation: Relation,
+  { made, values, behind, uses }: OwnOrigin,
+): readonly Column[] {
   const { findings } = analysis
   for (const each of [relation, ...behind]) findings.relations.add(each)
   for (const [source, use] of uses) findings.useOf(source, use)

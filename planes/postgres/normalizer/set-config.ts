@@ -57,8 +57,14 @@ function isNameOf(node: Node | undefined): boolean {
 
 /** A list of calls and nothing else. */
 function isBare({ targetList = [], ...rest }: SelectStmt): boolean {
-  const more = Object.entries(rest).filter(([key, value]) => !(key === 'op' && value === 'SETOP_NONE') && key !== 'limitOption')
-  return more.length === 0 && targetList.length > 0 && targetList.every((target) => bodyOf('FuncCall', bodyOf('ResTarget', target)?.val))
+  const more = Object.entries(rest).filter(
+    ([key, value]) => !(key === 'op' && value === 'SETOP_NONE') && key !== 'limitOption',
+  )
+  return (
+    more.length === 0 &&
+    targetList.length > 0 &&
+    targetList.every((target) => bodyOf('FuncCall', bodyOf('ResTarget', target)?.val))
+  )
 }
 
 /** The server's own function of that name, with arguments alone, and no other of that name in sight. */
@@ -80,7 +86,7 @@ function reads({ args = [] }: FuncCall, name: string): boolean {
 
 function textOf(node: Node | undefined): string | undefined {
   const constant = bodyOf('A_Const', node)
-  return constant?.isnull === true ? undefined : (constant?.sval && (constant.sval.sval ?? ''))
+  return constant?.isnull === true ? undefined : constant?.sval && (constant.sval.sval ?? '')
 }
 
 function flagOf(node: Node | undefined): boolean | undefined {

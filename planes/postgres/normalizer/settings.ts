@@ -77,7 +77,8 @@ export function setting(kind: 'set' | 'reset', written: string, to: SettingValue
   }
   const known = typeof to === 'object' && 'parameter' in to ? { parameter: to.parameter } : {}
   // All of them: where names are looked for is one.
-  const effect: SessionEffect = name === 'all' ? { kind: 'path', path: null, local: false } : { kind: 'set', name, local }
+  const effect: SessionEffect =
+    name === 'all' ? { kind: 'path', path: null, local: false } : { kind: 'set', name, local }
   return { kind, class: 'control', setting: { name, value: value ?? '', ...known }, effect }
 }
 

@@ -56,7 +56,8 @@ export function castOid(analysis: Analysis, typeName: TypeName | undefined): num
 function find(analysis: Analysis, name: string, schema: string | undefined): CatalogType | undefined {
   const schemas = schema === undefined ? analysis.path : [schema]
   for (const each of schemas) {
-    if (analysis.catalog.relation(each, name)?.own) throw unsupported(`the row type of the temporary ${name} is not covered`)
+    if (analysis.catalog.relation(each, name)?.own)
+      throw unsupported(`the row type of the temporary ${name} is not covered`)
     const type = analysis.catalog.type(each, name)
     if (type !== undefined) return type
   }

@@ -407,8 +407,5 @@ function notOwed(type: number): ProtocolError {
 }
 
 function changed(setting: string): ObligationError {
-  return new ObligationError(
-    'ERR_OBLIGATION_UNENFORCEABLE',
-    `the server changed ${setting}, on which decisions rely`,
-  )
+  return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `the server changed ${setting}, on which decisions rely`)
 }

@@ -132,7 +132,14 @@ export class Frontend {
       return this.#refuse(new NormalizeError('ERR_NORMALIZE_SYNTAX', text), 'parse')
     }
     const known = this.#wire.state.own.changes
-    const prepared: PreparedStatement = { name, sql, parameterOids: parameterTypes, known, allowed: false, checked: false }
+    const prepared: PreparedStatement = {
+      name,
+      sql,
+      parameterOids: parameterTypes,
+      known,
+      allowed: false,
+      checked: false,
+    }
     if (this.#wire.statements.full(prepared)) return this.#denyHere(tooMany('prepared statements'))
     const naming = this.#wire.statements.define(name, prepared, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'parse', naming, prepare: null }, prepared })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nameInSession, NO_NAMES } from '../../../../planes/postgres/naming.ts'
 import { Catalog, type NormalizedStatement, SqlParser } from '../../../../planes/postgres/normalizer/index.ts'
+import { SessionState } from '../../../../planes/postgres/session/session-state.ts'
 import { OwnState } from '../../../../planes/postgres/own-state.ts'
 import { bankCatalog, recordedSource } from '../../../golden/postgres/bank-catalog.ts'
 import { outputsOf, usesOf } from '../../../golden/postgres/statements.ts'
@@ -16,8 +17,12 @@ afterAll(() => parser.close())
 
 /** A session at a server that does everything it is asked to. */
 class Session {
-  readonly own = new OwnState()
+  readonly own: OwnState
   #open = false
+
+  constructor(own = new OwnState()) {
+    this.own = own
+  }
 
   /** One text, named and then done; what is told of its last statement. */
   async run(sql: string, base = catalog, erred = false): Promise<NormalizedStatement> {
@@ -76,7 +81,14 @@ describe('what goes into a temporary table comes out of it as what it was', () =
     [[MADE, 'ALTER TABLE t ADD z int', 'ALTER TABLE t DROP id', 'SELECT x FROM t']],
     [['CREATE TEMP VIEW v AS SELECT ssn AS x FROM ONLY customers', 'SELECT x FROM v']],
     [['CREATE TEMP TABLE t (x text); INSERT INTO t SELECT ssn FROM ONLY customers; SELECT x FROM t']],
-    [['CREATE TEMP TABLE t (x text)', `INSERT INTO t VALUES ('a')`, 'INSERT INTO t SELECT ssn FROM ONLY customers', 'SELECT x FROM t']],
+    [
+      [
+        'CREATE TEMP TABLE t (x text)',
+        `INSERT INTO t VALUES ('a')`,
+        'INSERT INTO t SELECT ssn FROM ONLY customers',
+        'SELECT x FROM t',
+      ],
+    ],
   ])('%j', async (texts) => {
     const statement = await after(...texts)
     expect(statement.opaque).toEqual([])
@@ -120,7 +132,10 @@ describe('what goes into a temporary table comes out of it as what it was', () =
 
   test('what nothing of anybody’s went into is clean, and so is one session’s to another', async () => {
     const texts = [`CREATE TEMP TABLE t (x text, n serial)`, `INSERT INTO t(x) VALUES ('a'), ($1)`]
-    expect(told(await after(...texts, 'SELECT x, n FROM t'))).toEqual(['x = copy of pg_temp.t.x', 'n = copy of pg_temp.t.n'])
+    expect(told(await after(...texts, 'SELECT x, n FROM t'))).toEqual([
+      'x = copy of pg_temp.t.x',
+      'n = copy of pg_temp.t.n',
+    ])
     expect(told(await after('SELECT x FROM t'))).toEqual(['unresolved'])
     expect(told(await after('SELECT 1 FROM pg_temp.t'))).toEqual(['form'])
   })
@@ -191,7 +206,8 @@ describe('a name means what it means to the server', () => {
 
   test('a definition of the catalogue’s goes on meaning the catalogue’s', async () => {
     const read = 'SELECT reference_code FROM customer_contact'
-    const output = 'reference_code = copy of public.customer_contact.reference_code public.customers.ssn public.vip_customers.ssn'
+    const output =
+      'reference_code = copy of public.customer_contact.reference_code public.customers.ssn public.vip_customers.ssn'
     expect(told(await after(SHADOW, read))).toEqual([output])
   })
 
@@ -228,9 +244,9 @@ describe('a name means what it means to the server', () => {
     const local = `SELECT set_config('search_path', '', true)`
     expect(told(await after('BEGIN', local, READ))).toEqual(['unresolved'])
     expect(told(await after('BEGIN', local, 'COMMIT', READ))).toEqual(THEIRS)
-    expect(told(await after('BEGIN', 'SET search_path = private', local, 'COMMIT', 'SELECT ssn FROM customers'))).toEqual([
-      'ssn = copy of private.customers.ssn',
-    ])
+    expect(
+      told(await after('BEGIN', 'SET search_path = private', local, 'COMMIT', 'SELECT ssn FROM customers')),
+    ).toEqual(['ssn = copy of private.customers.ssn'])
     expect(told(await after(`SET search_path = ''`, 'SELECT ssn FROM ONLY public.customers'))).toEqual(THEIRS)
   })
 })
@@ -272,7 +288,12 @@ describe('what can’t be followed is given up', () => {
   test('definitions of others leave it alone', async () => {
     const session = new Session()
     await session.run('CREATE TEMP TABLE own (x text)')
-    for (const sql of ['CREATE INDEX ON own (x)', 'COMMENT ON TABLE own IS $$x$$', 'CREATE TABLE fresh (a int)', 'DROP TABLE transfers']) {
+    for (const sql of [
+      'CREATE INDEX ON own (x)',
+      'COMMENT ON TABLE own IS $$x$$',
+      'CREATE TABLE fresh (a int)',
+      'DROP TABLE transfers',
+    ]) {
       expect((await session.run(sql)).effect).not.toMatchObject({ temporary: true })
     }
   })
@@ -282,7 +303,8 @@ describe('what can’t be followed is given up', () => {
     await session.run(MADE)
     const { query } = recordedSource()
     const bare = await Catalog.load({
-      query: async (sql) => (await query(sql)).filter(([, schema, name]) => schema !== 'public' || name !== 'customers'),
+      query: async (sql) =>
+        (await query(sql)).filter(([, schema, name]) => schema !== 'public' || name !== 'customers'),
     })
     expect(told(await session.run('SELECT x FROM t', bare))).toContain('session')
     expect(session.own.lost).toBe(true)
@@ -318,5 +340,52 @@ describe('a name that was prepared before', () => {
     expect(session.own.changedSince(session.own.changes, read)).toBe(false)
     await session.run('SET search_path = private')
     expect(session.own.changedSince(then, other)).toBe(true)
+  })
+})
+
+describe('a session in the midst of it', () => {
+  const opaque = (statements: readonly NormalizedStatement[]): readonly string[] =>
+    statements.flatMap((statement) => statement.opaque.map(({ what }) => what))
+
+  test('names nothing by what the server has still to confirm, or may undo', async () => {
+    const state = new SessionState()
+    const session = new Session(state.own)
+    const read = async (): Promise<readonly string[]> =>
+      opaque(state.mark(await session.name('SELECT id FROM accounts'), Infinity))
+    const [made] = await session.name('CREATE TEMP TABLE customers (ssn text)')
+    if (made === undefined) throw new Error('a statement was expected')
+    state.allowed(made)
+    expect(await read()).toEqual(['unsettled'])
+    state.ended(made, 'done')
+    expect(await read()).toEqual([])
+    const [rollback] = await session.name('ROLLBACK')
+    if (rollback === undefined) throw new Error('a statement was expected')
+    state.allowed(rollback)
+    expect(await read()).toEqual(['unsettled'])
+    state.ended(rollback, 'failed')
+    expect(await read()).toEqual([])
+  })
+
+  test('doubts what it prepared before, and gives up what was made under a doubt', async () => {
+    const state = new SessionState()
+    const session = new Session(state.own)
+    const then = state.own.changes
+    await session.run('CREATE TEMP TABLE customers (ssn text)')
+    const again = await session.name('SELECT ssn FROM customers')
+    expect(opaque(state.mark(again, then))).toEqual(['changed'])
+    expect(opaque(state.mark(again, state.own.changes))).toEqual([])
+    const both = await session.name('CREATE TEMP TABLE t AS SELECT ssn FROM customers; SELECT ssn FROM t')
+    expect(opaque(state.mark(both, then))).toEqual(['changed', 'session'])
+  })
+
+  test('knows whether the server looks for names where it is thought to', async () => {
+    const state = new SessionState()
+    const session = new Session(state.own)
+    await session.run(`SET search_path = private, "Odd One"`)
+    state.reported('private, "Odd One"')
+    expect(state.ready('I', false)).toBe(true)
+    state.reported('"$user", public')
+    expect(state.agrees()).toBe(false)
+    expect(state.agrees()).toBe(true) // it is told once
   })
 })
