@@ -67,12 +67,15 @@ function isBare({ targetList = [], ...rest }: SelectStmt): boolean {
   )
 }
 
+/** What a call with arguments alone has. */
+const CALL: ReadonlySet<string> = new Set(['funcname', 'args', 'funcformat', 'location'])
+
 /** The server's own function of that name, with arguments alone, and no other of that name in sight. */
 function isServerOwn(walk: Walk, call: FuncCall | undefined, wanted: string): call is FuncCall {
   if (call === undefined) return false
-  const { funcname, args, funcformat, location, ...more } = call
-  const [name, schema] = names(funcname).toReversed()
-  if (name !== wanted || Object.keys(more).length > 0 || funcname === undefined || funcname.length > 2) return false
+  const [name, schema, ...others] = names(call.funcname).toReversed()
+  const plain = Object.keys(call).every((key) => CALL.has(key))
+  if (name !== wanted || others.length > 0 || !plain) return false
   const seen = schema === undefined ? walk.path : [schema]
   const found = seen.filter((each) => walk.catalog.function(each, name) !== undefined)
   return found.length === 1 && found[0] === 'pg_catalog'

@@ -301,10 +301,10 @@ describe('what can’t be followed is given up', () => {
   test('columns that are gone from the catalogue give up what was made of them', async () => {
     const session = new Session()
     await session.run(MADE)
-    const { query } = recordedSource()
+    const recorded = recordedSource()
     const bare = await Catalog.load({
       query: async (sql) =>
-        (await query(sql)).filter(([, schema, name]) => schema !== 'public' || name !== 'customers'),
+        (await recorded.query(sql)).filter(([, schema, name]) => schema !== 'public' || name !== 'customers'),
     })
     expect(told(await session.run('SELECT x FROM t', bare))).toContain('session')
     expect(session.own.lost).toBe(true)
@@ -343,10 +343,11 @@ describe('a name that was prepared before', () => {
   })
 })
 
-describe('a session in the midst of it', () => {
-  const opaque = (statements: readonly NormalizedStatement[]): readonly string[] =>
-    statements.flatMap((statement) => statement.opaque.map(({ what }) => what))
+function opaque(statements: readonly NormalizedStatement[]): readonly string[] {
+  return statements.flatMap((statement) => statement.opaque.map(({ what }) => what))
+}
 
+describe('a session in the midst of it', () => {
   test('names nothing by what the server has still to confirm, or may undo', async () => {
     const state = new SessionState()
     const session = new Session(state.own)
