@@ -131,6 +131,7 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
     ledger,
     evidence,
     shadow,
+    maskingKey: config.maskingKey,
     bindingKey: await bindingKey(database),
     now: around.now,
     monotonic,

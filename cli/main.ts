@@ -78,6 +78,11 @@ const COMMANDS: readonly Verb[] = [
     load: async () => (await import('./envoy.ts')).envoyCommand,
   },
   {
+    name: 'masking-key',
+    summary: 'make a key for the mask methods hash and pseudonym',
+    load: async () => (await import('./masking-key.ts')).maskingKeyCommand,
+  },
+  {
     name: 'aws-credentials',
     summary: "credentials for the gateway's queues, as AWS SDKs ask a process for them",
     load: async () => (await import('./aws-credentials.ts')).awsCredentialsCommand,

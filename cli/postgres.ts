@@ -17,11 +17,6 @@ const VERBS: readonly Verb[] = [
     summary: 'write evidence as the log that pgAudit leaves, for tools that read those',
     load: async () => (await import('./postgres-audit-log.ts')).auditLogCommand,
   },
-  {
-    name: 'masking-key',
-    summary: 'make a key for the mask methods hash and pseudonym',
-    load: async () => (await import('./postgres-masking-key.ts')).maskingKeyCommand,
-  },
 ]
 
 /** `countersign postgres …`; argv is what follows `postgres`. Resolves to the exit code. */

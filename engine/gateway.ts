@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue, Principal } from './access-request.ts'
 import { IdentityError, PolicyError } from './errors.ts'
 import type { EvidenceLog } from './evidence/index.ts'
 import type { AssertionVerifier, Revocations, TokenVerifier } from './identity/index.ts'
+import { type MaskingKey, methodsUnder } from './masking/masking-key.ts'
 import type { Credentials, Enforceable, Labels, PlaneHost, Session, SessionInfo } from './plane.ts'
 import type { PolicyStore } from './policy/index.ts'
 import { GatewaySession } from './session.ts'
@@ -20,6 +21,8 @@ export interface GatewayRooms {
   readonly ledger: ApprovalLedger
   readonly evidence: EvidenceLog
   readonly shadow?: Observer
+  /** Null: no plane masks by a method that needs one. */
+  readonly maskingKey: MaskingKey | null
   readonly bindingKey: Uint8Array
   /** Milliseconds since 1970. */
   now(): number
@@ -43,6 +46,7 @@ export function hostFor(plane: ConfiguredPlane, rooms: GatewayRooms): PlaneHost 
     refused: (code, source) =>
       rooms.evidence.append({ event: 'identity.rejected', detail: { plane: plane.id, source, code } }).durable,
     openSession: (principal, about) => openSession(principal, about, plane, rooms),
+    maskingKey: rooms.maskingKey,
     labels,
     connected: (upstream) => rooms.evidence.append({ event: 'upstream.connected', detail: upstream }).durable,
     alert: (finding) =>
@@ -113,7 +117,8 @@ async function openSession(
   const session = rooms.newId()
   const detail = { plane: plane.id, source: about.source, client: about.client }
   await rooms.evidence.append({ event: 'session.opened', session, principal, detail }).durable
-  return new GatewaySession(session, principal, plane.enforces, rooms)
+  const maskMethods = methodsUnder(rooms.maskingKey, plane.enforces.maskMethods)
+  return new GatewaySession(session, principal, { ...plane.enforces, maskMethods }, rooms)
 }
 
 /** `data.labels.<plane>`, read once a bundle: two builds may bear one revision, and must not share their labels. */

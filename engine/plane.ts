@@ -1,12 +1,14 @@
 import type { AccessRequest, JsonObject, JsonValue, Principal } from './access-request.ts'
 import type { IdentityErrorCode, ObligationError } from './errors.ts'
 import type { Credentials } from './identity/credentials.ts'
+import type { MaskingKey } from './masking/masking-key.ts'
 import type { Decision, MaskMethod, Outcome } from './verdict.ts'
 
 export type { AssertionCredentials, Credentials, TokenCredentials } from './identity/credentials.ts'
 
 /** The obligations that a plane can carry out. */
 export interface Enforceable {
+  /** Those that need a key count where the gateway has one. */
   readonly maskMethods: readonly MaskMethod[]
   readonly hold: boolean
   /** It can cut an answer short, and give up one that takes too long. */
@@ -40,6 +42,8 @@ export interface PlaneHost {
   /** Records credentials of the plane's own making that proved nothing: a signature, not a token. Durable when it resolves. */
   refused(code: IdentityErrorCode, source: string | null): Promise<void>
   openSession(principal: Principal, about: SessionInfo): Promise<Session>
+  /** Of the mask methods that need one; null where none is configured: then no verdict asks for them. */
+  readonly maskingKey: MaskingKey | null
   /** The active policy's labels for this plane. Ask once a request; its revision goes into the request. */
   labels(): Labels
   /**

@@ -21,3 +21,13 @@ function parse(text: string, pattern: string, units: Readonly<Record<string, num
   const factor = unit === undefined ? undefined : units[unit]
   return factor === undefined ? undefined : Number.parseInt(text, 10) * factor
 }
+
+/** Of a duration that the schema has let through. */
+export function milliseconds(written: string): number {
+  return parseDuration(written) ?? 0
+}
+
+/** Of a size that the schema has let through. */
+export function bytes(written: string): number {
+  return parseSize(written) ?? 0
+}

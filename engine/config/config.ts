@@ -12,12 +12,14 @@ import { keeping, type Keeping } from './keeping.ts'
 import { OutsideTexts, reason, shapeAt, type ConfigSurroundings } from './outside-texts.ts'
 import { stores, type EvidencePlace, type StatePlace } from './stores.ts'
 import { parsePath } from './complaint.ts'
+import { maskingKey } from './masking.ts'
 import { signIn, type SignIn } from './sign-in.ts'
 import { webhooks, type Webhook } from './webhooks.ts'
 import { validateConfig } from './validation.ts'
 import type { ConfigText, OutsideText } from './validation.ts'
 import { ConfigError } from '../errors.ts'
 import type { LifecycleRules, Members } from '../lifecycle/index.ts'
+import type { MaskingKey } from '../masking/masking-key.ts'
 import type { BundleTrust, SelfTestLimits } from '../policy/index.ts'
 import type { Secret } from '../secret.ts'
 import { parseSigner } from '../evidence/index.ts'
@@ -59,6 +61,8 @@ export interface GatewayConfig {
     /** How people sign in to the console; null: they don't. */
     readonly signIn: SignIn | null
   }
+  /** Of the mask methods that need one; null: these are refused. */
+  readonly maskingKey: MaskingKey | null
   /** Who is told of approvals. */
   readonly webhooks: readonly Webhook[]
   /** Plane id → its section, in which every `{ file }` and `{ env }` has become a Secret. */
@@ -122,6 +126,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       exportKey: exportKey(api.export_key, outside, document),
       signIn: signIn(api.sign_in, { document, outside, issuers: believed.issuers }),
     },
+    maskingKey: maskingKey(more.masking, { document, outside }),
     webhooks: webhooks(more.webhooks, { document, outside }),
     planes: outside.within(planes, ['planes']),
     log,

@@ -260,6 +260,17 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         ),
         default: {},
       },
+      masking: section('a mapping of key and key_id', {
+        key: {
+          ...outsideText,
+          description: `64 hex digits, as countersign masking-key makes them: ${outsideText.description}`,
+        },
+        key_id: {
+          type: 'string',
+          minLength: 1,
+          description: 'what records call the key; another name for another key',
+        },
+      }),
       webhooks: {
         type: 'array',
         items: webhook,
@@ -287,6 +298,6 @@ export const CONFIG_SCHEMA: ConfigSchema = {
         default: {},
       },
     },
-    ['controls', 'api', 'webhooks', 'log'],
+    ['controls', 'api', 'masking', 'webhooks', 'log'],
   ),
 }

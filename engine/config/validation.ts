@@ -44,9 +44,15 @@ export interface ConfigText {
     readonly export_key?: OutsideText
     readonly sign_in?: SignInText
   }
+  readonly masking?: MaskingText
   readonly webhooks: readonly WebhookText[]
   readonly planes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+}
+
+export interface MaskingText {
+  readonly key: OutsideText
+  readonly key_id: string
 }
 
 interface MembersText {

@@ -1,4 +1,3 @@
-import Pdf from 'pdfkit'
 import { PdfTable, type TableTools } from './pdf-table.ts'
 import { printable } from './pdf-text.ts'
 import { reportDocument, type Block, type ReportDocument } from './report-document.ts'
@@ -19,6 +18,7 @@ const NO_TIME = '1970-01-01T00:00:00.000Z'
  * of the last record that it tells of, and no time of its own.
  */
 export async function reportPdf(report: ControlReport): Promise<Uint8Array> {
+  const { default: Pdf } = await import('pdfkit') // large, and only this wants it
   const document = reportDocument(report)
   const doc = new Pdf({
     size: 'A4',

@@ -91,7 +91,12 @@ class Reader {
   }
 
   #string(): string {
-    return String(JSON.parse(this.#match(STRING)))
+    const quoted = this.#match(STRING)
+    try {
+      return String(JSON.parse(quoted))
+    } catch {
+      throw this.#failure()
+    }
   }
 
   #items(close: string): RegoValue[] {

@@ -1,15 +1,11 @@
-import { type ConfigSchema, DURATION_PATTERN, type Secret, SIZE_PATTERN } from '../../engine/index.ts'
+import { type ConfigSchema, LISTENER_SCHEMA, type ListenerText, schema, type Secret } from '../../engine/index.ts'
 import type { ClientCertificateText } from './credentials/client-certificate.ts'
 import { CLIENT_CERTIFICATE_SCHEMA, CREDENTIALS_SCHEMA } from './credentials/config-schema.ts'
-import { like, mapping, outside, words } from './schema-words.ts'
 import { ENVOY_SCHEMA, type EnvoyText } from './envoy/config.ts'
 import type { CredentialsText } from './upstream-credentials.ts'
 
 /** The section as it is written. */
-export interface HttpText {
-  readonly listen: { readonly host: string; readonly port: number }
-  readonly tls?: { readonly cert: Secret; readonly key: Secret }
-  readonly plaintext: 'never' | 'loopback'
+export interface HttpText extends ListenerText {
   readonly apis: readonly ApiText[]
   readonly hold: { readonly patience: string }
   readonly limits: {
@@ -39,39 +35,17 @@ export interface ApiText {
   }
 }
 
-const duration = (byDefault: string, description = 'a duration such as 20s or 1h'): ConfigSchema => ({
-  type: 'string',
-  pattern: DURATION_PATTERN,
-  description,
-  default: byDefault,
-})
-const size = (byDefault: string): ConfigSchema => ({
-  type: 'string',
-  pattern: SIZE_PATTERN,
-  description: 'a size such as 8MiB',
-  default: byDefault,
-})
+const { count, duration, like, listOrAny, mapping, outside, settings, size } = schema
 const ORIGIN = '^https?://[A-Za-z0-9.\\-]+(:[0-9]{1,5})?$|^https?://\\[[0-9a-f:]+\\](:[0-9]{1,5})?$'
 
 const API: ConfigSchema = mapping(
   'a mapping of name, hosts and upstream',
   {
     name: like('^[a-z0-9][a-z0-9-]{0,62}$', 'a name in small letters, digits and hyphens'),
-    hosts: {
-      description: 'a list of hosts, or the word any',
-      if: { type: 'string' },
-      // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
-      then: { const: 'any', description: 'a list of hosts, or the word any' },
-      else: {
-        type: 'array',
-        minItems: 1,
-        items: like(
-          '^[a-z0-9.\\[\\]:-]{1,255}$',
-          'a host in small letters, with its port where that is not the scheme’s own',
-        ),
-        description: 'a list of hosts, or the word any',
-      },
-    },
+    hosts: listOrAny(
+      'a list of hosts',
+      like('^[a-z0-9.\\[\\]:-]{1,255}$', 'a host in small letters, with its port where that is not the scheme’s own'),
+    ),
     strip: {
       type: 'array',
       items: like('^[a-z0-9-]{1,64}$', 'the name of a header in small letters'),
@@ -106,49 +80,19 @@ const API: ConfigSchema = mapping(
 export const HTTP_SCHEMA: ConfigSchema = mapping(
   'a mapping with listen and apis',
   {
-    listen: mapping(
-      'a mapping of host and port',
-      {
-        host: words('an address to listen on'),
-        port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any' },
-      },
-      ['host', 'port'],
-    ),
-    tls: mapping(
-      'a mapping of cert and key',
-      { cert: outside('a PEM certificate chain'), key: outside('its PEM private key') },
-      ['cert', 'key'],
-    ),
-    plaintext: {
-      enum: ['never', 'loopback'],
-      description: 'never, or loopback to let clients on this machine do without TLS',
-      default: 'never',
-    },
+    ...LISTENER_SCHEMA,
     apis: { type: 'array', minItems: 1, items: API, description: 'a list of APIs, each with name, hosts and upstream' },
-    hold: { ...mapping('a mapping of patience', { patience: duration('25s') }, []), default: {} },
-    limits: {
-      ...mapping(
-        'a mapping of limits',
-        {
-          connections: {
-            type: 'integer',
-            minimum: 1,
-            maximum: 100_000,
-            description: 'how many at once',
-            default: 1000,
-          },
-          judged_body: size('1MiB'),
-          body: size('1GiB'),
-          masked_answer: size('8MiB'),
-          head: duration('15s'),
-          upload: duration('60s'),
-          answer: duration('5m'),
-          idle: duration('15m'),
-        },
-        [],
-      ),
-      default: {},
-    },
+    hold: settings('a mapping of patience', { patience: duration('25s') }),
+    limits: settings('a mapping of limits', {
+      connections: count('how many at once', 100_000, 1000),
+      judged_body: size('1MiB'),
+      body: size('1GiB'),
+      masked_answer: size('8MiB'),
+      head: duration('15s'),
+      upload: duration('60s'),
+      answer: duration('5m'),
+      idle: duration('15m'),
+    }),
     envoy: ENVOY_SCHEMA,
   },
   ['listen', 'apis'],

@@ -1,4 +1,4 @@
-import { ConfigError, parseDuration, parseSize, sectionReader } from '../../engine/index.ts'
+import { bytes, ConfigError, type ListenerConfig, listenerOf, milliseconds, sectionReader } from '../../engine/index.ts'
 import type { Api } from './api.ts'
 import { type ApiText, HTTP_SCHEMA, type HttpText } from './config-schema.ts'
 import { clientCertificate } from './credentials/client-certificate.ts'
@@ -7,11 +7,7 @@ import { envoySettings } from './envoy/settings-of.ts'
 import { upstreamCredentials } from './upstream-credentials.ts'
 
 /** The plane's section of the configuration, read and checked. */
-export interface HttpConfig {
-  readonly listen: { readonly host: string; readonly port: number }
-  /** PEM. null: only connections from this machine are taken. */
-  readonly tls: { readonly cert: string; readonly key: string } | null
-  readonly plaintextLoopback: boolean
+export interface HttpConfig extends ListenerConfig {
   readonly apis: readonly Api[]
   readonly patienceMs: number
   readonly limits: HttpLimits
@@ -41,27 +37,27 @@ const MAX_PATIENCE_MS = 60_000
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): HttpConfig {
-  const { listen, tls, plaintext, apis, hold, limits, envoy } = readSection(raw)
+  const section = readSection(raw)
+  const { apis, hold, limits, envoy } = section
   const patienceMs = milliseconds(hold.patience)
   if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 60s, the longest that clients wait')
-  const bytes = { judgedBytes: parseSize(limits.judged_body) ?? 0, bodyBytes: parseSize(limits.body) ?? 0 }
-  if (bytes.judgedBytes > bytes.bodyBytes) throw wrong('limits.judged_body: expected no more than limits.body')
+  const [judgedBytes, bodyBytes] = [bytes(limits.judged_body), bytes(limits.body)]
+  if (judgedBytes > bodyBytes) throw wrong('limits.judged_body: expected no more than limits.body')
   const config: HttpConfig = {
-    listen,
-    tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
-    plaintextLoopback: plaintext === 'loopback',
+    ...listenerOf(section),
     apis: apisOf(apis),
     patienceMs,
     limits: {
       connections: limits.connections,
-      ...bytes,
-      maskedBytes: parseSize(limits.masked_answer) ?? 0,
+      judgedBytes,
+      bodyBytes,
+      maskedBytes: bytes(limits.masked_answer),
       headMs: milliseconds(limits.head),
       uploadMs: milliseconds(limits.upload),
       answerMs: milliseconds(limits.answer),
       idleMs: milliseconds(limits.idle),
     },
-    envoy: envoy === undefined ? null : readEnvoy(envoy, plaintext === 'loopback'),
+    envoy: envoy === undefined ? null : readEnvoy(envoy, section.plaintext === 'loopback'),
   }
   if (config.envoy !== null) envoySettings(config, config.envoy, []) // what Envoy can't be made to do is known now
   return config
@@ -94,9 +90,4 @@ function apisOf(apis: readonly ApiText[]): readonly Api[] {
 
 function wrong(message: string): ConfigError {
   return new ConfigError('ERR_CONFIG_PLANE', message)
-}
-
-/** The schema has let only durations through. */
-function milliseconds(written: string): number {
-  return parseDuration(written) ?? 0
 }

@@ -193,6 +193,7 @@ export class Exchange {
         own.resolve(answer.body.length <= KEPT_BYTES ? answer : answerOf(carriedOut(answer.status), request.head))
       },
       onRefused: () => api.credentials.refused(),
+      now: this.#rooms.now,
     })
     try {
       const { head, body } = await outgoing(api, request, masks)

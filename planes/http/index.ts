@@ -1,5 +1,4 @@
-import { TEXT_MASK_METHODS } from '../../engine/index.ts'
-import type { Plane } from '../../engine/index.ts'
+import { MASK_METHODS, type Plane } from '../../engine/index.ts'
 import { configure, type HttpConfig } from './config.ts'
 import { openListener } from './embedded/listener.ts'
 
@@ -7,7 +6,7 @@ import { openListener } from './embedded/listener.ts'
 export const http: Plane<HttpConfig> = {
   id: 'http',
   configure,
-  enforces: () => ({ maskMethods: TEXT_MASK_METHODS, hold: true, limits: false }),
+  enforces: () => ({ maskMethods: MASK_METHODS, hold: true, limits: false }),
   open: async (config, host) => {
     if (config.envoy === null) return openListener(config, host)
     const { openEnvoyForm } = await import('./envoy/form.ts') // Envoy's protocol is read only where it is spoken

@@ -46,8 +46,10 @@ export class CatalogSource {
   /** By text without integers, where these decide nothing: what one of them was named holds for all. */
   #alike = new Map<string, Named>()
   #loadedAt = 0
-  /** Counts what made the catalogue old; one that was being loaded meanwhile is old already. */
+  /** Counts what made the catalogue old. */
   #changes = 0
+  /** As many of these as the catalogue is sure to know. */
+  #seen = 0
   #loading: Promise<Catalog> | null = null
 
   constructor(config: UpstreamConfig, parser: SqlParser, options: CatalogOptions) {
@@ -79,7 +81,6 @@ export class CatalogSource {
   /** `done`: a statement has changed it. `suspected`: an answer looks as if somebody else had. */
   changed(how: 'done' | 'suspected'): void {
     if (how === 'suspected' && this.#age() < RELOAD_AT_MOST_MS) return
-    this.#catalog = null
     this.#changes += 1
   }
 
@@ -108,7 +109,10 @@ export class CatalogSource {
     return named
   }
 
-  #current(): Catalog | Promise<Catalog> {
+  /** What was changed until now is in it; what is changed while it is being read is the business of who comes later. */
+  async #current(): Promise<Catalog> {
+    const changes = this.#changes
+    while (this.#seen < changes) await this.#load()
     if (this.#catalog === null) return this.#load()
     if (this.#age() > this.#options.maxAgeMs) this.#load().catch(() => undefined) // the next one to need it tries again
     return this.#catalog
@@ -141,10 +145,10 @@ export class CatalogSource {
       this.#connection = await this.#connect()
     }
     const changes = this.#changes
-    const loaded = await Catalog.load(this.#connection)
-    if (changes !== this.#changes) return this.#reload()
+    const loaded = await Catalog.load(this.#connection, this.#catalog)
     this.#loadedAt = this.#options.now()
-    if (this.#catalog?.version === loaded.version) return this.#catalog
+    this.#seen = changes
+    if (this.#catalog === loaded) return loaded
     this.#catalog = loaded
     this.#named = new Map()
     this.#alike = new Map()

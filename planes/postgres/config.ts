@@ -1,17 +1,22 @@
-import { ConfigError, type ConfigSchema, parseDuration, parseSize, Secret, sectionReader } from '../../engine/index.ts'
-import { DURATION_PATTERN, SIZE_PATTERN } from '../../engine/index.ts'
-import { MASKING_KEY_BYTES, MaskingKey } from './enforcer/masking-key.ts'
+import {
+  bytes,
+  ConfigError,
+  type ConfigSchema,
+  LISTENER_SCHEMA,
+  type ListenerConfig,
+  listenerOf,
+  type ListenerText,
+  milliseconds,
+  schema,
+  Secret,
+  sectionReader,
+} from '../../engine/index.ts'
 import type { OAuthConfig } from './oauth-bearer.ts'
 import { rdsTokens } from './rds-token.ts'
 import type { UpstreamConfig } from './upstream.ts'
 
 /** The plane's section of the configuration, read and checked. */
-export interface PostgresConfig {
-  readonly listen: { readonly host: string; readonly port: number }
-  /** PEM. null: none is offered, and only connections from this machine are taken. */
-  readonly tls: { readonly cert: string; readonly key: string } | null
-  /** Connections from this machine may do without TLS. */
-  readonly plaintextLoopback: boolean
+export interface PostgresConfig extends ListenerConfig {
   /** The database comes from the client's startup message, within `databases`. */
   readonly upstream: Omit<UpstreamConfig, 'database'>
   /** Which databases a client may name; `any`: whichever the upstream has. */
@@ -21,8 +26,6 @@ export interface PostgresConfig {
   /** A directory that gets a trace of each session, for support; null: none is made. */
   readonly trace: string | null
   readonly hold: { readonly patienceMs: number; readonly heartbeatMs: number }
-  /** Of the mask methods that need one; null: these are refused. */
-  readonly maskingKey: MaskingKey | null
   /** Policy is told what the server expects of each statement. */
   readonly estimates: boolean
   readonly limits: {
@@ -43,10 +46,7 @@ export interface PostgresConfig {
 }
 
 /** The section as it is written. */
-interface PostgresText {
-  readonly listen: { readonly host: string; readonly port: number }
-  readonly tls?: { readonly cert: Secret; readonly key: Secret }
-  readonly plaintext: 'never' | 'loopback'
+interface PostgresText extends ListenerText {
   readonly upstream: {
     readonly host: string
     readonly port: number
@@ -62,7 +62,6 @@ interface PostgresText {
   readonly trace?: string
   readonly hold: { readonly patience: string; readonly heartbeat: string }
   readonly estimates: boolean
-  readonly masking?: { readonly key: Secret; readonly key_id: string }
   readonly limits: {
     readonly connections: number
     readonly authentication: string
@@ -82,54 +81,19 @@ interface RdsIamText {
   readonly port?: number
 }
 
-const text = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
-const outside = (what: string): ConfigSchema => ({
-  type: 'object',
-  description: `${what} as { file: PATH } or { env: NAME }`,
-  writeOnly: true,
-})
-const port: ConfigSchema = { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any' }
-const duration = (byDefault: string): ConfigSchema => ({
-  type: 'string',
-  pattern: DURATION_PATTERN,
-  description: 'a duration such as 90s or 15m',
-  default: byDefault,
-})
-const size = (byDefault: string): ConfigSchema => ({
-  type: 'string',
-  pattern: SIZE_PATTERN,
-  description: 'a size such as 64KiB or 16MiB',
-  default: byDefault,
-})
-const mapping = (description: string, properties: Record<string, ConfigSchema>, required: string[]): ConfigSchema => ({
-  type: 'object',
-  description,
-  properties,
-  required,
-  additionalProperties: false,
-})
+const { count, duration, like, listOrAny, mapping, outside, port, settings, size, words } = schema
 
 /** `planes.postgres` of countersign.yaml. */
 export const POSTGRES_SCHEMA: ConfigSchema = mapping(
   'a mapping with listen, upstream and databases',
   {
-    listen: mapping('a mapping of host and port', { host: text('an address to listen on'), port }, ['host', 'port']),
-    tls: mapping(
-      'a mapping of cert and key',
-      { cert: outside('a PEM certificate chain'), key: outside('its PEM private key') },
-      ['cert', 'key'],
-    ),
-    plaintext: {
-      enum: ['never', 'loopback'],
-      description: 'never, or loopback to let clients on this machine do without TLS',
-      default: 'never',
-    },
+    ...LISTENER_SCHEMA,
     upstream: mapping(
       'a mapping of host, port and user',
       {
-        host: text('a host name, an address, or the directory of a Unix socket'),
+        host: words('a host name, an address, or the directory of a Unix socket'),
         port,
-        user: text('the role that the gateway uses at the server'),
+        user: words('the role that the gateway uses at the server'),
         password: {
           description: 'the password of that role as { file: PATH } or { env: NAME }, or { rds_iam: … }',
           if: { type: 'object', required: ['rds_iam'] },
@@ -140,8 +104,8 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
               rds_iam: mapping(
                 'a mapping of region, and of host and port where the server is reached by others',
                 {
-                  region: text('the AWS region of the server'),
-                  host: text('the name that RDS gives the server'),
+                  region: words('the AWS region of the server'),
+                  host: words('the name that RDS gives the server'),
                   port,
                 },
                 ['region'],
@@ -153,93 +117,44 @@ export const POSTGRES_SCHEMA: ConfigSchema = mapping(
         },
         tls: { enum: ['verify-full', 'off'], description: 'verify-full or off', default: 'verify-full' },
         ca: outside('the PEM certificate of the authority that signed the server’s'),
-        server_name: text('the name that the server’s certificate must bear'),
+        server_name: words('the name that the server’s certificate must bear'),
         connect_timeout: duration('10s'),
       },
       ['host', 'port', 'user'],
     ),
-    databases: {
-      description: 'a list of databases that clients may name, or the word any',
-      if: { type: 'string' },
-      // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
-      then: { const: 'any', description: 'a list of databases, or the word any' },
-      else: {
-        type: 'array',
-        minItems: 1,
-        items: text('the name of a database'),
-        description: 'a list of databases, or the word any',
-      },
-    },
+    databases: listOrAny('a list of databases that clients may name', words('the name of a database')),
     oauth: mapping(
       'a mapping of issuer, scope and users',
       {
-        issuer: {
-          type: 'string',
-          pattern: '^https?://[^?#]+$',
-          description: 'the URL of the identity provider that clients are sent to for a token',
-        },
-        scope: { ...text('the scopes to ask it for, separated by blanks'), default: 'openid' },
+        issuer: like('^https?://[^?#]+$', 'the URL of the identity provider that clients are sent to for a token'),
+        scope: { ...words('the scopes to ask it for, separated by blanks'), default: 'openid' },
         users: {
           type: 'array',
-          items: text('a user name'),
+          items: words('a user name'),
           description: 'a list of the user names that are asked for a token by OAUTHBEARER',
           default: [],
         },
       },
       ['issuer'],
     ),
-    trace: {
-      type: 'string',
-      pattern: '^/',
-      description: 'the absolute path of a directory that gets a trace of each session, for support',
-    },
-    hold: {
-      ...mapping('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }, []),
-      default: {},
-    },
+    trace: like('^/', 'the absolute path of a directory that gets a trace of each session, for support'),
+    hold: settings('a mapping of patience and heartbeat', { patience: duration('15m'), heartbeat: duration('15s') }),
     estimates: {
       enum: [true, false],
       description: 'true to ask the server what it expects of each statement, for policies that read postgres.estimate',
       default: false,
     },
-    masking: mapping(
-      'a mapping of key and key_id',
-      {
-        key: outside('64 hex digits, as countersign postgres masking-key makes them'),
-        key_id: text('what records call the key; another name for another key'),
-      },
-      ['key', 'key_id'],
-    ),
-    limits: {
-      ...mapping(
-        'a mapping of limits',
-        {
-          connections: {
-            type: 'integer',
-            minimum: 1,
-            maximum: 100_000,
-            description: 'how many clients at once',
-            default: 500,
-          },
-          authentication: duration('20s'),
-          query: size('1MiB'),
-          row: size('64MiB'),
-          outbox: size('1MiB'),
-          statements: {
-            type: 'integer',
-            minimum: 1,
-            maximum: 1_000_000,
-            description: 'how many prepared statements, and how many portals, one session may keep',
-            default: 10_000,
-          },
-          statement_texts: size('32MiB'),
-          idle_transaction: duration('1h'),
-          catalogue: duration('10s'),
-        },
-        [],
-      ),
-      default: {},
-    },
+    limits: settings('a mapping of limits', {
+      connections: count('how many clients at once', 100_000, 500),
+      authentication: duration('20s'),
+      query: size('1MiB'),
+      row: size('64MiB'),
+      outbox: size('1MiB'),
+      statements: count('how many prepared statements, and how many portals, one session may keep', 1_000_000, 10_000),
+      statement_texts: size('32MiB'),
+      idle_transaction: duration('1h'),
+      catalogue: duration('10s'),
+    }),
   },
   ['listen', 'upstream', 'databases'],
 )
@@ -248,12 +163,10 @@ const readSection = sectionReader<PostgresText>(POSTGRES_SCHEMA)
 
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): PostgresConfig {
-  const { listen, tls, plaintext, upstream, databases, oauth, trace, hold, estimates, masking, limits } =
-    readSection(raw)
+  const section = readSection(raw)
+  const { upstream, databases, oauth, trace, hold, estimates, limits } = section
   return {
-    listen,
-    tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
-    plaintextLoopback: plaintext === 'loopback',
+    ...listenerOf(section),
     upstream: {
       host: upstream.host,
       port: upstream.port,
@@ -270,15 +183,14 @@ export function configure(raw: unknown): PostgresConfig {
     trace: trace ?? null,
     hold: { patienceMs: milliseconds(hold.patience), heartbeatMs: milliseconds(hold.heartbeat) },
     estimates,
-    maskingKey: masking === undefined ? null : maskingKey(masking.key_id, masking.key),
     limits: {
       connections: limits.connections,
       authenticationMs: milliseconds(limits.authentication),
-      queryBytes: parseSize(limits.query) ?? 0,
-      rowBytes: parseSize(limits.row) ?? 0,
-      outboxBytes: parseSize(limits.outbox) ?? 0,
+      queryBytes: bytes(limits.query),
+      rowBytes: bytes(limits.row),
+      outboxBytes: bytes(limits.outbox),
       statements: limits.statements,
-      statementBytes: parseSize(limits.statement_texts) ?? 0,
+      statementBytes: bytes(limits.statement_texts),
       idleTransactionMs: milliseconds(limits.idle_transaction),
       catalogueMs: milliseconds(limits.catalogue),
     },
@@ -297,19 +209,4 @@ function passwordOf(upstream: PostgresText['upstream']): Pick<UpstreamConfig, 'p
   const { rds_iam: rds } = password
   const server = { region: rds.region, hostname: rds.host ?? host, port: rds.port ?? port, username: user }
   return { password: null, makePassword: rdsTokens(server) }
-}
-
-/** The secret stays out of the message. */
-function maskingKey(id: string, secret: Secret): MaskingKey {
-  const digits = secret.reveal().trim()
-  const digitsExpected = MASKING_KEY_BYTES * 2
-  if (digits.length === digitsExpected && /^[0-9a-f]+$/i.test(digits))
-    return new MaskingKey(id, Buffer.from(digits, 'hex'))
-  const message = `masking.key: expected ${digitsExpected} hex digits in ${secret.source}; found ${digits.length} characters that are not that`
-  throw new ConfigError('ERR_CONFIG_PLANE', message)
-}
-
-/** The schema has let only durations through. */
-function milliseconds(written: string): number {
-  return parseDuration(written) ?? 0
 }

@@ -1,6 +1,5 @@
-import type { Plane } from '../../engine/index.ts'
+import { MASK_METHODS, type Plane } from '../../engine/index.ts'
 import { configure, type PostgresConfig } from './config.ts'
-import { enforcedMethods } from './enforcer/row-masker.ts'
 import { openListener } from './listener.ts'
 
 export type { PostgresConfig } from './config.ts'
@@ -9,12 +8,11 @@ export type { PostgresConfig } from './config.ts'
 export const postgres: Plane<PostgresConfig> = {
   id: 'postgres',
   configure,
-  enforces: ({ maskingKey }) => ({ maskMethods: enforcedMethods(maskingKey), hold: true, limits: true }),
+  enforces: () => ({ maskMethods: MASK_METHODS, hold: true, limits: true }),
   open: openListener,
 }
 export { leastGrants } from './grants.ts'
 export { roleAtServer, wayAround, type Finding } from './ways-around.ts'
-export { MASKING_KEY_BYTES } from './enforcer/masking-key.ts'
 export { reachUpstream } from './probe.ts'
 export { auditLog } from './audit/audit-log.ts'
 export type { AuditRecord } from './audit/audit-record.ts'

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { PlaneHost, Principal, RunningPlane } from '../../engine/index.ts'
@@ -27,6 +27,7 @@ const KEEPALIVE_MS = 30_000
 const MASKED_GROWTH = 64 * 1024 * 1024
 
 interface OpenSession {
+  readonly pid: number
   readonly secret: Buffer
   readonly session: PostgresSession
 }
@@ -48,7 +49,7 @@ class Listener implements RunningPlane {
   readonly #estimates = new Map<string, Estimates>()
   readonly #sockets = new Set<Socket>()
   /** By the process id that we issued. */
-  readonly #sessions = new Map<number, OpenSession>()
+  readonly #sessions = new Set<OpenSession>()
   #draining = false
 
   constructor(config: PostgresConfig, host: PlaneHost, parser: SqlParser) {
@@ -86,7 +87,7 @@ class Listener implements RunningPlane {
     this.#server.close()
     const deadline = Date.now() + deadlineMs
     while (this.#sessions.size > 0 && Date.now() < deadline) {
-      for (const { session } of this.#sessions.values()) if (session.idle) void session.shutDown()
+      for (const { session } of this.#sessions) if (session.idle) void session.shutDown()
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
@@ -94,7 +95,7 @@ class Listener implements RunningPlane {
   async close(): Promise<void> {
     this.#draining = true
     this.#server.close()
-    await Promise.all([...this.#sessions.values()].map(({ session }) => session.shutDown()))
+    await Promise.all([...this.#sessions].map(({ session }) => session.shutDown()))
     for (const socket of this.#sockets) socket.destroy()
     for (const catalog of this.#catalogs.values()) catalog.close()
     for (const estimates of this.#estimates.values()) estimates.close()
@@ -187,7 +188,7 @@ class Listener implements RunningPlane {
       upstream,
       enforcer: new Enforcer(client, this.#host, {
         now: Date.now,
-        key: this.#config.maskingKey,
+        key: this.#host.maskingKey,
         maxRowBytes: this.#config.limits.rowBytes,
         estimate: this.#estimate(config),
       }),
@@ -212,12 +213,12 @@ class Listener implements RunningPlane {
       cancelUpstream: () => sendCancel(config, upstream.cancelKey),
       log: (event, fields) => this.#host.log(event, fields),
     })
-    const key = this.#issueKey(running, minor)
+    const key = this.#issueKey(running, upstream.place.pid, minor)
     try {
       greet(socket, upstream, key)
       await running.run(handshake.release())
     } finally {
-      this.#sessions.delete(key.pid)
+      this.#sessions.delete(key)
       traceFile?.close()
     }
   }
@@ -257,19 +258,19 @@ class Listener implements RunningPlane {
     return source
   }
 
-  #issueKey(session: PostgresSession, minor: number): { readonly pid: number; readonly secret: Buffer } {
-    const secret = randomBytes(minor < 2 ? 4 : 32)
-    let pid = randomInt(1, 2 ** 31)
-    while (this.#sessions.has(pid)) pid = randomInt(1, 2 ** 31)
-    this.#sessions.set(pid, { secret, session })
-    return { pid, secret }
+  /** The process id is the one that the server knows the session by, in pg_stat_activity and elsewhere; the secret is ours. */
+  #issueKey(session: PostgresSession, pid: number, minor: number): OpenSession {
+    const open = { pid, secret: randomBytes(minor < 2 ? 4 : 32), session }
+    this.#sessions.add(open)
+    return open
   }
 
   /** On its own connection, unanswered, right or wrong: as the server does. */
   #cancel({ pid, secret }: CancelRequest, socket: Socket): void {
-    const open = this.#sessions.get(pid)
-    if (open !== undefined && open.secret.length === secret.length && timingSafeEqual(open.secret, secret))
-      open.session.cancel()
+    for (const open of this.#sessions) {
+      if (open.pid === pid && open.secret.length === secret.length && timingSafeEqual(open.secret, secret))
+        open.session.cancel()
+    }
     socket.end()
   }
 
@@ -329,18 +330,14 @@ function negotiateVersion(socket: Socket, { minor, parameters }: ClientStartup):
   return agreed
 }
 
-/** What a server says once it has let somebody in; the key is ours, not the server's. */
-function greet(
-  socket: Socket,
-  upstream: UpstreamConnection,
-  key: { readonly pid: number; readonly secret: Buffer },
-): void {
+/** What a server says once it has let somebody in. */
+function greet(socket: Socket, upstream: UpstreamConnection, { pid, secret }: OpenSession): void {
   const settings = [...upstream.parameters].map(([name, value]) => encoded({ kind: 'parameterStatus', name, value }))
   socket.write(
     Buffer.concat([
       encoded({ kind: 'authenticationOk' }),
       ...settings,
-      encoded({ kind: 'backendKeyData', ...key }),
+      encoded({ kind: 'backendKeyData', pid, secret }),
       encoded({ kind: 'readyForQuery', status: 'I' }),
     ]),
   )

@@ -1,12 +1,15 @@
 import {
+  bytes,
   ConfigError,
   type ConfigSchema,
-  DURATION_PATTERN,
-  parseDuration,
-  parseSize,
+  LISTENER_SCHEMA,
+  type ListenerConfig,
+  listenerOf,
+  type ListenerText,
+  milliseconds,
+  schema,
   type Secret,
   sectionReader,
-  SIZE_PATTERN,
 } from '../../engine/index.ts'
 import type { QueuePlace } from './normalizer/queue-name.ts'
 import type { MasterKey } from './session/credentials.ts'
@@ -41,11 +44,7 @@ export interface SqsUpstreamConfig {
 }
 
 /** The plane's section of the configuration, read and checked. */
-export interface SqsConfig {
-  readonly listen: { readonly host: string; readonly port: number }
-  /** PEM. null: only connections from this machine are taken. */
-  readonly tls: { readonly cert: string; readonly key: string } | null
-  readonly plaintextLoopback: boolean
+export interface SqsConfig extends ListenerConfig {
   readonly place: Omit<QueuePlace, 'publicUrl'> & { readonly publicUrl: string | null }
   readonly upstream: SqsUpstreamConfig
   /** Names of queues that clients may use, `*` at the end for all that begin so; `any`: whichever there are. */
@@ -58,10 +57,7 @@ export interface SqsConfig {
 }
 
 /** The section as it is written. */
-interface SqsText {
-  readonly listen: { readonly host: string; readonly port: number }
-  readonly tls?: { readonly cert: Secret; readonly key: Secret }
-  readonly plaintext: 'never' | 'loopback'
+interface SqsText extends ListenerText {
   readonly public_url?: string
   readonly account: string
   readonly region: string
@@ -84,45 +80,14 @@ interface SqsText {
   readonly limits: { readonly connections: number; readonly body: string; readonly idle: string }
 }
 
-const words = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
-const like = (pattern: string, description: string): ConfigSchema => ({ type: 'string', pattern, description })
-const outside = (what: string): ConfigSchema => ({
-  type: 'object',
-  description: `${what} as { file: PATH } or { env: NAME }`,
-  writeOnly: true,
-})
-const port: ConfigSchema = { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port, 0 for any' }
-const duration = (byDefault: string): ConfigSchema => ({
-  type: 'string',
-  pattern: DURATION_PATTERN,
-  description: 'a duration such as 20s or 1h',
-  default: byDefault,
-})
-const mapping = (description: string, properties: Record<string, ConfigSchema>, required: string[]): ConfigSchema => ({
-  type: 'object',
-  description,
-  properties,
-  required,
-  additionalProperties: false,
-})
-
+const { count, duration, like, listOrAny, mapping, outside, settings, size, words } = schema
 const ORIGIN = '^https?://[A-Za-z0-9.\\-]+(:[0-9]{1,5})?$|^https?://\\[[0-9a-f:]+\\](:[0-9]{1,5})?$'
 
 /** `planes.sqs` of countersign.yaml. */
 const SQS_SCHEMA: ConfigSchema = mapping(
   'a mapping with listen, account, region, upstream, queues and credentials',
   {
-    listen: mapping('a mapping of host and port', { host: words('an address to listen on'), port }, ['host', 'port']),
-    tls: mapping(
-      'a mapping of cert and key',
-      { cert: outside('a PEM certificate chain'), key: outside('its PEM private key') },
-      ['cert', 'key'],
-    ),
-    plaintext: {
-      enum: ['never', 'loopback'],
-      description: 'never, or loopback to let clients on this machine do without TLS',
-      default: 'never',
-    },
+    ...LISTENER_SCHEMA,
     public_url: like(ORIGIN, 'scheme, host and port under which clients reach the gateway, without a path'),
     account: like('^[0-9]{12}$', 'the twelve digits of the account whose queues bare names mean'),
     region: like('^[a-z0-9-]{4,32}$', 'the region of the queues, such as eu-central-1'),
@@ -156,18 +121,10 @@ const SQS_SCHEMA: ConfigSchema = mapping(
       },
       ['endpoint'],
     ),
-    queues: {
-      description: 'a list of queue names (* at the end for all that begin so), or the word any',
-      if: { type: 'string' },
-      // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
-      then: { const: 'any', description: 'a list of queue names, or the word any' },
-      else: {
-        type: 'array',
-        minItems: 1,
-        items: like('^[A-Za-z0-9_-]{1,80}(\\.fifo|\\*)?$', 'the name of a queue, or its beginning and *'),
-        description: 'a list of queue names, or the word any',
-      },
-    },
+    queues: listOrAny(
+      'a list of queue names (* at the end for all that begin so)',
+      like('^[A-Za-z0-9_-]{1,80}(\\.fifo|\\*)?$', 'the name of a queue, or its beginning and *'),
+    ),
     credentials: mapping(
       'a mapping of keys, newest first',
       {
@@ -210,25 +167,12 @@ const SQS_SCHEMA: ConfigSchema = mapping(
       ),
       default: { static_keys: [] },
     },
-    hold: { ...mapping('a mapping of patience', { patience: duration('15s') }, []), default: {} },
-    limits: {
-      ...mapping(
-        'a mapping of limits',
-        {
-          connections: {
-            type: 'integer',
-            minimum: 1,
-            maximum: 100_000,
-            description: 'how many at once',
-            default: 1000,
-          },
-          body: { type: 'string', pattern: SIZE_PATTERN, description: 'a size such as 8MiB', default: '8MiB' },
-          idle: duration('15m'),
-        },
-        [],
-      ),
-      default: {},
-    },
+    hold: settings('a mapping of patience', { patience: duration('15s') }),
+    limits: settings('a mapping of limits', {
+      connections: count('how many at once', 100_000, 1000),
+      body: size('8MiB'),
+      idle: duration('15m'),
+    }),
   },
   ['listen', 'account', 'region', 'upstream', 'queues', 'credentials'],
 )
@@ -241,7 +185,7 @@ const MAX_PATIENCE_MS = 20_000
 /** Throws ConfigError, one line a fault, each beginning with its path within the section. */
 export function configure(raw: unknown): SqsConfig {
   const section = readSection(raw)
-  const { listen, tls, upstream, laboratory, limits } = section
+  const { listen, upstream, laboratory, limits } = section
   if (laboratory.static_keys.length > 0 && !LOOPBACK.has(listen.host)) {
     throw wrong('laboratory.static_keys: expected none where others than this machine can connect')
   }
@@ -251,9 +195,7 @@ export function configure(raw: unknown): SqsConfig {
   const patienceMs = milliseconds(section.hold.patience)
   if (patienceMs > MAX_PATIENCE_MS) throw wrong('hold.patience: expected at most 20s, the longest that SDKs wait')
   return {
-    listen,
-    tls: tls === undefined ? null : { cert: tls.cert.reveal(), key: tls.key.reveal() },
-    plaintextLoopback: section.plaintext === 'loopback',
+    ...listenerOf(section),
     place: {
       account: section.account,
       region: section.region,
@@ -286,7 +228,7 @@ export function configure(raw: unknown): SqsConfig {
     patienceMs,
     limits: {
       connections: limits.connections,
-      bodyBytes: parseSize(limits.body) ?? 0,
+      bodyBytes: bytes(limits.body),
       idleMs: milliseconds(limits.idle),
     },
   }
@@ -314,9 +256,4 @@ function keyBytes(written: string, index: number): Uint8Array {
 
 function wrong(message: string): ConfigError {
   return new ConfigError('ERR_CONFIG_PLANE', message)
-}
-
-/** The schema has let only durations through. */
-function milliseconds(written: string): number {
-  return parseDuration(written) ?? 0
 }

@@ -1,5 +1,4 @@
-import { TEXT_MASK_METHODS } from '../../engine/index.ts'
-import type { Plane } from '../../engine/index.ts'
+import { MASK_METHODS, type Plane } from '../../engine/index.ts'
 import { configure, type SqsConfig } from './config.ts'
 import { openListener } from './listener.ts'
 
@@ -7,7 +6,7 @@ import { openListener } from './listener.ts'
 export const sqs: Plane<SqsConfig> = {
   id: 'sqs',
   configure,
-  enforces: () => ({ maskMethods: TEXT_MASK_METHODS, hold: true, limits: false }),
+  enforces: () => ({ maskMethods: MASK_METHODS, hold: true, limits: false }),
   open: openListener,
 }
 export { reachUpstream } from './probe.ts'

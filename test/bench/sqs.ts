@@ -17,14 +17,43 @@ const CALLS = 4000
 const AT_ONCE = 16
 const ROUNDS = 3
 const TOP = 40
-const BODY = '{"task":"reconcile"}'
+const TASK = '{"task":"reconcile"}'
+/** Of it the starter pack masks three parts. */
+const PAYMENT =
+  '{"amount":"12.50","account_number":"900111111","customer":{"name":"Alice Archer","ssn":"900-11-1111","email":"alice@bank.example"}}'
+/** In the queue of payments: each can be received again at once, so that there are always enough of them. */
+const PAYMENTS = 100
+
+/** What is called. */
+interface Work {
+  readonly name: string
+  readonly action: string
+  readonly queue: string
+  readonly input: object
+  /** In each answer. */
+  readonly messages: number
+}
+
+const received = (messages: number): Work => ({
+  name: `ReceiveMessage, ${messages} masked`,
+  action: 'ReceiveMessage',
+  queue: 'payments',
+  input: { MaxNumberOfMessages: messages, VisibilityTimeout: 0 },
+  messages,
+})
+
+const WORK: readonly Work[] = [
+  { name: 'SendMessage', action: 'SendMessage', queue: 'tasks', input: { MessageBody: TASK }, messages: 0 },
+  received(1),
+  received(10),
+]
 
 /** A way to the service: what is sent over it, and the process between whose processor time is counted. */
 interface Way {
   readonly name: string
   readonly url: string
   readonly pid: number | null
-  readonly make: () => RawRequest
+  readonly make: (work: Work) => RawRequest
 }
 
 interface Measured {
@@ -33,9 +62,9 @@ interface Measured {
 }
 
 /**
- * `npm run bench -- sqs [--profile]`: processor time that the gateway's process takes for one SendMessage, signature, policy
- * and evidence in it, beside a proxy in the same runtime that looks at nothing, and calls a second at sixteen at once. Each
- * round measures all ways in turn, so that all of them meet the same machine.
+ * `npm run bench -- sqs [--profile]`: processor time that the gateway's process takes for one SendMessage and for one
+ * ReceiveMessage, signature, policy, masks and evidence in it, beside a proxy in the same runtime that looks at nothing, and
+ * calls a second at sixteen at once. Each round measures all ways in turn, so that all of them meet the same machine.
  */
 export async function benchSqs(argv: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...argv], options: { profile: { type: 'boolean', default: false } } })
@@ -46,31 +75,41 @@ export async function benchSqs(argv: readonly string[]): Promise<number> {
   const stack = await startSqsStack({ nodeOptions })
   opened.defer(() => stack.stop())
   const ways = await waysTo(stack, opened)
-  for (const way of ways) await many(way, WARM_UP)
+  for (let count = 0; count < PAYMENTS; count += 1) {
+    const QueueUrl = `${stack.service.url}/000000000000/payments`
+    const { status } = await stack.service.call('SendMessage', { QueueUrl, MessageBody: PAYMENT })
+    if (status !== 200) throw new Error(`the queue takes no payment: ${status}`)
+  }
+  for (const work of WORK) await compare(work, ways)
+  if (values.profile) await showProfile(stack, directory)
+  return 0
+}
+
+async function compare(work: Work, ways: readonly Way[]): Promise<void> {
+  for (const way of ways) await many(way, work, WARM_UP)
   const rounds: (readonly Measured[])[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
     const measured: Measured[] = []
-    for (const way of ways) measured.push(await measure(way))
+    for (const way of ways) measured.push(await measure(way, work))
     rounds.push(measured)
   }
+  process.stdout.write(`${work.name}\n`)
   for (const [index, { name }] of ways.entries()) {
     const own = rounds.flatMap((round) => round[index] ?? [])
     const micros = own.flatMap((each) => each.micros ?? [])
     const cpu = micros.length === 0 ? '' : `${median(micros).toFixed(0).padStart(6)} µs of processor time a call`
     const rate = median(own.map(({ perSecond }) => perSecond)).toFixed(0)
-    process.stdout.write(`${name.padEnd(12)} ${rate.padStart(6)} calls a second ${cpu}\n`)
+    process.stdout.write(`  ${name.padEnd(12)} ${rate.padStart(6)} calls a second ${cpu}\n`)
   }
-  if (values.profile) await showProfile(stack, directory)
-  return 0
 }
 
 async function waysTo(stack: SqsStack, opened: AsyncDisposableStack): Promise<readonly Way[]> {
   const { url } = stack.line.gateway
   const { service } = stack
   const keys = await assumeRole(url, stack.line.principals.agent.token)
-  const direct = (): RawRequest => {
-    const QueueUrl = `${service.url}/000000000000/tasks`
-    return signedJson(keys, service.url, 'SendMessage', { QueueUrl, MessageBody: BODY })
+  const direct = ({ action, queue, input }: Work): RawRequest => {
+    const QueueUrl = `${service.url}/000000000000/${queue}`
+    return signedJson(keys, service.url, action, { QueueUrl, ...input })
   }
   const program = fileURLToPath(new URL('bare-proxy.ts', import.meta.url))
   const bare = spawn(process.execPath, [program, service.url], { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -83,31 +122,32 @@ async function waysTo(stack: SqsStack, opened: AsyncDisposableStack): Promise<re
       name: 'gateway',
       url,
       pid: stack.gateway.pid,
-      make: () => signedJson(keys, url, 'SendMessage', { QueueUrl: 'tasks', MessageBody: BODY }),
+      make: ({ action, queue, input }) => signedJson(keys, url, action, { QueueUrl: queue, ...input }),
     },
   ]
 }
 
-async function measure(way: Way): Promise<Measured> {
+async function measure(way: Way, work: Work): Promise<Measured> {
   const before = way.pid === null ? null : await processorMicros(way.pid)
-  const perSecond = await many(way, CALLS)
+  const perSecond = await many(way, work, CALLS)
   const after = way.pid === null ? null : await processorMicros(way.pid)
   return { perSecond, micros: before === null || after === null ? null : (after - before) / CALLS }
 }
 
 /** Calls a second. */
-async function many({ url, make }: Way, calls: number): Promise<number> {
+async function many({ url, make }: Way, work: Work, calls: number): Promise<number> {
   const agent = new Agent({ connections: AT_ONCE })
   const started = performance.now()
   let left = calls
   const client = async (): Promise<void> => {
     while (left > 0) {
       left -= 1
-      const { headers, body } = make()
+      const { headers, body } = make(work)
       const fields = Object.fromEntries(headers)
       const answer = await agent.request({ origin: url, path: '/', method: 'POST', headers: fields, body })
       const told = await answer.body.text()
-      if (answer.statusCode !== 200) throw new Error(`${answer.statusCode} ${told}`)
+      if (answer.statusCode !== 200 || told.split('"ReceiptHandle"').length - 1 !== work.messages)
+        throw new Error(`${answer.statusCode} ${told}`)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, client))

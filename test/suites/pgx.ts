@@ -10,6 +10,9 @@ import { compared, type Case, type Ended, type Outcome } from './outcome.ts'
 const MODULE = 'github.com/jackc/pgx/v5'
 const VERSION = 'v5.12.0'
 
+/** One of the tests sends 100,000 notifications one by one, and each is on disk before it goes up. */
+const LONGEST = '30m'
+
 const SETUP = `CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE DOMAIN uint64 AS numeric(20,0);
   CREATE USER " tricky, ' } "" \\\\ test user " SUPERUSER PASSWORD 'secret'`
 
@@ -65,13 +68,16 @@ interface GoEvent {
   readonly Output?: string
 }
 
+/** A directory that a test's name tells: another at each run. */
+const TEMPORARY = /(\/Test\w*?)\d{7,}\/\d{3}\b/g
+
 const OUTCOMES: Readonly<Record<string, Outcome>> = { pass: 'passed', fail: 'failed', skip: 'skipped' }
 
 /** Every test and subtest by package and name. One that a time limit cut off has no outcome. */
 async function tests(cwd: string, at: Address, only: readonly string[]): Promise<Map<string, Ended>> {
   const url = `host=${at.host} port=${at.port} user=${at.user} password=${at.password} database=pgx_test sslmode=disable`
   const packages = only.length === 0 ? ['./...'] : only
-  const child = spawn('go', ['test', '-json', '-count=1', '-p=1', '-vet=off', '-timeout=300s', ...packages], {
+  const child = spawn('go', ['test', '-json', '-count=1', '-p=1', '-vet=off', `-timeout=${LONGEST}`, ...packages], {
     cwd,
     env: { ...process.env, PGX_TEST_DATABASE: url, PGX_TEST_TCP_CONN_STRING: url, GOFLAGS: '-buildvcs=false' },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -83,7 +89,7 @@ async function tests(cwd: string, at: Address, only: readonly string[]): Promise
     if (!line.startsWith('{')) continue
     const event: GoEvent = JSON.parse(line)
     const outcome = OUTCOMES[event.Action ?? '']
-    const name = `${event.Package?.slice(MODULE.length + 1) ?? ''}:${event.Test ?? ''}`
+    const name = `${event.Package?.slice(MODULE.length + 1) ?? ''}:${event.Test ?? ''}`.replaceAll(TEMPORARY, '$1')
     if (event.Test === undefined) continue
     if (event.Output !== undefined) printed.set(name, `${printed.get(name) ?? ''}${event.Output}`)
     if (outcome !== undefined) ended.set(name, { outcome, complaint: complaintOf(printed.get(name) ?? '') })

@@ -25,6 +25,7 @@ export async function runSqlalchemy(only: readonly string[], work: string): Prom
     bank: false,
     logLevel: 'error',
     settings: ['max_prepared_transactions=20'],
+    password: 'secret', // one of the tests takes every H and P of it for a place to write host and port to
   })
   const { upstream, gateway, principals } = stack.line
   const { user, token } = principals.agent

@@ -106,6 +106,7 @@ const ROUTES: readonly (readonly [string, RegExp, Route])[] = [
       send(answered, 200, { 'content-type': 'application/x-www-form-urlencoded' }, `name=Alice+Archer&ssn=900-11-1111`),
   ],
   ['GET', /^\/events$/, events],
+  ['GET', /^\/ticks$/, ticks],
   ['GET', /^\/html-as-json$/, (_asked, answered) => json(answered, '<html>900-11-1111</html>')],
   [
     'GET',
@@ -260,6 +261,13 @@ function events(_asked: Asked, answered: Answered): void {
   answered.writeHead(200, { 'content-type': 'text/event-stream' })
   for (const each of CUSTOMERS) answered.write(`: 900-99-9999\nevent: customer\ndata: ${JSON.stringify(each)}\n\n`)
   answered.end('data: [DONE]\n\n')
+}
+
+/** One event after the other, until nobody listens. */
+function ticks(_asked: Asked, answered: Answered): void {
+  answered.writeHead(200, { 'content-type': 'text/event-stream' })
+  const timer = setInterval(() => answered.write('data: {"ssn":"900-11-1111"}\n\n'), 20)
+  answered.on('close', () => clearInterval(timer))
 }
 
 function trailers(_asked: Asked, answered: Answered): void {

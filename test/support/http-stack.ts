@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
+import { MASKING_KEY } from '../conformance/http/form.ts'
 import { type BankApi, startBankApi } from './bank-api.ts'
 import { issueCertificates } from './certificates.ts'
 import { writeChangedBundle } from './changed-bundle.ts'
@@ -12,8 +13,8 @@ import { GatewayProcess } from './gateway-process.ts'
 import { startIdentityProvider } from './identity-provider.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import { startKeeper } from './keeper.ts'
-import type { PrincipalLine } from './principals.ts'
-import { gatewayConfiguration, newLogKey, writeBundle, writeLogKey } from './stack-config.ts'
+import { type Principals, principalsOf } from './principals.ts'
+import { gatewayConfiguration, newLogKey, writeBundle, writeCertificates, writeLogKey } from './stack-config.ts'
 
 export interface HttpStackOptions {
   /** `starter` (default), `allow-all`, or the path of another bundle. */
@@ -53,7 +54,7 @@ export interface HttpStackLine {
   readonly plane: 'http'
   readonly gateway: { readonly url: string }
   readonly upstream: { readonly url: string }
-  readonly principals: Readonly<Record<'agent' | 'owner' | 'approver' | 'approver2' | 'auditor', PrincipalLine>>
+  readonly principals: Principals
   readonly env: Readonly<Record<string, string>>
   readonly api: string
   readonly console: string
@@ -186,12 +187,8 @@ export async function writeHttpFiles(
   await writeBundle(await bundleFor(directory, options), directory)
   await writeLogKey(directory, newLogKey())
   await writeFile(path('upstream.token'), 'upstream-token', { mode: 0o600 })
-  if (options.tls === true) {
-    const { ca, certificate, key } = issueCertificates(['localhost', '127.0.0.1'])
-    await writeFile(path('ca.pem'), ca)
-    await writeFile(path('server.pem'), certificate)
-    await writeFile(path('server.key'), key, { mode: 0o600 })
-  }
+  await writeFile(path('masking.key'), MASKING_KEY, { mode: 0o600 })
+  if (options.tls === true) await writeCertificates(directory)
   if (options.envoy?.over === 'tls') {
     const { ca, certificate, key } = issueCertificates(['localhost'])
     await writeFile(path('envoy-ca.pem'), ca)
@@ -215,7 +212,7 @@ export async function writeHttpFiles(
   }
   await writeFile(
     path('gateway.yaml'),
-    stringify(gatewayConfiguration({ identity, apiPort: 0, logLevel: 'info' }, { http })),
+    stringify(gatewayConfiguration({ identity, apiPort: 0, logLevel: 'info', maskingKey: './masking.key' }, { http })),
   )
   return path('gateway.yaml')
 }
@@ -241,23 +238,16 @@ async function describe(
 ): Promise<HttpStackLine> {
   const { planes, api } = gateway.listening
   const url = `http${options.tls === true ? 's' : ''}://127.0.0.1:${planes['http']?.port ?? 0}`
-  const agent = { user: 'reconciler', token: await identity.agentToken() }
-  const person = async (id: string): Promise<PrincipalLine> => ({ user: id, token: await identity.personToken(id) })
+  const principals = await principalsOf(identity)
   const ca = options.tls === true ? join(directory, 'ca.pem') : null
   return {
     plane: 'http',
     gateway: { url },
     upstream: { url: upstream },
-    principals: {
-      agent,
-      owner: await person('olivia'),
-      approver: await person('ann'),
-      approver2: await person('ben'),
-      auditor: await person('axel'),
-    },
+    principals,
     env: {
       API_URL: url,
-      API_TOKEN: agent.token,
+      API_TOKEN: principals.agent.token,
       ...(ca === null ? {} : { NODE_EXTRA_CA_CERTS: ca, SSL_CERT_FILE: ca }),
     },
     api,

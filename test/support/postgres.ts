@@ -15,10 +15,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Client } from 'pg'
+import { Client, escapeLiteral } from 'pg'
 import type { CustomTypesConfig, QueryResult } from 'pg'
 import { issueCertificates } from './certificates.ts'
 import { freePort } from './free-port.ts'
+import { copyOfTemplate } from './postgres-template.ts'
+import type { DataDirectory, MadeDirectory } from './postgres-template.ts'
 
 export interface PostgresOptions {
   /** Load test/fixtures/bank.sql. Default true. */
@@ -74,7 +76,8 @@ const SETTINGS = [
 ]
 
 // $1 directory, $2 log, the rest the server's command line. `read` returns when our end of the pipe has gone, or when we
-// say that the server was killed and will be started again: `wait` then takes its corpse away, which would hold its lock.
+// say a word: that the server was killed and will be started again (`wait` then takes its corpse away, which would hold
+// its lock), or that its directory is still wanted.
 const KEEPER = `
 directory=$1 log=$2; shift 2
 trap '' INT HUP TERM
@@ -84,7 +87,7 @@ signal=INT
 [ "$word" = killed ] && signal=KILL # one that is only just starting would miss INT
 kill -$signal $! 2>/dev/null
 wait $!
-[ "$word" = killed ] || rm -rf "$directory"
+[ -n "$word" ] || rm -rf "$directory"
 `
 
 /** Starts one; resolves when it takes connections and the bank is in it. */
@@ -103,14 +106,15 @@ async function start(options: PostgresOptions): Promise<PostgresServer> {
   const directory = await ownedDirectory()
   try {
     const native = options.release ?? (await readableNative(directory))
-    const password = options.password ?? randomBytes(18).toString('base64url')
-    const locale = options.release === undefined ? BUILTIN_LOCALE : []
-    const dataDirectory = await initialize(native, directory, password, locale)
+    const prepared = options.release === undefined ? await fromTemplate(native, directory, options) : null
+    const password = options.password ?? prepared?.password ?? randomBytes(18).toString('base64url')
+    const dataDirectory = prepared?.path ?? (await initialize(native, directory, password, []))
     const tls = options.tls === true ? await certificate(directory) : null
     const settings = [...SETTINGS, ...(tls?.settings ?? []), ...(options.settings ?? [])]
     const running = await run(native, directory, dataDirectory, settings)
     const server = Object.assign(running, describe(running.port, password, dataDirectory, tls?.ca ?? null))
-    await createDatabase(server, options.bank ?? true).catch(async (error: unknown) => {
+    const finished = prepared === null ? createDatabase(server, options.bank ?? true) : nameAgain(server, prepared)
+    await finished.catch(async (error: unknown) => {
       await running.stop()
       throw error
     })
@@ -119,6 +123,35 @@ async function start(options: PostgresOptions): Promise<PostgresServer> {
     await rm(directory, { recursive: true, force: true })
     throw error
   }
+}
+
+function fromTemplate(native: string, directory: string, { bank = true }: PostgresOptions): Promise<DataDirectory> {
+  return copyOfTemplate(bank ? 'bank' : 'empty', join(directory, 'data'), (password) =>
+    template(native, bank, password),
+  )
+}
+
+/** Runs a server once, puts the database into it, and leaves its data directory. */
+async function template(native: string, bank: boolean, password: string): Promise<MadeDirectory> {
+  const directory = await ownedDirectory()
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true })
+  try {
+    const path = await initialize(native, directory, password, [...BUILTIN_LOCALE, '--wal-segsize=1'])
+    const running = await run(native, directory, path, SETTINGS)
+    await createDatabase(Object.assign(running, describe(running.port, password, path, null)), bank)
+    await running.halt()
+    return { path, [Symbol.asyncDispose]: remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** The password that was asked for, where the template has another. */
+async function nameAgain(server: PostgresServer, { password }: DataDirectory): Promise<void> {
+  if (server.password === password) return
+  const sql = `ALTER ROLE postgres PASSWORD ${escapeLiteral(server.password)}`
+  await asSuperuser({ ...server, password }, 'postgres', sql)
 }
 
 /** Where npm put the binaries for this platform. */
@@ -189,7 +222,10 @@ async function writeOwned(path: string, text: string): Promise<void> {
   if (asRoot) await chown(path, NOBODY, NOBODY)
 }
 
-type Running = Pick<PostgresServer, 'port' | 'pid' | 'stop' | 'kill' | 'kill9' | 'restart'>
+interface Running extends Pick<PostgresServer, 'port' | 'pid' | 'stop' | 'kill' | 'kill9' | 'restart'> {
+  /** Ends it in good order and leaves its files. */
+  halt(): Promise<void>
+}
 
 async function run(native: string, directory: string, data: string, settings: readonly string[]): Promise<Running> {
   const sockets = join(directory, 'sockets')
@@ -209,6 +245,7 @@ async function run(native: string, directory: string, data: string, settings: re
       for (const launched of launches.toReversed()) await launched.stop()
       await rm(directory, { recursive: true, force: true })
     },
+    halt: () => newest().halted(),
     kill: () => crash(newest().pid, data),
     kill9: async () => {
       process.kill(newest().pid, 'SIGKILL')
@@ -227,6 +264,8 @@ interface Launched {
   readonly pid: number
   /** It was killed: the keeper lets go of it, and of the directory. */
   buried(): Promise<void>
+  /** It ends, and the keeper leaves the directory. */
+  halted(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -240,22 +279,20 @@ async function launch(directory: string, data: string, command: readonly string[
   })
   const gone = once(keeper, 'exit')
   keeper.stdin.on('error', () => undefined)
-  const stop = async (): Promise<void> => {
+  const tell = async (word: string): Promise<void> => {
     keeper.ref()
-    keeper.stdin.end()
+    keeper.stdin.end(word)
     await gone
   }
-  const buried = async (): Promise<void> => {
-    keeper.ref()
-    keeper.stdin.end('killed\n')
-    await gone
-  }
+  const stop = (): Promise<void> => tell('')
+  const buried = (): Promise<void> => tell('killed\n')
+  const halted = (): Promise<void> => tell('halted\n')
   const pid = await ready(data, log, before).catch(async (error: unknown) => {
     await (before === 0 ? stop() : buried())
     throw error
   })
   keeper.unref()
-  return { pid, stop, buried }
+  return { pid, stop, buried, halted }
 }
 
 /** A server that was killed may leave children for a moment, and nothing starts beside them. */

@@ -61,6 +61,7 @@ export class ScriptedEngine implements Session {
       identify: () => Promise.resolve(AGENT),
       refused: () => Promise.resolve(),
       openSession: () => Promise.resolve(this),
+      maskingKey: null,
       labels: () => LABELS,
       connected: () => Promise.resolve(),
       alert: () => Promise.resolve(),

@@ -1,6 +1,7 @@
 import { NormalizeError } from '../../engine/index.ts'
 import type { FieldDescription } from '../../planes/postgres/codec/backend-messages.ts'
 import { formatAt } from '../../planes/postgres/codec/frontend-messages.ts'
+import { CATALOG_QUERIES } from '../../planes/postgres/normalizer/catalog-queries.ts'
 import {
   Catalog,
   type NormalizedResource,
@@ -58,29 +59,29 @@ export function readScript(sql: string): readonly ScriptedStatement[] | null {
 export const CUSTOMERS = 16_500
 export const NOTES = 16_600
 const TEXT = 25
-const CATALOGUE: readonly (readonly [marker: string, rows: readonly (readonly (string | null)[])[]])[] = [
-  ['SELECT nspname FROM', [['pg_catalog'], ['public']]],
+const CATALOGUE: ReadonlyMap<string, readonly (readonly (string | null)[])[]> = new Map([
+  [CATALOG_QUERIES.namespaces, [['pg_catalog'], ['public']]],
   [
-    'SELECT c.oid, n.nspname, c.relname',
+    CATALOG_QUERIES.relations,
     [
       [String(CUSTOMERS), 'public', 'customers', 'r', '0', 'f', null],
       [String(NOTES), 'public', 'notes', 'r', '0', 'f', null],
     ],
   ],
   [
-    'SELECT a.attrelid',
+    CATALOG_QUERIES.columns,
     [
       [String(CUSTOMERS), '1', 'id', String(TEXT), null],
       [String(CUSTOMERS), '2', 'ssn', String(TEXT), null],
       [String(NOTES), '1', 'note', String(TEXT), null],
     ],
   ],
-]
+])
 
 /** The catalogue that the scripted server's tables make. */
 export function scriptedCatalog(): Promise<Catalog> {
   return Catalog.load({
-    query: (sql) => Promise.resolve(CATALOGUE.find(([marker]) => sql.startsWith(marker))?.[1] ?? []),
+    query: (sql) => Promise.resolve(CATALOGUE.get(sql) ?? []),
   })
 }
 

@@ -17,7 +17,7 @@ import {
   writeCertificates,
   writeLogKey,
 } from './stack-config.ts'
-import type { PrincipalLine } from './principals.ts'
+import { type Principals, principalsOf } from './principals.ts'
 
 export interface SqsStackOptions {
   /** `starter` (default), `allow-all`, or the path of another bundle. */
@@ -42,7 +42,7 @@ export interface SqsStackLine {
   readonly plane: 'sqs'
   readonly gateway: { readonly url: string }
   readonly upstream: { readonly url: string }
-  readonly principals: Readonly<Record<'agent' | 'owner' | 'approver' | 'approver2' | 'auditor', PrincipalLine>>
+  readonly principals: Principals
   readonly env: Readonly<Record<string, string>>
   readonly api: string
   readonly console: string
@@ -180,20 +180,13 @@ async function describe(
   const scheme = options.tls === true ? 'https' : 'http'
   const url = options.publicUrl ?? `${scheme}://127.0.0.1:${planes['sqs']?.port ?? 0}`
   const ca = options.tls === true ? { ca: join(directory, 'ca.pem') } : null
-  const agent = { user: 'reconciler', token: await identity.agentToken() }
-  const person = async (id: string): Promise<PrincipalLine> => ({ user: id, token: await identity.personToken(id) })
+  const principals = await principalsOf(identity)
   const tokenFile = join(directory, 'agent.token')
   return {
     plane: 'sqs',
     gateway: { url },
     upstream: { url: service.url },
-    principals: {
-      agent,
-      owner: await person('olivia'),
-      approver: await person('ann'),
-      approver2: await person('ben'),
-      auditor: await person('axel'),
-    },
+    principals,
     env: {
       AWS_REGION: REGION,
       AWS_DEFAULT_REGION: REGION,

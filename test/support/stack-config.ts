@@ -27,6 +27,8 @@ export interface StackConfigOptions {
   readonly store?: PostgresAddress
   /** The log's key, for gateways that share a store; a new one by default. */
   readonly signer?: NoteSigner
+  /** The file of the masking key; none by default. */
+  readonly maskingKey?: string
   /** Merged over the plane's own section. */
   readonly plane?: Readonly<Record<string, unknown>>
   /** Programs that are told of approvals. */
@@ -92,7 +94,7 @@ export interface GatewayConfiguration {
 export function gatewayConfiguration(
   options: Pick<
     StackConfigOptions,
-    'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'webhooks' | 'believed'
+    'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'webhooks' | 'believed' | 'maskingKey'
   >,
   planes: Readonly<Record<string, unknown>>,
 ): GatewayConfiguration {
@@ -121,6 +123,7 @@ export function gatewayConfiguration(
       operators: { groups: ['operators'] },
       sign_in: { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
     },
+    ...(options.maskingKey === undefined ? {} : { masking: { key: { file: options.maskingKey }, key_id: 'tests' } }),
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     planes,
     log: { level: options.logLevel },

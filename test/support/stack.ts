@@ -15,7 +15,7 @@ import { startIdentityProvider } from './identity-provider.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import { startKeeper } from './keeper.ts'
 import { startPostgres } from './postgres.ts'
-import type { PrincipalLine } from './principals.ts'
+import { type Principals, principalsOf } from './principals.ts'
 import type { PostgresServer } from './postgres.ts'
 import { writeStackConfig, writeStackFiles } from './stack-config.ts'
 import type { StackConfigOptions, StackFiles } from './stack-config.ts'
@@ -37,6 +37,8 @@ export interface StackOptions {
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error'
   /** Merged over the plane's own section of the configuration. */
   readonly plane?: Readonly<Record<string, unknown>>
+  /** The file of the masking key; none by default. */
+  readonly maskingKey?: string
   /** Merged over `identity` of the configuration. */
   readonly believed?: Readonly<Record<string, unknown>>
   /** Programs that are told of approvals, as the configuration has them. */
@@ -57,7 +59,7 @@ export interface StackLine {
     readonly user: string
     readonly password: string
   }
-  readonly principals: Readonly<Record<'agent' | 'owner' | 'approver' | 'approver2' | 'auditor', PrincipalLine>>
+  readonly principals: Principals
   /** What a client of this plane sets. */
   readonly env: Readonly<Record<string, string>>
   readonly api: string
@@ -97,6 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     apiPort: 0,
     logLevel: options.logLevel ?? 'info',
     ...(options.plane === undefined ? {} : { plane: options.plane }),
+    ...(options.maskingKey === undefined ? {} : { maskingKey: options.maskingKey }),
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     ...(options.believed === undefined ? {} : { believed: options.believed }),
   }
@@ -157,26 +160,19 @@ export interface Described {
 
 export async function describeStack({ port, api, postgres, identity, files }: Described): Promise<StackLine> {
   const { host, database, user, password } = postgres
-  const person = async (id: string): Promise<PrincipalLine> => ({ user: id, token: await identity.personToken(id) })
-  const agent = { user: 'reconciler', token: await identity.agentToken() }
+  const principals = await principalsOf(identity)
   const tls = files.ca === null ? { PGSSLMODE: 'disable' } : { PGSSLMODE: 'verify-full', PGSSLROOTCERT: files.ca }
   return {
     plane: 'postgres',
     gateway: { host: '127.0.0.1', port, database },
     upstream: { host, port: postgres.port, database, user, password },
-    principals: {
-      agent,
-      owner: await person('olivia'),
-      approver: await person('ann'),
-      approver2: await person('ben'),
-      auditor: await person('axel'),
-    },
+    principals,
     env: {
       PGHOST: '127.0.0.1',
       PGPORT: String(port),
       PGDATABASE: database,
-      PGUSER: agent.user,
-      PGPASSWORD: agent.token,
+      PGUSER: principals.agent.user,
+      PGPASSWORD: principals.agent.token,
       ...tls,
     },
     api,

@@ -1,5 +1,6 @@
-import type { ConfigSchema } from '../../../engine/index.ts'
-import { like, mapping, outside, words } from '../schema-words.ts'
+import { type ConfigSchema, schema } from '../../../engine/index.ts'
+
+const { like, mapping, outside, words } = schema
 
 const TOKEN_URL = '^https://[^\\s#?]+$|^http://(?:localhost|127\\.0\\.0\\.1|\\[::1\\])(?::[0-9]{1,5})?/[^\\s#?]*$'
 

@@ -43,8 +43,14 @@ export function answerChannel(outgoing: Outgoing, head: RequestHead, gone: Abort
     begin: (answered, length) => begin(answered, length === null ? [] : [['content-length', String(length)]]),
     write: (bytes) => written(outgoing, bytes, gone),
     end: (rest, trailers) => finish(outgoing, rest, trailers, gone),
-    destroy: () => outgoing.destroy(),
+    destroy: () => brokenOff(outgoing),
   }
+}
+
+/** So that no client takes what it has for all there is. */
+export function brokenOff(outgoing: Outgoing): void {
+  if (outgoing instanceof Http2ServerResponse) outgoing.destroy(new Error('the answer is broken off'))
+  else outgoing.destroy()
 }
 
 function writeHead(outgoing: Outgoing, status: number, headers: readonly HeaderLine[]): void {
@@ -77,7 +83,7 @@ function written(outgoing: Outgoing, bytes: Buffer, gone: AbortSignal): Promise<
 
 function drained(outgoing: Outgoing, gone: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const stalled = setTimeout(() => outgoing.destroy(), STALLED_MS)
+    const stalled = setTimeout(() => brokenOff(outgoing), STALLED_MS)
     const done = (flows: boolean): void => {
       clearTimeout(stalled)
       outgoing.off('drain', onDrain)
@@ -110,7 +116,7 @@ function finish(
       clearTimeout(stalled)
       resolve()
     }
-    const stalled = setTimeout(() => outgoing.destroy(), STALLED_MS)
+    const stalled = setTimeout(() => brokenOff(outgoing), STALLED_MS)
     outgoing.on('close', done)
     if (trailers.length > 0) outgoing.addTrailers(Object.fromEntries(trailers))
     if (rest === null) outgoing.end(done)

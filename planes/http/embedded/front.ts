@@ -104,7 +104,7 @@ export function openFront({ tls, limits }: HttpConfig, handlers: FrontHandlers):
       for (const session of sessions) session.close()
     },
     close: () => {
-      for (const session of sessions) session.destroy()
+      for (const session of sessions) session.destroy(new Error('the gateway stops')) // so that no answer looks whole
       for (const socket of sockets) socket.destroy()
       one.close()
     },

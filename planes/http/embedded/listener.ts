@@ -8,6 +8,7 @@ import type { PlaneHost, RunningPlane } from '../../../engine/index.ts'
 import type { HttpConfig } from '../config.ts'
 import { Exchange } from '../exchange.ts'
 import { Callers } from '../session/callers.ts'
+import { brokenOff } from './answer-channel.ts'
 import { type Front, type Incoming, openFront, type Outgoing } from './front.ts'
 import { type Around, serve, type ServeRooms, unavailable } from './serve.ts'
 import { serveUpgrade } from './upgrade.ts'
@@ -100,7 +101,7 @@ class Listener implements RunningPlane {
       // Nothing was answered yet, or it can't be: the client never sees half an answer of ours.
       this.#failed(error)
       if (error instanceof EvidenceError && !outgoing.headersSent) refuse(outgoing, unavailable(error, incoming))
-      else outgoing.destroy()
+      else brokenOff(outgoing)
     } finally {
       this.#running -= 1
     }

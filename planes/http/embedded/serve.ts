@@ -138,24 +138,34 @@ async function streamed(
   { head, length }: Extract<Begun, { kind: 'streamed' }>,
   channel: AnswerChannel,
 ): Promise<void> {
-  let left = length
+  let [left, isSettled] = [length, false]
   channel.begin(head, length)
+  const release = gate.onOver(() => {
+    channel.destroy()
+    answer.body.destroy()
+  })
   try {
     for await (const piece of answer.body) {
       const chunk: Buffer = piece
       const shown = await gate.push(chunk)
       if (left !== null) left -= chunk.length
-      if (left === 0) await gate.end()
+      if (left === 0) {
+        await gate.end()
+        isSettled = true
+      }
       if (!(await channel.write(shown))) throw clientGone()
     }
-    const rest = left === 0 ? null : await gate.end()
+    const rest = isSettled ? null : await gate.end()
+    isSettled = true
     await channel.end(rest, gate.trailers(answer.trailers()))
   } catch (error) {
     channel.destroy()
     answer.body.destroy()
     if (error instanceof ObligationError) return // the gate has recorded it
-    if (left === 0) return // recorded as it was; the client left before its last byte
+    if (isSettled) return // recorded as it was; the client left before its last byte
     await gate.broken(upstreamError(error).code)
+  } finally {
+    release()
   }
 }
 

@@ -71,8 +71,11 @@ async function carriedOver(
   }
   const begun = gate.begin(switched.head)
   const shown = begun.kind === 'streamed' ? begun.head : switched.head
-  const onOver = (): void => void client.destroy()
-  gone.addEventListener('abort', onOver)
+  const upstream = switched.socket
+  const release = gate.onOver(() => {
+    client.destroy()
+    upstream.destroy()
+  })
   try {
     client.write(
       headText(shown, [
@@ -80,13 +83,13 @@ async function carriedOver(
         ['upgrade', 'websocket'],
       ]),
     )
-    await joined(client, early, switched.socket, switched.early, (bytes) => gate.push(bytes))
+    await joined(client, early, upstream, switched.early, (bytes) => gate.push(bytes))
     await gate.end()
   } catch (error) {
     if (!(error instanceof ObligationError)) await gate.broken(upstreamError(error).code)
   } finally {
-    gone.removeEventListener('abort', onOver)
-    switched.socket.destroy()
+    release()
+    upstream.destroy()
   }
 }
 

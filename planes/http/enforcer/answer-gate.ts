@@ -1,6 +1,7 @@
 import type { Decision, Outcome, UpstreamError } from '../../../engine/index.ts'
-import { ObligationError } from '../../../engine/index.ts'
-import { type Answer, type HeaderLine, NO_BYTES, type RequestHead, type ResponseHead } from '../message.ts'
+import { IdentityError, ObligationError } from '../../../engine/index.ts'
+import { type Answer, type HeaderLine, mediaType, NO_BYTES, type RequestHead, type ResponseHead } from '../message.ts'
+import { EVENTS_TYPE } from '../normalizer/body.ts'
 import { answerHeaders, hasNoBody } from './answer-head.ts'
 import { answerOf, carriedOut, type Denial, denialOf, withheld } from './denial.ts'
 import type { Caller } from './judge.ts'
@@ -29,20 +30,28 @@ export interface GateRooms {
   readonly onAnswer: (answer: Answer, ran: boolean) => void
   /** Told that the API doesn't take the gateway's credentials. */
   readonly onRefused: () => void
+  /** Milliseconds since 1970. */
+  readonly now: () => number
 }
+
+/** The most that a timer can wait. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+const SWITCHED = 101
 
 /** A body of this length or less is recorded and let out in one step. */
 const SMALL_BYTES = 64 * 1024
 
 /**
- * What comes back of one forwarded request. No byte leaves before it is masked and recorded, and no end before the outcome is
- * on disk. Exactly one of `whole`, `end`, `failed`, `broken`, `tooLarge` ends it; each is durable when it resolves.
+ * What comes back of one forwarded request. No byte leaves before it is masked and recorded, none when the caller may not go
+ * on any more, and no end before the outcome is on disk. Exactly one of `whole`, `end`, `failed`, `broken`, `tooLarge` ends it; each is durable when it resolves.
  */
 export class AnswerGate {
   readonly #rooms: GateRooms
   #recorded: RecordedAnswer | null = null
   #head: ResponseHead | null = null
   #masker: StreamMasker | null = null
+  /** It has no end of its own (events, WebSocket): it ends with the caller's token, even where other answers may go on. */
+  #isEndless = false
 
   constructor(rooms: GateRooms) {
     this.#rooms = rooms
@@ -52,16 +61,40 @@ export class AnswerGate {
   begin(head: ResponseHead): Begun {
     const { masks, mostBytes, asked, onRefused } = this.#rooms
     this.#head = head
+    this.#isEndless = head.status === SWITCHED || mediaType(head.headers) === EVENTS_TYPE
     if (head.status === 401) onRefused()
     const owed = !masks.answered.isEmpty && !hasNoBody(head, asked)
     this.#masker = owed ? StreamMasker.of(head.headers, masks.answered, mostBytes) : null
     if (owed && this.#masker === null) return { kind: 'whole', most: mostBytes }
     const length = lengthOf(head)
-    const isSmall = hasNoBody(head, asked) || (length !== null && length <= SMALL_BYTES)
+    const isBodyless = hasNoBody(head, asked) && head.status !== SWITCHED
+    const isSmall = isBodyless || (length !== null && length <= SMALL_BYTES)
     if (isSmall) return { kind: 'whole', most: SMALL_BYTES }
     const shown = this.#shownHead(head)
     this.#recorded = this.#record(shown)
     return { kind: 'streamed', head: shown, length: owed ? null : length }
+  }
+
+  /** Why no more of it may go: the caller's token is over or was revoked; null: it may. */
+  get over(): IdentityError | null {
+    const { caller, now } = this.#rooms
+    const reason: unknown = caller.gone.aborted ? caller.gone.reason : null
+    if (reason instanceof IdentityError) return reason
+    if (!this.#isEndless || now() < caller.principal.expires_at * 1000) return null
+    return new IdentityError('ERR_IDENTITY_EXPIRED', 'the token of this answer has expired: ask again with a fresh one')
+  }
+
+  /** Calls `cut` when nobody waits for the answer any more, or no more of it may go; what it gives ends that. */
+  onOver(cut: () => void): () => void {
+    const { caller, now } = this.#rooms
+    const left = caller.principal.expires_at * 1000 - now()
+    const timer = this.#isEndless ? setTimeout(cut, Math.min(Math.max(left, 0), MAX_TIMEOUT_MS)).unref() : undefined
+    caller.gone.addEventListener('abort', cut)
+    if (caller.gone.aborted) cut()
+    return () => {
+      clearTimeout(timer)
+      caller.gone.removeEventListener('abort', cut)
+    }
   }
 
   /** A body that came whole: what the client gets. */
@@ -69,6 +102,8 @@ export class AnswerGate {
     const head = this.#head ?? { status: 502, headers: [] }
     const { masks, asked } = this.#rooms
     const owed = !masks.answered.isEmpty && !hasNoBody(head, asked)
+    const { over } = this
+    if (over !== null) return this.failed(over)
     try {
       const shown = owed ? maskBody(head.headers, body, masks.answered) : body
       if (owed && trailers.length > 0) throw trailersRefused()
@@ -82,7 +117,10 @@ export class AnswerGate {
     }
   }
 
-  /** What of a streamed body may go now. Throws ObligationError, once that is recorded: nothing more may go then. */
+  /**
+   * What of a streamed body may go now. Throws ObligationError, once that is recorded, and IdentityError, which `broken` records:
+   * nothing more may go then.
+   */
   push(chunk: Buffer): Promise<Buffer> {
     return this.#letOut((masker) => masker?.push(chunk) ?? chunk)
   }
@@ -96,6 +134,8 @@ export class AnswerGate {
   }
 
   async #letOut(masked: (masker: StreamMasker | null) => Buffer): Promise<Buffer> {
+    const { over } = this
+    if (over !== null) throw over
     try {
       const shown = masked(this.#masker)
       const frames = shown.length === 0 ? [] : (this.#recorded?.add(shown) ?? [])
@@ -112,9 +152,9 @@ export class AnswerGate {
     return this.#rooms.masks.headers(lines, 'answer')
   }
 
-  /** The client, or the upstream, went away in the middle. */
+  /** It ended in the middle: the client or the upstream went away, or the caller may not go on, which counts before any other reason. */
   async broken(why: string): Promise<void> {
-    await this.#close('unknown', why)
+    await this.#close('unknown', this.over?.code ?? why)
     this.#tell(carriedOut(this.#head?.status ?? 502))
   }
 
@@ -133,10 +173,11 @@ export class AnswerGate {
     return answer
   }
 
-  /** There is no answer, or none that can be read. */
-  async failed(error: UpstreamError): Promise<Answer> {
+  /** There is no answer, none that can be read, or nobody may have it any more. */
+  async failed(cause: UpstreamError | IdentityError): Promise<Answer> {
     const { caller, decision, asked } = this.#rooms
-    const isUnsent = UNSENT.has(error.code)
+    const error = this.over ?? cause
+    const isUnsent = UNSENT.has(cause.code)
     await caller.session.settle(decision, this.#outcome(isUnsent ? 'failed' : 'unknown', 0, error.code))
     const answer = answerOf({ ...denialOf(error), decision: decision.id }, asked)
     this.#rooms.onAnswer(answer, !isUnsent)

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { type MaskMethod, ObligationError, maskText } from '../../../engine/index.ts'
+import { type MaskMethod, ObligationError } from '../../../engine/index.ts'
 import { type HeaderLine, mediaType, soleValue, valuesOf } from '../message.ts'
 import { EVENTS_TYPE, formOf } from '../normalizer/body.ts'
 import { maskDelimited } from './delimited-edits.ts'
@@ -11,7 +11,7 @@ import type { MaskPlan } from './mask-plan.ts'
 /** A body by the content type it has; throws ObligationError where it can't be masked with certainty. */
 export function maskBody(headers: readonly HeaderLine[], bytes: Buffer, plan: MaskPlan): Buffer {
   const whole = plan.whole()
-  if (whole !== null) return wholeBody(whole, mediaType(headers), bytes)
+  if (whole !== null) return wholeBody(whole, mediaType(headers), bytes, plan)
   checkReadable(headers)
   const type = mediaType(headers)
   const masked = maskAs(type, bytes, plan)
@@ -69,9 +69,9 @@ export function maskLines(bytes: Buffer, plan: MaskPlan): Buffer | null {
   return Buffer.concat(pieces)
 }
 
-function wholeBody(method: MaskMethod, type: string, bytes: Buffer): Buffer {
+function wholeBody(method: MaskMethod, type: string, bytes: Buffer, plan: MaskPlan): Buffer {
   const hidden =
-    method === 'null' || method === 'redact' ? null : isUtf8(bytes) ? maskText(method, bytes.toString('utf8')) : null
+    method === 'null' || method === 'redact' ? null : isUtf8(bytes) ? plan.text(method, bytes.toString('utf8')) : null
   if (formOf(type) === 'json') return Buffer.from(method === 'null' ? 'null' : JSON.stringify(hidden ?? '[redacted]'))
   return Buffer.from(method === 'null' ? '' : (hidden ?? '[redacted]'))
 }

@@ -1,4 +1,3 @@
-import { maskText } from '../../../engine/index.ts'
 import { isUtf8 } from 'node:buffer'
 import { type Edit, edited } from './edits.ts'
 import type { MaskPlan } from './mask-plan.ts'
@@ -28,7 +27,7 @@ export function maskDelimited(bytes: Buffer, delimiter: ',' | '\t', plan: MaskPl
     for (const [index, { start, end, text }] of row.entries()) {
       if (text === '') continue
       const method = plan.hasPaths ? plan.field((columns[index] ?? '').trim()) : null
-      const masked = method === null ? plan.patterned(text) : (maskText(method, text) ?? '')
+      const masked = method === null ? plan.patterned(text) : (plan.text(method, text) ?? '')
       if (masked !== null) edits.push({ start, end, text: quoted(masked) })
     }
   }

@@ -1,4 +1,3 @@
-import { maskText } from '../../../engine/index.ts'
 import { type Edit, edited } from './edits.ts'
 import type { MaskPlan } from './mask-plan.ts'
 
@@ -14,7 +13,7 @@ export function maskForm(bytes: Buffer, plan: MaskPlan): Buffer | null {
     const value = mark === -1 ? '' : decoded(pair.slice(mark + 1))
     if (name === null || value === null) return null
     const method = value === '' ? null : plan.field(name)
-    const masked = method === null ? plan.patterned(value) : (maskText(method, value) ?? '')
+    const masked = method === null ? plan.patterned(value) : (plan.text(method, value) ?? '')
     if (masked !== null && mark !== -1)
       edits.push({ start: start + mark + 1, end: start + pair.length, text: encodeURIComponent(masked) })
     start += pair.length + 1

@@ -16,7 +16,7 @@ export function hiddenBody({ headers, sent, body }: NormalizedRequest, parts: re
   if (sent.kind !== 'whole') return unseen
   const fields = parts.map((part) => ({ field: `record.${part}`, method: 'redact' }) as const)
   try {
-    const masked = maskBody(headers, sent.bytes, new ExchangeMasks(fields, ['record'], NO_ALIASES).sent)
+    const masked = maskBody(headers, sent.bytes, new ExchangeMasks(fields, ['record'], NO_ALIASES, null).sent)
     return { ...readBody(headers, { kind: 'whole', bytes: masked }), bytes, sha256: null }
   } catch (error) {
     if (error instanceof ObligationError) return unseen

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { type MaskMethod, ObligationError, maskText } from '../../../engine/index.ts'
+import { type MaskMethod, ObligationError } from '../../../engine/index.ts'
 import { type Edit, edited } from './edits.ts'
 import type { MaskPlan, PathState } from './mask-plan.ts'
 
@@ -120,10 +120,8 @@ class Scan {
     const end = this.#skip(start)
     const first = this.#bytes[start]
     const isContainer = first === OPEN || first === OPEN_LIST
-    const found = first === QUOTE ? this.#decoded(start, end) : this.#bytes.toString('latin1', start, end)
-    if (found === 'null' && first !== QUOTE) return end
-    const masked = isContainer ? maskText(method === 'null' ? 'null' : 'redact', '') : maskText(method, found)
-    this.edits.push({ start, end, text: JSON.stringify(masked) })
+    const found = this.#bytes.toString('utf8', start, isContainer ? start + 1 : end)
+    this.edits.push({ start, end, text: this.#plan.json(method, found) })
     return end
   }
 

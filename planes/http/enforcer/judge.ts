@@ -1,5 +1,11 @@
 import type { Decision, Labels, PlaneHost, Principal, Session } from '../../../engine/index.ts'
-import { CountersignError, NormalizeError, ObligationError } from '../../../engine/index.ts'
+import {
+  CountersignError,
+  decideReturning,
+  NormalizeError,
+  ObligationError,
+  unlessStale,
+} from '../../../engine/index.ts'
 import { accessRequest, type Subject } from '../normalizer/access.ts'
 import { denialOfDecision, denialOfRefusal, type Denial } from './denial.ts'
 import { hiddenBody } from './hidden-body.ts'
@@ -31,10 +37,6 @@ export type Judged =
       readonly keepUntil: number | null
     }
 
-/** A policy that is swapped while a request is being judged has it judged again: so often. */
-const ATTEMPTS = 3
-const NEVER = new AbortController().signal
-
 function denied(denial: Denial): Extract<Judged, { kind: 'denied' }> {
   return { kind: 'denied', denial, wasHeld: false, heldUntil: null }
 }
@@ -51,16 +53,12 @@ export class Judge {
 
   /** `patienceMs`: how long the client can wait on a hold. `onHold` is told as soon as one is asked. */
   async judge(subject: Subject, caller: Caller, patienceMs: number, onHold: () => void): Promise<Judged> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.#once(subject, caller, patienceMs, onHold)
-      } catch (error) {
-        const stale = error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE'
-        if (stale && attempt < ATTEMPTS) continue
-        if (stale || error instanceof NormalizeError || error instanceof ObligationError)
-          return denied(await this.refuse(error, subject.request.head.method, caller))
-        throw error
-      }
+    try {
+      return await unlessStale(() => this.#once(subject, caller, patienceMs, onHold))
+    } catch (error) {
+      if (error instanceof NormalizeError || error instanceof ObligationError)
+        return denied(await this.refuse(error, subject.request.head.method, caller))
+      throw error
     }
   }
 
@@ -77,39 +75,24 @@ export class Judge {
   }
 
   async #once(subject: Subject, caller: Caller, patienceMs: number, onHold: () => void): Promise<Judged> {
-    let expires: number | null = null
-    const request = this.#request(subject, this.#host.labels(), caller)
-    const decision = await caller.session.decide(request, {
-      signal: NEVER,
-      gone: caller.gone,
-      patienceMs,
-      onHold: (notice) => {
-        expires = Date.parse(notice.expires)
-        onHold()
-      },
-      again: () => Promise.resolve(this.#request(subject, this.#host.labels(), caller)),
-    })
-    const { verdict } = decision
-    if (verdict.kind === 'reject' || verdict.kind === 'hold')
-      return {
-        ...denied(denialOfDecision(decision)),
-        wasHeld: decision.approval !== null,
-        heldUntil: verdict.kind === 'hold' ? expires : null,
-      }
-    const names = request.resources.map(({ name }) => name)
-    return {
-      kind: 'run',
-      decision,
-      masks: await this.#masks(decision, names, subject, caller),
-      keepUntil: decision.approval === null ? null : expires,
+    let names: readonly string[] = []
+    const request = (): ReturnType<typeof accessRequest> => {
+      const made = this.#request(subject, this.#host.labels(), caller)
+      names = made.resources.map(({ name }) => name)
+      return made
     }
+    const { gone, session } = caller
+    const { decision, heldUntil, keepUntil } = await decideReturning(session, request, { gone, patienceMs, onHold })
+    if (decision.verdict.kind === 'reject' || decision.verdict.kind === 'hold')
+      return { ...denied(denialOfDecision(decision)), wasHeld: decision.approval !== null, heldUntil }
+    return { kind: 'run', decision, masks: await this.#masks(decision, names, subject, caller), keepUntil }
   }
 
   /** A mask that nothing of the exchange can take: the outcome says so, and nothing is sent up. */
   async #masks(decision: Decision, names: readonly string[], subject: Subject, caller: Caller): Promise<ExchangeMasks> {
     const fields = decision.verdict.kind === 'mask' ? decision.verdict.fields : []
     try {
-      return new ExchangeMasks(fields, names, subject.request.graphql?.aliases ?? NO_ALIASES)
+      return new ExchangeMasks(fields, names, subject.request.graphql?.aliases ?? NO_ALIASES, this.#host.maskingKey)
     } catch (error) {
       if (error instanceof ObligationError)
         await caller.session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: error.code })

@@ -1,4 +1,4 @@
-import { type MaskMethod, stricterMask, maskText } from '../../../engine/index.ts'
+import { type MaskingKey, type MaskMethod, maskJsonValue, maskText, stricterMask } from '../../../engine/index.ts'
 import type { PlannedMask } from './part.ts'
 
 export interface CountedMask extends PlannedMask {
@@ -29,6 +29,7 @@ const ELEMENT = 'B'
 export class MaskPlan {
   readonly #masks: readonly CountedMask[]
   readonly #aliases: Aliases
+  readonly #key: MaskingKey | null
   readonly #start: readonly PathState[]
   /** Keys that some path names; to every path all others are alike. */
   readonly #named: ReadonlySet<string>
@@ -38,8 +39,10 @@ export class MaskPlan {
   readonly #endings = new Map<readonly PathState[], readonly CountedMask[]>()
   readonly #cut = new Map<readonly PathState[], readonly CountedMask[]>()
 
-  constructor(masks: readonly CountedMask[], aliases: Aliases) {
+  /** `key`: of the methods that need one. */
+  constructor(masks: readonly CountedMask[], aliases: Aliases, key: MaskingKey | null) {
     this.#masks = masks
+    this.#key = key
     this.#aliases = new Map(
       [...aliases].map(([shown, fields]) => [
         shown.toLowerCase(),
@@ -122,10 +125,20 @@ export class MaskPlan {
       if (mask.part.kind !== 'pattern') continue
       changed = changed.replaceAll(mask.part.pattern, (found) => {
         mask.count += 1
-        return maskText(mask.method, found) ?? '[redacted]'
+        return this.text(mask.method, found) ?? '[redacted]'
       })
     }
     return changed === text ? null : changed
+  }
+
+  /** A text under a method; null where nothing of it may be shown. */
+  text(method: MaskMethod, value: string): string | null {
+    return maskText(method, value, this.#key)
+  }
+
+  /** As `maskJsonValue`. */
+  json(method: MaskMethod, found: string): string {
+    return maskJsonValue(method, found, this.#key)
   }
 
   #follow(states: readonly PathState[], word: string, work: () => readonly PathState[]): readonly PathState[] {

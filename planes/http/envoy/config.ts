@@ -1,4 +1,4 @@
-import { ConfigError, type ConfigSchema, type Secret } from '../../../engine/index.ts'
+import { ConfigError, type ConfigSchema, schema, type Secret } from '../../../engine/index.ts'
 import type { Address, MutualTls } from './settings.ts'
 
 /** `planes.http.envoy` as it is written. */
@@ -35,24 +35,12 @@ export interface EnvoyConfig {
   readonly responses: 'buffered' | 'streamed'
 }
 
-const text = (description: string): ConfigSchema => ({ type: 'string', minLength: 1, description })
-const outside = (what: string): ConfigSchema => ({
-  type: 'object',
-  description: `${what} as { file: PATH } or { env: NAME }`,
-  writeOnly: true,
-})
-const mapping = (description: string, properties: Record<string, ConfigSchema>, required: string[]): ConfigSchema => ({
-  type: 'object',
-  description,
-  properties,
-  required,
-  additionalProperties: false,
-})
+const { mapping, outside, words } = schema
 
 const PLACE: Record<string, ConfigSchema> = {
-  socket: text('the path of a Unix socket'),
-  host: text('an address'),
-  port: { type: 'integer', minimum: 0, maximum: 65_535, description: 'a TCP port' },
+  socket: words('the path of a Unix socket'),
+  host: words('an address'),
+  port: schema.port,
 }
 
 export const ENVOY_SCHEMA: ConfigSchema = mapping(
@@ -80,7 +68,7 @@ export const ENVOY_SCHEMA: ConfigSchema = mapping(
       items: mapping('a mapping of socket, or of host and port', PLACE, []),
       description: 'a list of gateways as Envoy reaches them, each with socket, or host and port',
     },
-    server_name: text('the name in the gateways’ certificates'),
+    server_name: words('the name in the gateways’ certificates'),
     client: mapping(
       'a mapping of cert and key',
       { cert: outside('Envoy’s PEM certificate chain'), key: outside('its PEM private key') },

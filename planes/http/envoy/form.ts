@@ -7,6 +7,7 @@ import { Callers } from '../session/callers.ts'
 import { type Finding, Reconciler } from './access-log/reconciler.ts'
 import { accessLogService } from './access-log/server.ts'
 import type { EnvoyConfig } from './config.ts'
+import { configurationAlarm } from './configuration-alarm.ts'
 import { ControlServer } from './control-server.ts'
 import { processorService } from './ext-proc/server.ts'
 import { envoySettings } from './settings-of.ts'
@@ -23,12 +24,10 @@ export async function openEnvoyForm(config: HttpConfig, envoy: EnvoyConfig, host
   const { limits, apis, patienceMs, listen } = config
   const callers = new Callers(host, limits.idleMs, Date.now)
   const exchange = new Exchange({ host, callers, apis, patienceMs, maskedBytes: limits.maskedBytes, now: Date.now })
-  const xds = new XdsServer(envoySnapshot(envoySettings(config, envoy, [])), {
-    heard: ({ node, kind, of, version, ...more }) =>
-      host.log(kind === 'refused' ? 'envoy.configuration_refused' : 'envoy.configured', { node, of, version, ...more }),
-  })
   const failed = (error: unknown): void =>
     host.log('http.request_failed', { code: error instanceof CountersignError ? error.code : 'unexpected' })
+  const heard = configurationAlarm(host, failed)
+  const xds = new XdsServer(envoySnapshot(envoySettings(config, envoy, [])), { heard })
   const by = randomUUID()
   const reconciler = new Reconciler(by)
   const found = (finding: Finding | null): void => {

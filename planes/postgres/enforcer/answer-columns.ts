@@ -1,5 +1,4 @@
 import { constant, type FieldMask, type JsonObject } from '../../../engine/index.ts'
-import type { OutputColumn } from '../normalizer/index.ts'
 
 /**
  * JSON characters of column names in one answer's recording. A name can't be longer than 63 bytes but may be all escapes,
@@ -10,11 +9,13 @@ const NAME_CHARACTERS = 8 * 1024
 /** A column of an answer as a replay shows it: its name, and what hides it. */
 export type AnswerColumn = JsonObject & { readonly name: string }
 
-const PLAIN = new WeakMap<readonly OutputColumn[], readonly AnswerColumn[]>()
+type Named = Pick<AnswerColumn, 'name'>
 
-/** Names the columns of an answer by lineage; `masks` by position. The same list again where nothing is masked. */
+const PLAIN = new WeakMap<readonly Named[], readonly AnswerColumn[]>()
+
+/** Names the columns of an answer by lineage, or where that can't tell by the server's own description; `masks` by position. The same list again where nothing is masked. */
 export function answerColumns(
-  outputs: readonly OutputColumn[],
+  outputs: readonly Named[],
   masks: readonly (FieldMask & { readonly index: number })[],
 ): readonly AnswerColumn[] {
   if (masks.length > 0) return named(outputs, new Map(masks.map((mask) => [mask.index, mask])))
@@ -26,7 +27,7 @@ export function answerColumns(
   return columns
 }
 
-function named(outputs: readonly OutputColumn[], masks: ReadonlyMap<number, FieldMask>): readonly AnswerColumn[] {
+function named(outputs: readonly Named[], masks: ReadonlyMap<number, FieldMask>): readonly AnswerColumn[] {
   const columns: AnswerColumn[] = []
   let characters = 0
   for (const [index, { name }] of outputs.entries()) {

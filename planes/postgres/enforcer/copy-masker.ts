@@ -1,11 +1,10 @@
-import { ObligationError, ProtocolError } from '../../../engine/index.ts'
+import { type MaskingKey, ObligationError, ProtocolError } from '../../../engine/index.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { CopyForm } from '../normalizer/index.ts'
 import { BinaryRows } from './copy-binary.ts'
 import { CsvRows } from './copy-csv.ts'
 import type { CopyMasks, CopyRows } from './copy-rows.ts'
 import { TextRows } from './copy-text.ts'
-import type { MaskingKey } from './masking-key.ts'
 import type { ColumnMask } from './row-masker.ts'
 import { valueMask } from './value-mask.ts'
 

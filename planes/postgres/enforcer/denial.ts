@@ -18,6 +18,8 @@ export interface Denial {
   readonly message: string
   readonly detail?: string
   readonly hint?: string
+  /** What clients show on request only: where the server itself would say all the rest, what we add to it. */
+  readonly routine?: string
   /** Characters from 1. */
   readonly position?: number
 }
@@ -77,12 +79,13 @@ export function denialOfOverrun({ kind, allowed }: Overrun, decision: Decision):
 /** A statement that never reached policy, under the id of the record that says so. */
 export function denialOfRefusal(error: CountersignError, decision: Decision): Denial {
   const position = error instanceof NormalizeError ? error.position : undefined
+  const source = `Decision ${decision.id}, ${error.code}.`
   return {
     severity: 'ERROR',
     code: sqlstateOf(error),
     message: error.message,
     ...(position === undefined ? {} : { position }),
-    hint: `Decision ${decision.id}, ${error.code}.`,
+    ...(error.code === 'ERR_NORMALIZE_SYNTAX' ? { routine: source } : { hint: source }),
   }
 }
 

@@ -5,12 +5,20 @@ import type {
   FieldMask,
   Labels,
   Limits,
+  MaskingKey,
   PlaneHost,
   Principal,
   RequestContext,
   Session,
 } from '../../../engine/index.ts'
-import { CountersignError, NormalizeError, ObligationError, stricterMask } from '../../../engine/index.ts'
+import {
+  CountersignError,
+  EvidenceError,
+  keyUsed,
+  NormalizeError,
+  ObligationError,
+  stricterMask,
+} from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
 import type { Expected } from '../estimates.ts'
@@ -19,11 +27,10 @@ import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
 import { type Denial, denialOfDecision, denialOfRefusal } from './denial.ts'
 import { CopyMasker } from './copy-masker.ts'
-import type { MaskingKey } from './masking-key.ts'
 import { isLabelled, isSensitive, protectsAny } from './labelled.ts'
 import { recordedView } from './recorded-view.ts'
 import { requestBlock } from './request-block.ts'
-import { type ColumnMask, keyOf, RowMasker } from './row-masker.ts'
+import { type ColumnMask, RowMasker } from './row-masker.ts'
 import { type Copying, RunningStatement } from './running-statement.ts'
 
 /** Whose statement it is, and over which connection. */
@@ -110,8 +117,9 @@ export class Enforcer {
         return await this.#carryOut(decision, current, labels)
       } catch (error) {
         if (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE' && attempt < ATTEMPTS) continue
-        if (error instanceof NormalizeError)
-          return { kind: 'denied', denial: await this.refuse(error, invocation.statement.kind) }
+        const refused = unrecordable(error) ?? error
+        if (refused instanceof NormalizeError)
+          return { kind: 'denied', denial: await this.refuse(refused, invocation.statement.kind) }
         throw error
       }
     }
@@ -164,12 +172,12 @@ export class Enforcer {
     const running = new RunningStatement({
       session: this.#client.session,
       decision,
-      columns: statement.answerUnknown && !prepareOnly ? 'any' : (outputs?.length ?? null),
+      columns: isAnswerUnknown(statement) && !prepareOnly ? 'any' : (outputs?.length ?? null),
       takesCopy: statement.kind === 'copy_from' && !prepareOnly,
       copy: prepareOnly ? null : this.#copyingOf(statement, plan),
       answerColumns: outputs === null ? null : answerColumns(outputs, plan),
       masker: plan.length === 0 || outputs === null ? null : new RowMasker(plan, outputs.length, key),
-      masks: plan.map(({ field, method }) => ({ field, method, ...keyOf(method, key) })),
+      masks: plan.map(({ field, method }) => ({ field, method, ...keyUsed(method, key) })),
       sensitive,
       limit: limits === undefined ? null : new AnswerLimit(limits, invocation.spent),
       writes: !prepareOnly && !statement.effectFree,
@@ -239,6 +247,13 @@ export class Enforcer {
     this.#ms = ms
     return this.#timestamp
   }
+}
+
+/** What was asked can't be written down as it would have to be: it isn't done, and the refusal names less. */
+function unrecordable(cause: unknown): NormalizeError | null {
+  if (!(cause instanceof EvidenceError) || cause.code !== 'ERR_EVIDENCE_RECORD') return null
+  const message = 'the statement names more than one record can hold: split it'
+  return new NormalizeError('ERR_NORMALIZE_REQUEST', message, { cause })
 }
 
 /** A write that is done can't be cut short: it either is refused or hands out all that it returns. */
@@ -318,6 +333,11 @@ function formatOf(formats: readonly number[], index: number): 0 | 1 {
   return format === 1 ? 1 : 0
 }
 
+/** What runs unseen may answer with other columns than those that are named. No mask is ever laid over such an answer. */
+function isAnswerUnknown({ answerUnknown, opaque }: NormalizedStatement): boolean {
+  return answerUnknown || opaque.length > 0
+}
+
 /** Lineage against what the server says of itself: another count, or a labelled column that lineage called clean. */
 function checkFields(
   fields: readonly FieldDescription[] | null,
@@ -327,7 +347,7 @@ function checkFields(
   plan: readonly PlannedMask[],
 ): void {
   const outputs = statement.outputs
-  const counted = statement.answerUnknown || (fields?.length ?? null) === (outputs?.length ?? null)
+  const counted = isAnswerUnknown(statement) || (fields?.length ?? null) === (outputs?.length ?? null)
   if (!counted) throw contradiction('another number of columns')
   for (const [index, field] of (fields ?? []).entries()) {
     const origin = catalog.columnAt(field.tableOid, field.attnum)

@@ -1,10 +1,7 @@
-import { createHmac } from 'node:crypto'
+import { hashUuid, type MaskingKey, uuidText } from '../../../engine/index.ts'
 import { parameterText } from '../session/parameters.ts'
-import type { MaskingKey } from './masking-key.ts'
 import { JSONB_VERSION, TEXT_LIKE, TYPE_OID, type ValueMask } from './value-form.ts'
 
-/** Hex digits of a hash in a text: 128 bits, so that no two values ever share one. */
-const HASH_DIGITS = 32
 const NUMERIC_HASH_BYTES = 15
 const INTEGER = /^-?\d{1,40}$/
 /** A bpchar is padded to its length, which no comparison sees. */
@@ -15,12 +12,15 @@ const PADDING = / +$/
  * for a type with too few values to keep two hashes apart.
  */
 export function hashed(typeOid: number, format: 0 | 1, key: MaskingKey): ValueMask {
+  if (TEXT_LIKE.has(typeOid)) {
+    return (buffer, start, end) => Buffer.from(key.hash(spokenText(typeOid, buffer.toString('utf8', start, end))))
+  }
   const form = HASH_FORMS.get(typeOid)
   if (form === undefined) return () => null
   return (buffer, start, end) => {
     const text = textOf(typeOid, format, buffer.subarray(start, end))
     if (text === null) return null
-    return form(createHmac('sha256', key.hashing).update(text).digest(), format)
+    return form(key.digest(text), format)
   }
 }
 
@@ -50,8 +50,7 @@ export function pseudonymous(typeOid: number, format: 0 | 1, key: MaskingKey): V
       if (!TEXT_LIKE.has(typeOid)) return otherwise
       return (buffer, start, end) => {
         const text = buffer.toString('utf8', start, end)
-        const spoken = typeOid === TYPE_OID.bpchar ? text.replace(PADDING, '') : text
-        const other = pseudonyms.text(spoken)
+        const other = pseudonyms.text(spokenText(typeOid, text))
         return other === null ? otherwise(buffer, start, end) : Buffer.from(other.padEnd(text.length))
       }
   }
@@ -59,17 +58,15 @@ export function pseudonymous(typeOid: number, format: 0 | 1, key: MaskingKey): V
 
 type HashForm = (digest: Buffer, format: 0 | 1) => Buffer
 
-const hex: HashForm = (digest) => Buffer.from(digest.toString('hex').slice(0, HASH_DIGITS))
-const quoted = (digest: Buffer): string => `"${digest.toString('hex').slice(0, HASH_DIGITS)}"`
+const quoted = (digest: Buffer): string => `"${digest.toString('hex', 0, 16)}"`
 
 const HASH_FORMS: ReadonlyMap<number, HashForm> = new Map<number, HashForm>([
-  ...[...TEXT_LIKE].map((typeOid) => [typeOid, hex] as const),
   [TYPE_OID.json, (digest) => Buffer.from(quoted(digest))],
   [
     TYPE_OID.jsonb,
     (digest, format) => Buffer.concat([Buffer.alloc(format, JSONB_VERSION), Buffer.from(quoted(digest))]),
   ],
-  [TYPE_OID.uuid, (digest, format) => uuidBytes(versioned(digest.subarray(0, 16)), format)],
+  [TYPE_OID.uuid, (digest, format) => uuidBytes(hashUuid(digest), format)],
   [TYPE_OID.bytea, (digest, format) => (format === 1 ? digest : Buffer.from(`\\x${digest.toString('hex')}`))],
   [TYPE_OID.int8, (digest, format) => integerBytes(TYPE_OID.int8, format, digest.readBigUInt64BE() >> 1n)],
   [
@@ -92,17 +89,9 @@ function spokenText(typeOid: number, text: string): string {
   return typeOid === TYPE_OID.bpchar ? text.replace(PADDING, '') : text
 }
 
-/** Version 8 of RFC 9562: made by a rule of its maker's. */
-function versioned(bytes: Buffer): Buffer {
-  const uuid = Buffer.from(bytes)
-  uuid[6] = ((uuid[6] ?? 0) & 0x0f) | 0x80
-  uuid[8] = ((uuid[8] ?? 0) & 0x3f) | 0x80
-  return uuid
-}
-
 function uuidBytes(bytes: Buffer, format: 0 | 1): Buffer {
   if (format === 1) return bytes
-  return Buffer.from(bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'))
+  return Buffer.from(uuidText(bytes))
 }
 
 function integerBytes(typeOid: number, format: 0 | 1, value: bigint): Buffer {

@@ -38,6 +38,11 @@ export class RecordedAnswer {
     this.#columns = columns
   }
 
+  /** Before the first row: the columns are these. */
+  name(columns: readonly AnswerColumn[]): void {
+    this.#columns = columns
+  }
+
   get rows(): number {
     return this.#rows
   }

@@ -1,6 +1,7 @@
 import type { AccessRequest, JsonObject, Labels, Resource, ResourcePart } from '../../../engine/index.ts'
 import type { NormalizedStatement } from '../normalizer/index.ts'
 import { isLabelled, isSensitive } from './labelled.ts'
+import { withinRecord } from './recorded-size.ts'
 
 const MASKED = '[masked]'
 
@@ -16,17 +17,15 @@ export function recordedView(
   block: JsonObject,
   parameters: readonly (string | null)[],
 ): AccessRequest['recorded'] {
-  if (!isSensitive(statement, labels)) return { resources, block }
+  if (!isSensitive(statement, labels)) return withinRecord({ resources, block }, parameters)
   const isOpen = (_value: string | null, index: number): boolean => {
     const uses = statement.parameterUses[index]
     return uses !== undefined && uses !== 'unknown' && uses.every((use) => !isLabelled(labels, use.resource, use.part))
   }
-  return {
-    resources: resources.some(writesLabelled) ? resources.map(withoutLabelledValues) : resources,
-    block: parameters.every(isOpen)
-      ? block
-      : { ...block, parameters: parameters.map((value, index) => (isOpen(value, index) ? value : MASKED)) },
-  }
+  const kept = resources.some(writesLabelled) ? resources.map(withoutLabelledValues) : resources
+  if (parameters.every(isOpen)) return withinRecord({ resources: kept, block }, parameters)
+  const open = parameters.map((value, index) => (isOpen(value, index) ? value : MASKED))
+  return withinRecord({ resources: kept, block: { ...block, parameters: open } }, open)
 }
 
 function writesLabelled({ parts }: Resource): boolean {

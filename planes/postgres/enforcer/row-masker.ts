@@ -1,22 +1,8 @@
-import { MASK_METHODS, type MaskMethod, ObligationError, ProtocolError } from '../../../engine/index.ts'
+import { type MaskingKey, type MaskMethod, ObligationError, ProtocolError } from '../../../engine/index.ts'
 import { RowFields } from '../codec/row-fields.ts'
 import type { Writer } from '../codec/writer.ts'
-import type { MaskingKey } from './masking-key.ts'
 import type { ValueMask } from './value-form.ts'
 import { valueMask } from './value-mask.ts'
-
-/** Methods that need a key. */
-const KEYED: ReadonlySet<MaskMethod> = new Set<MaskMethod>(['hash', 'pseudonym'])
-
-/** Methods that a result's columns can be masked by. */
-export function enforcedMethods(key: MaskingKey | null): readonly MaskMethod[] {
-  return MASK_METHODS.filter((method) => key !== null || !KEYED.has(method))
-}
-
-/** The key that a method hides values under, as the record names it. */
-export function keyOf(method: MaskMethod, key: MaskingKey | null): { readonly key?: string } {
-  return key !== null && KEYED.has(method) ? { key: key.id } : {}
-}
 
 /** One column of a result to hide. `typeOid`: of the base type where the column has a domain. `format`: 0 text, 1 binary. */
 export interface ColumnMask {

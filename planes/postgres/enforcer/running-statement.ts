@@ -3,7 +3,7 @@ import { ObligationError, ProtocolError } from '../../../engine/index.ts'
 import type { CopyResponse, FieldDescription } from '../codec/backend-messages.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { AnswerLimit, Overrun } from './answer-limit.ts'
-import type { AnswerColumn } from './answer-columns.ts'
+import { type AnswerColumn, answerColumns } from './answer-columns.ts'
 import type { CopyMasker } from './copy-masker.ts'
 import { type Denial, denialOfOverrun } from './denial.ts'
 import { IncomingCopy } from './incoming-copy.ts'
@@ -118,6 +118,7 @@ export class RunningStatement {
   describe(fields: readonly FieldDescription[] | null): void {
     this.#is.checkFields(fields)
     this.#described = true
+    if (this.#is.columns === 'any' && fields !== null) this.#recorded.name(answerColumns(fields, []))
   }
 
   /**

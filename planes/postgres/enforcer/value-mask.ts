@@ -1,8 +1,7 @@
-import { type MaskMethod, ObligationError } from '../../../engine/index.ts'
+import { type MaskingKey, type MaskMethod, ObligationError } from '../../../engine/index.ts'
 import { fixed, redacted } from './constant-mask.ts'
 import { dateYear } from './date-year.ts'
 import { hashed, pseudonymous } from './keyed-mask.ts'
-import type { MaskingKey } from './masking-key.ts'
 import { TEXT_LIKE, type ValueMask } from './value-form.ts'
 
 /**
@@ -32,7 +31,7 @@ export function valueMask(method: MaskMethod, typeOid: number, format: 0 | 1, ke
 
 function needed(key: MaskingKey | null, method: MaskMethod): MaskingKey {
   if (key !== null) return key
-  throw new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `${method} needs planes.postgres.masking.key`)
+  throw new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `${method} needs masking.key`)
 }
 
 const toNull: ValueMask = () => null

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import type { Node } from 'libpg-query'
 import type {
   CatalogColumn,
   CatalogFunction,
@@ -12,8 +10,16 @@ import type {
   Trigger,
 } from './relation.ts'
 import type { ColumnPlace } from './own-relation.ts'
-import { CATALOG_SECTIONS } from './catalog-queries.ts'
-import { booleanCell, cell, type CatalogRow, type CatalogRows, numberCell } from './catalog-rows.ts'
+import { FIRST_USER_OID } from './catalog-queries.ts'
+import {
+  booleanCell,
+  cell,
+  type CatalogRow,
+  type CatalogRows,
+  type CatalogSnapshot,
+  numberCell,
+} from './catalog-rows.ts'
+import { definitionIn, type Definitions, generationOf } from './definitions.ts'
 
 const KINDS: Readonly<Record<string, RelationKind>> = {
   r: 'table',
@@ -39,8 +45,6 @@ const FOREIGN_KEY_ACTIONS: Readonly<Record<string, ForeignKeyAction>> = {
   n: 'set_null',
   d: 'set_default',
 }
-/** FirstNormalObjectId of access/transam.h: below it is what initdb made. */
-const FIRST_USER_OID = 16384
 /** System columns of sysattr.h and their types; every relation that stores rows has them. */
 const SYSTEM_COLUMNS: readonly (readonly [name: string, attnum: number, typeOid: number])[] = [
   ['ctid', -1, 27],
@@ -51,6 +55,8 @@ const SYSTEM_COLUMNS: readonly (readonly [name: string, attnum: number, typeOid:
   ['tableoid', -6, 26],
 ]
 const STORING: ReadonlySet<RelationKind | undefined> = new Set(['table', 'materialized-view', 'foreign-table'] as const)
+/** The least known first. */
+const RETURNS = ['composite', 'record', 'scalar'] as const
 /** Where a session's temporary objects are, whatever the server calls it. */
 export const OWN_SCHEMA = 'pg_temp'
 const SYSTEM_SCHEMAS = new Set(['pg_catalog', 'information_schema'])
@@ -80,8 +86,8 @@ export class CatalogIndex {
   /** Made when somebody first asks. */
   #places: ReadonlyMap<ColumnSource, ColumnPlace> | null = null
 
-  constructor(rows: CatalogRows, definitions: ReadonlyMap<string, Node | 'unreadable'>) {
-    this.version = digest(rows)
+  constructor({ rows, version }: CatalogSnapshot, definitions: Definitions) {
+    this.version = version
     this.schemas = new Set(rows.namespaces.map((row) => cell(row, 0)))
     const bases = this.#loadTypes(rows.types)
     this.#loadRelations(rows, definitions)
@@ -134,7 +140,7 @@ export class CatalogIndex {
     return bases
   }
 
-  #loadRelations(rows: CatalogRows, definitions: ReadonlyMap<string, Node | 'unreadable'>): void {
+  #loadRelations(rows: CatalogRows, definitions: Definitions): void {
     const ruled = new Set(rows.rules.map((row) => numberCell(row, 0)))
     for (const row of rows.relations) {
       const oid = numberCell(row, 0)
@@ -154,7 +160,7 @@ export class CatalogIndex {
         systemColumns: STORING.has(kind) ? systemColumns(qualified) : [],
         system: SYSTEM_SCHEMAS.has(schema),
         rowSecurity: booleanCell(row, 5),
-        definition: definitions.get(String(oid)) ?? null,
+        definition: definitionIn(definitions, row[6]),
         parents: [],
         children: [],
         triggers: [],
@@ -167,11 +173,7 @@ export class CatalogIndex {
     }
   }
 
-  #loadColumns(
-    rows: readonly CatalogRow[],
-    bases: ReadonlyMap<number, number>,
-    definitions: ReadonlyMap<string, Node | 'unreadable'>,
-  ): void {
+  #loadColumns(rows: readonly CatalogRow[], bases: ReadonlyMap<number, number>, definitions: Definitions): void {
     for (const row of rows) {
       const oid = numberCell(row, 0)
       const relation = this.#relationsByOid.get(oid)
@@ -185,7 +187,7 @@ export class CatalogIndex {
         declaredTypeOid,
         typeOid: baseOf(declaredTypeOid, bases),
         source: { resource: relation.qualified, part: name },
-        generated: definitions.get(`${oid}.${attnum}`) ?? null,
+        generated: definitionIn(definitions, generationOf(row)),
       })
     }
   }
@@ -227,16 +229,29 @@ export class CatalogIndex {
         outputs: (row[3] ?? '').split(',').filter((name) => name !== ''),
         returns: returns === 'composite' || returns === 'record' ? returns : 'scalar',
       }
-      this.functions.set(nameKey(entry.schema, entry.name), entry)
+      const key = nameKey(entry.schema, entry.name)
+      const builtin = this.functions.get(key)
+      this.functions.set(key, builtin === undefined ? entry : takenTogether(builtin, entry))
     }
   }
 
   #loadOperators(rows: readonly CatalogRow[]): void {
     for (const row of rows) {
+      const schema = cell(row, 0)
       const name = cell(row, 1)
       const schemas = this.operators.get(name) ?? new Map<string, boolean>()
-      this.operators.set(name, schemas.set(cell(row, 0), row[2] === 't'))
+      this.operators.set(name, schemas.set(schema, row[2] === 't' && schemas.get(schema) !== false))
     }
+  }
+}
+
+/** A user's functions by the name of some of the server's, in the same schema. */
+function takenTogether(one: CatalogFunction, other: CatalogFunction): CatalogFunction {
+  return {
+    ...one,
+    volatile: one.volatile || other.volatile,
+    outputs: one.outputs.join() === other.outputs.join() ? one.outputs : [],
+    returns: RETURNS.find((returns) => returns === one.returns || returns === other.returns) ?? 'scalar',
   }
 }
 
@@ -257,12 +272,6 @@ export function nameKey(schema: string, name: string): string {
 function baseOf(typeOid: number, bases: ReadonlyMap<number, number>): number {
   const base = bases.get(typeOid)
   return base === undefined ? typeOid : baseOf(base, bases)
-}
-
-function digest(rows: CatalogRows): string {
-  const hash = createHash('sha256')
-  for (const section of CATALOG_SECTIONS) hash.update(JSON.stringify([section, rows[section]]))
-  return hash.digest('hex')
 }
 
 /** Attribute numbers, as `1,2`. */

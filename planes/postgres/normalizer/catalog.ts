@@ -1,8 +1,15 @@
 import { CatalogIndex, nameKey, OWN_SCHEMA } from './catalog-index.ts'
-import { readCatalogRows, type CatalogSource } from './catalog-rows.ts'
-import { parseDefinitions } from './definitions.ts'
+import { type Builtin, readCatalog, type CatalogSource } from './catalog-rows.ts'
+import { type Definitions, parseDefinitions } from './definitions.ts'
 import type { ColumnPlace } from './own-relation.ts'
 import type { CatalogFunction, CatalogType, ColumnSource, Relation } from './relation.ts'
+
+/** One look at the database. */
+interface Read {
+  readonly index: CatalogIndex
+  readonly definitions: Definitions
+  readonly builtin: Builtin
+}
 
 /** What a session adds to a catalogue. */
 interface Own {
@@ -20,23 +27,32 @@ const NOBODY: Own = { relations: new Map(), path: null }
  * Immutable; a change in the database, or in the session, makes another one.
  */
 export class Catalog {
+  readonly #read: Read
   readonly #index: CatalogIndex
   readonly #own: Own
 
-  private constructor(index: CatalogIndex, own: Own) {
-    this.#index = index
+  private constructor(read: Read, own: Own) {
+    this.#read = read
+    this.#index = read.index
     this.#own = own
   }
 
-  /** Reads and indexes the catalogue; view definitions and generated columns are parsed here, once. */
-  static async load(source: CatalogSource): Promise<Catalog> {
-    const rows = await readCatalogRows(source)
-    return new Catalog(new CatalogIndex(rows, await parseDefinitions(rows)), NOBODY)
+  /**
+   * Reads and indexes the catalogue; view definitions and generated columns are parsed here, once. What hasn't changed
+   * since `before` is taken from there; where nothing has, the answer is that same one.
+   */
+  static async load(source: CatalogSource, before: Catalog | null = null): Promise<Catalog> {
+    const known = before === null ? null : before.#read
+    const snapshot = await readCatalog(source, known === null ? null : known.builtin)
+    if (before !== null && snapshot.version === before.version) return before
+    const definitions = await parseDefinitions(snapshot.rows, known === null ? undefined : known.definitions)
+    const index = new CatalogIndex(snapshot, definitions)
+    return new Catalog({ index, definitions, builtin: snapshot.builtin }, NOBODY)
   }
 
   /** The same catalogue as a session sees it. */
   with(relations: readonly Relation[], path: readonly string[] | null): Catalog {
-    return new Catalog(this.#index, { relations: new Map(relations.map((each) => [each.name, each])), path })
+    return new Catalog(this.#read, { relations: new Map(relations.map((each) => [each.name, each])), path })
   }
 
   /** SHA-256 (hex) over all that was read: equal where the catalogue is. */

@@ -28,6 +28,7 @@ export function definitionStatement(walk: Walk, node: Node): Outcome | undefined
     resources,
     functions: [...walk.findings.functions].toSorted(),
     opaque: [...walk.findings.opaque.values()],
+    answerUnknown: kind === 'CallStmt', // a procedure's OUT parameters come back as a row
     effect: effectOf(walk, node, definition, resources),
     parameterUses: [],
   }

@@ -27,6 +27,10 @@ const RESULT_ERROR = 8
 const ERROR_MESSAGE = 0
 const ERROR_CURSOR = 16
 
+/** What libpg-query's scanner leaves in the JSON that it writes, where JSON wants an escape. */
+// oxlint-disable-next-line no-control-regex -- these are what is looked for
+const RAW_CONTROL = /[\u0000-\u001f]/g
+
 let compiled: Promise<WebAssembly.Module> | undefined
 
 /** The parser's code, compiled once a process: instances, in whichever thread, share it and nothing else. */
@@ -81,7 +85,8 @@ export class PgQuery {
 
   /** Tokens, comments among them, as JSON text. */
   scan(sql: string): string {
-    return this.#textual(sql, (pointer) => this.#wasm._wasm_scan(pointer))
+    const json = this.#textual(sql, (pointer) => this.#wasm._wasm_scan(pointer))
+    return json.replaceAll(RAW_CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
   }
 
   #textual(sql: string, call: (text: number) => number): string {

@@ -9,6 +9,7 @@ import { type Column, literal, made, NOTHING } from './value.ts'
 import { typeOf } from './types.ts'
 
 const INT8 = 20
+const TSVECTOR = 3614
 
 /** Functions in FROM. They see their neighbours to the left, LATERAL or not; `scope` holds those. */
 export function rangeFunction(analysis: Analysis, range: RangeFunction, scope: Scope): ScopeItem {
@@ -43,7 +44,7 @@ function callColumns(
   const value = analysis.value(node, scope)
   // What a call in FROM computes is computed for every row, used or not.
   if (analysis.strict) analysis.findings.use(value, 'derived')
-  return columnNames(analysis, call, definitions, alias).map((name) => ({ name, value: made([value]) }))
+  return columnNames(analysis, call, definitions, alias, scope).map((name) => ({ name, value: made([value]) }))
 }
 
 function columnNames(
@@ -51,6 +52,7 @@ function columnNames(
   call: FuncCall,
   definitions: readonly Node[] | undefined,
   alias: string | undefined,
+  scope: Scope,
 ): readonly string[] {
   const known = functionOf(analysis, call)
   if (definitions !== undefined && definitions.length > 0) {
@@ -59,13 +61,24 @@ function columnNames(
       return colname
     })
   }
-  // unnest of several arrays stands for as many calls, so an alias names none of their columns.
-  const { args = [] } = call
-  if (known.name === 'unnest') return args.map(() => (args.length === 1 ? (alias ?? 'unnest') : 'unnest'))
+  if (known.name === 'unnest') return unnested(analysis, call, alias, scope)
   if (known.outputs.length > 0) return known.outputs
   if (known.returns !== 'scalar' || /_populate_record/.test(known.name)) {
     const message = `the columns of ${names(call.funcname).join('.')} are not known: list them after AS`
     throw opaque(`function ${known.schema}.${known.name}`, message, call.location)
   }
   return [alias ?? known.name]
+}
+
+/** Of several arrays it stands for as many calls, so an alias names none of their columns; of a tsvector it has its own. */
+function unnested(
+  analysis: Analysis,
+  { args = [] }: FuncCall,
+  alias: string | undefined,
+  scope: Scope,
+): readonly string[] {
+  const [first, ...others] = args
+  if (first === undefined || others.length > 0) return args.map(() => 'unnest')
+  if (analysis.value(first, scope).typeOid === TSVECTOR) return ['lexeme', 'positions', 'weights']
+  return [alias ?? 'unnest']
 }

@@ -1,4 +1,4 @@
-import type { Node } from 'libpg-query'
+import type { Definition } from './definitions.ts'
 import type { PartUse } from '../../../engine/index.ts'
 import type { OwnRelation } from './own-relation.ts'
 
@@ -18,7 +18,7 @@ export interface CatalogColumn {
   readonly declaredTypeOid: number
   readonly source: ColumnSource
   /** A generated column's expression; `unreadable` where it could not be parsed. */
-  readonly generated: Node | 'unreadable' | null
+  readonly generated: Definition | null
 }
 
 export interface Trigger {
@@ -60,7 +60,7 @@ export interface Relation {
   readonly system: boolean
   readonly rowSecurity: boolean
   /** A user's view: its SELECT; `unreadable` where it could not be parsed. */
-  readonly definition: Node | 'unreadable' | null
+  readonly definition: Definition | null
   readonly parents: readonly Relation[]
   readonly children: readonly Relation[]
   readonly triggers: readonly Trigger[]

@@ -140,7 +140,7 @@ export class Frontend {
       allowed: false,
       checked: false,
     }
-    if (this.#wire.statements.full(prepared)) return this.#denyHere(tooMany('prepared statements'))
+    if (!(await this.#hasRoom(this.#wire.statements, prepared, 'prepared statements'))) return
     const naming = this.#wire.statements.define(name, prepared, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'parse', naming, prepare: null }, prepared })
   }
@@ -153,7 +153,7 @@ export class Frontend {
       incoming.portal === '' ? incoming.parameters : incoming.parameters.map((value) => value && Buffer.from(value))
     const spent = { rows: 0, bytes: 0 }
     const portal: Portal = { prepared, parameters, parameterFormats, resultFormats, spent, cursor: null }
-    if (this.#wire.portals.full(portal)) return this.#denyHere(tooMany('portals'))
+    if (!(await this.#hasRoom(this.#wire.portals, portal, 'portals'))) return
     const naming = this.#wire.portals.define(incoming.portal, portal, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'bind', naming }, prepared: null })
   }
@@ -318,6 +318,21 @@ export class Frontend {
   #drop(sqlstate: string): void {
     for (const { reply } of this.#pending) this.#wire.abandon(reply, sqlstate)
     this.#pending = []
+  }
+
+  /**
+   * Names that wait for the server's word may yet turn out to replace others, as the unnamed one does again and again: the
+   * answers to them come first. False: the client has been told, or the message is discarded with the rest of its batch.
+   */
+  async #hasRoom<T>(table: NameTable<T>, value: T, what: 'prepared statements' | 'portals'): Promise<boolean> {
+    if (!table.full(value)) return true
+    if (!(await this.#release())) return false
+    this.#wire.sendUpstream(FLUSH)
+    await this.#wire.expected.answered()
+    if (this.#wire.discarding !== null) return false
+    if (!table.full(value)) return true
+    await this.#denyHere(tooMany(what))
+    return false
   }
 
   #lookUp<T>(table: NameTable<T>, name: string): Promise<T | undefined> {

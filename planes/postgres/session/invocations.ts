@@ -176,7 +176,7 @@ export class Invocations {
       state.discarded()
     }
     // Within a transaction nobody else can see it yet: the session tells once that is over.
-    const changed = effect.kind === 'catalog' || effect.kind === 'unseen'
+    const changed = (effect.kind === 'catalog' && !effect.temporary) || effect.kind === 'unseen'
     if (changed && this.#wire.transaction === 'I') this.#host.catalogueChanged('done')
   }
 }

@@ -21,6 +21,7 @@ export function errorResponse(denial: Denial): Buffer {
   if (denial.detail !== undefined) fields.set('D', denial.detail)
   if (denial.hint !== undefined) fields.set('H', denial.hint)
   if (denial.position !== undefined) fields.set('P', String(denial.position))
+  if (denial.routine !== undefined) fields.set('R', denial.routine)
   return encoded({ kind: 'errorResponse', fields })
 }
 

@@ -1,5 +1,11 @@
 import type { Decision, FieldMask, Labels, PlaneHost, Principal, Session } from '../../../engine/index.ts'
-import { type CountersignError, NormalizeError, ObligationError } from '../../../engine/index.ts'
+import {
+  type CountersignError,
+  decideReturning,
+  NormalizeError,
+  ObligationError,
+  unlessStale,
+} from '../../../engine/index.ts'
 import type { Fault } from '../codec/call.ts'
 import { accessRequest, type Subject } from '../normalizer/access.ts'
 import { faultOfDecision, faultOfRefusal } from './denial.ts'
@@ -38,8 +44,6 @@ export type Received =
   | { readonly kind: 'shown'; readonly decision: Decision; readonly masks: MessageMasks }
   | { readonly kind: 'withheld'; readonly decision: string }
 
-/** A policy that is swapped while a request is being judged has it judged again: so often. */
-const ATTEMPTS = 3
 const NEVER = new AbortController().signal
 
 function denied(fault: Fault): Extract<Judged, { kind: 'denied' }> {
@@ -91,31 +95,21 @@ export class Judge {
   }
 
   async #once(subject: Subject, asking: Asking, patienceMs: number, onHold?: () => void): Promise<Judged> {
-    const labels = this.#host.labels()
-    let expires: number | null = null
-    const decision = await asking.session.decide(this.#request(subject, labels, asking), {
-      signal: NEVER,
-      gone: asking.gone,
-      patienceMs,
-      onHold: (notice) => {
-        expires = Date.parse(notice.expires)
-        onHold?.()
-      },
-      again: () => Promise.resolve(this.#request(subject, this.#host.labels(), asking)),
-    })
-    const { verdict } = decision
-    if (verdict.kind === 'reject' || verdict.kind === 'hold')
-      return {
-        ...denied(faultOfDecision(decision)),
-        wasHeld: decision.approval !== null,
-        heldUntil: verdict.kind === 'hold' ? expires : null,
-      }
+    const { gone, session } = asking
+    let labels = this.#host.labels()
+    const request = (): ReturnType<typeof accessRequest> => {
+      labels = this.#host.labels()
+      return this.#request(subject, labels, asking)
+    }
+    const { decision, heldUntil, keepUntil } = await decideReturning(session, request, { gone, patienceMs, onHold })
+    if (decision.verdict.kind === 'reject' || decision.verdict.kind === 'hold')
+      return { ...denied(faultOfDecision(decision)), wasHeld: decision.approval !== null, heldUntil }
     return {
       kind: 'run',
       decision,
       masks: await this.#masks(decision, subject, asking),
       sensitive: subject.queue !== null && labels.resources[subject.queue.arn] !== undefined,
-      keepUntil: decision.approval === null ? null : expires,
+      keepUntil,
     }
   }
 
@@ -129,7 +123,7 @@ export class Judge {
     const over = new Set(fieldsOf(whole).map(({ field, method }) => `${method} ${field}`))
     const own = fieldsOf(decision).filter(({ field, method }) => !over.has(`${method} ${field}`))
     try {
-      return { kind: 'shown', decision, masks: new MessageMasks(own, subject.queue?.arn ?? '', noteOf(decision.id)) }
+      return { kind: 'shown', decision, masks: this.#over(own, decision, subject) }
     } catch (error) {
       if (!(error instanceof ObligationError)) throw error
       await failed(asking, decision, error)
@@ -138,13 +132,17 @@ export class Judge {
   }
 
   /** A mask that no message of this queue can take comes to nothing: the outcome says so, and the call isn't made. */
-  async #masks(decision: Decision, { queue }: Subject, asking: Asking): Promise<MessageMasks> {
+  async #masks(decision: Decision, subject: Subject, asking: Asking): Promise<MessageMasks> {
     try {
-      return new MessageMasks(fieldsOf(decision), queue?.arn ?? '', noteOf(decision.id))
+      return this.#over(fieldsOf(decision), decision, subject)
     } catch (error) {
       if (error instanceof ObligationError) await failed(asking, decision, error)
       throw error
     }
+  }
+
+  #over(fields: readonly FieldMask[], { id }: Decision, { queue }: Subject): MessageMasks {
+    return new MessageMasks(fields, queue?.arn ?? '', noteOf(id), this.#host.maskingKey)
   }
 
   #request(subject: Subject, labels: Labels, asking: Asking): ReturnType<typeof accessRequest> {
@@ -167,21 +165,7 @@ function failed({ session }: Asking, decision: Decision, { code }: ObligationErr
   return session.settle(decision, { status: 'failed', rows: 0, bytes: 0, masks: [], error: code })
 }
 
-async function unlessStale<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isStale(error) || attempt === ATTEMPTS) throw error
-    }
-  }
-}
-
-function isStale(error: unknown): boolean {
-  return error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE'
-}
-
 /** What no policy has judged: it can't be named, or policies changed all the time. */
 function isUnjudged(error: unknown): error is CountersignError {
-  return error instanceof NormalizeError || isStale(error)
+  return error instanceof NormalizeError || (error instanceof ObligationError && error.code === 'ERR_OBLIGATION_STALE')
 }

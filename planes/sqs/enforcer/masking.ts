@@ -1,7 +1,14 @@
-import type { FieldMask, JsonObject, MaskMethod } from '../../../engine/index.ts'
-import { ObligationError, stricterMask, maskText, TEXT_PATTERNS } from '../../../engine/index.ts'
+import type { AppliedMask, FieldMask, JsonObject, MaskingKey, MaskMethod } from '../../../engine/index.ts'
+import {
+  keyUsed,
+  maskJsonValue,
+  maskText,
+  ObligationError,
+  stricterMask,
+  TEXT_PATTERNS,
+} from '../../../engine/index.ts'
 import { objectOf, textOf } from '../codec/members.ts'
-import { isJsonContainer, rewriteJson, rewriteScalars, type Rewriting } from '../normalizer/json-text.ts'
+import { isJsonContainer, rewriteJson, type Rewriting } from '../normalizer/json-text.ts'
 import { pointerOf } from '../normalizer/message.ts'
 
 /** What of a message a label or a mask can name. */
@@ -28,20 +35,27 @@ export class MessageMasks {
   readonly #counts: number[]
   /** Stands in the place of a body that may not be shown at all. */
   readonly #note: string
+  readonly #key: MaskingKey | null
 
-  /** Throws ObligationError for a field that no message has. */
-  constructor(fields: readonly FieldMask[], arn: string, note: string) {
+  /** `key`: of the methods that need one. Throws ObligationError for a field that no message has. */
+  constructor(fields: readonly FieldMask[], arn: string, note: string, key: MaskingKey | null) {
     this.#masks = fields.map(({ field, method }) => ({ field, method, part: partOf(field, arn) }))
     this.#counts = fields.map(() => 0)
     this.#note = note
+    this.#key = key
   }
 
   get isEmpty(): boolean {
     return this.#masks.length === 0
   }
 
-  get counts(): readonly { readonly field: string; readonly method: MaskMethod; readonly count: number }[] {
-    return this.#masks.map(({ field, method }, index) => ({ field, method, count: this.#counts[index] ?? 0 }))
+  get counts(): readonly AppliedMask[] {
+    return this.#masks.map(({ field, method }, index) => ({
+      field,
+      method,
+      ...keyUsed(method, this.#key),
+      count: this.#counts[index] ?? 0,
+    }))
   }
 
   /** A body that can't be masked with certainty is withheld: JSON paths on what is no JSON, or a pointer to elsewhere. */
@@ -52,17 +66,9 @@ export class MessageMasks {
     if (paths.length === 0 && patterns.length === 0) return text
     const isJson = isJsonContainer(text)
     if (pointerOf(text) !== null || (paths.length > 0 && !isJson)) return this.#withheld([...paths, ...patterns])
-    const walked =
-      paths.length === 0
-        ? text
-        : rewriteJson(
-            text,
-            paths.map(({ index, mask }) => this.#rewriting(index, mask)),
-          )
-    if (patterns.length === 0) return walked
-    return isJson
-      ? rewriteScalars(walked, (value) => this.#patterned(value, patterns))
-      : (this.#patterned(walked, patterns) ?? walked)
+    if (!isJson) return this.#patterned(text, patterns) ?? text
+    const rewritings = paths.map(({ index, mask }) => this.#rewriting(index, mask))
+    return rewriteJson(text, rewritings, patterns.length === 0 ? null : (value) => this.#patterned(value, patterns))
   }
 
   /** Attributes of both kinds by name. What can't be shown masked in its own type is left out, digest and all. */
@@ -75,8 +81,7 @@ export class MessageMasks {
         if (method === null) return [[name, value]]
         const members = objectOf(value)
         const text = textOf(members['StringValue'])
-        const isText = (textOf(members['DataType']) ?? '').startsWith('String')
-        const masked = isText && text !== null ? maskText(method, text) : null
+        const masked = text === null ? null : this.#attribute(method, textOf(members['DataType']) ?? '', text)
         return masked === null || masked === '' ? [] : [[name, { ...members, StringValue: masked }]]
       }),
     )
@@ -95,10 +100,18 @@ export class MessageMasks {
       Object.entries(attributes).flatMap(([name, value]) => {
         const method = this.#methodFor(masks, name)
         if (method === null) return [[name, value]]
-        const masked = maskText(method, textOf(value) ?? '')
+        const masked = maskText(method, textOf(value) ?? '', this.#key)
         return masked === null ? [] : [[name, masked]]
       }),
     )
+  }
+
+  /** Null for what its type can't show. */
+  #attribute(method: MaskMethod, type: string, text: string): string | null {
+    if (type.startsWith('String')) return maskText(method, text, this.#key)
+    if (method !== 'pseudonym' || !type.startsWith('Number') || !/^-?\d/.test(text)) return null
+    const other = maskJsonValue(method, text, this.#key)
+    return other === 'null' ? null : other
   }
 
   #of(kind: Part['kind']): Found {
@@ -108,7 +121,7 @@ export class MessageMasks {
   #wholeBody(text: string, whole: Found): string {
     for (const { index } of whole) this.#count(index)
     const method = whole.reduce<MaskMethod>((strictest, { mask }) => stricterMask(strictest, mask.method), 'email')
-    return method === 'null' || method === 'redact' ? this.#note : (maskText(method, text) ?? this.#note)
+    return method === 'null' || method === 'redact' ? this.#note : (maskText(method, text, this.#key) ?? this.#note)
   }
 
   #withheld(masks: Found): string {
@@ -122,7 +135,7 @@ export class MessageMasks {
       replace: (found) => {
         if (found === 'null') return found
         this.#count(index)
-        return maskedJson(method, found)
+        return maskJsonValue(method, found, this.#key)
       },
       hide: () => {
         this.#count(index)
@@ -137,7 +150,7 @@ export class MessageMasks {
       if (mask.part.kind !== 'pattern') continue
       changed = changed.replaceAll(mask.part.pattern, (found) => {
         this.#count(index)
-        return maskText(mask.method, found) ?? '[redacted]'
+        return maskText(mask.method, found, this.#key) ?? '[redacted]'
       })
     }
     return changed === value ? null : changed
@@ -155,14 +168,6 @@ export class MessageMasks {
   #count(index: number): void {
     this.#counts[index] = (this.#counts[index] ?? 0) + 1
   }
-}
-
-/** JSON in the place of JSON: a text or a number by its method, all else hidden whole. */
-function maskedJson(method: MaskMethod, found: string): string {
-  const scalar = !found.startsWith('{') && !found.startsWith('[')
-  const value = found.startsWith('"') ? String(JSON.parse(found)) : found
-  const masked = scalar ? maskText(method, value) : maskText(method === 'null' ? 'null' : 'redact', '')
-  return JSON.stringify(masked)
 }
 
 function partOf(field: string, arn: string): Part {

@@ -19,7 +19,7 @@ export interface Rewriting {
 /** A message for the record: what its labels name is hidden, in full. */
 export function hidden(input: JsonObject, parts: readonly string[], arn: string): JsonObject {
   const fields = parts.map((part) => ({ field: `${arn}.${part}`, method: 'redact' as const }))
-  return maskedMessage(input, new MessageMasks(fields, arn, '[masked]'))
+  return maskedMessage(input, new MessageMasks(fields, arn, '[masked]', null))
 }
 
 /** Handles as the service gave them; throws NormalizeError for one that was given to somebody else. Before any decision. */

@@ -25,9 +25,15 @@ export function isJsonContainer(text: string): boolean {
   }
 }
 
-/** Carries rewritings out on a text that `isJsonContainer`. Lists are looked through: a path goes on in each element. */
-export function rewriteJson(text: string, rewritings: readonly Rewriting[]): string {
-  const scanner = new Scanner(text)
+/** Replaces a text or a number; null leaves it as it is. */
+export type ScalarRewriting = (value: string) => string | null
+
+/**
+ * Carries rewritings out on a text that `isJsonContainer`, and `elsewhere` on every text and number that none of them has to
+ * do with. Lists are looked through: a path goes on in each element.
+ */
+export function rewriteJson(text: string, rewritings: readonly Rewriting[], elsewhere: ScalarRewriting | null): string {
+  const scanner = new Scanner(text, elsewhere)
   scanner.visit(
     scanner.space(0),
     rewritings.map((rewriting) => ({ rewriting, depth: 0 })),
@@ -71,8 +77,8 @@ function isKey(text: string, end: number): boolean {
   return text[at] === ':'
 }
 
-/** Replaces texts and numbers, wherever they stand; keys stay. `replace` gives null to leave one as it is. */
-export function rewriteScalars(text: string, replace: (value: string) => string | null): string {
+/** Of one value; keys stay. */
+function rewriteScalars(text: string, replace: ScalarRewriting): string {
   return text.replaceAll(SCALAR, (token, offset: number) => {
     if (!token.startsWith('"')) return quoted(replace(token)) ?? token
     if (isKey(text, offset + token.length)) return token
@@ -98,14 +104,16 @@ interface Step {
   readonly depth: number
 }
 
-/** Follows paths through text that is valid JSON. Goes only as deep as paths are long, whatever the text's own depth. */
+/** Follows paths through text that is valid JSON. Its stack goes only as deep as paths are long, whatever the text's own depth. */
 class Scanner {
   readonly #text: string
+  readonly #elsewhere: ScalarRewriting | null
   readonly #pieces: string[] = []
   #copied = 0
 
-  constructor(text: string) {
+  constructor(text: string, elsewhere: ScalarRewriting | null) {
     this.#text = text
+    this.#elsewhere = elsewhere
   }
 
   rewritten(): string {
@@ -117,14 +125,16 @@ class Scanner {
     const ended = steps.find(({ rewriting, depth }) => depth === rewriting.path.length)
     if (ended !== undefined) return this.#replace(start, (found) => ended.rewriting.replace(found))
     const [first] = steps
-    if (first === undefined) return this.#skip(start)
+    const elsewhere = this.#elsewhere
+    if (first === undefined)
+      return elsewhere === null ? this.#skip(start) : this.#replace(start, (found) => rewriteScalars(found, elsewhere))
     switch (this.#text[start]) {
       case '{':
         return this.#object(start, steps)
       case '[':
         return this.#list(start, steps)
       case '"':
-        return this.#replace(start, (found) => embedded(found, steps) ?? first.rewriting.hide(found))
+        return this.#replace(start, (found) => embedded(found, steps, elsewhere) ?? first.rewriting.hide(found))
       default:
         return this.#replace(start, (found) => (found === 'null' ? found : first.rewriting.hide(found)))
     }
@@ -210,11 +220,11 @@ function further({ rewriting, depth }: Step): Step {
 }
 
 /** JSON within JSON, as SNS sends it; null where the text isn't. */
-function embedded(token: string, steps: readonly Step[]): string | null {
+function embedded(token: string, steps: readonly Step[], elsewhere: ScalarRewriting | null): string | null {
   const inner = decoded(token)
   if (!isJsonContainer(inner)) return null
   const remaining = steps.map(({ rewriting, depth }) => ({ ...withPath(rewriting, rewriting.path.slice(depth)) }))
-  return JSON.stringify(rewriteJson(inner, remaining))
+  return JSON.stringify(rewriteJson(inner, remaining, elsewhere))
 }
 
 function withPath(rewriting: Rewriting, path: readonly string[]): Rewriting {

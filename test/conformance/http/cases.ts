@@ -1,3 +1,6 @@
+import { MaskingKey } from '../../../engine/index.ts'
+import { MASKING_KEY } from './form.ts'
+
 /** One request and what must become of it, whatever the form. */
 export interface HttpCase {
   readonly name: string
@@ -24,6 +27,7 @@ export const CASES: readonly HttpCase[] = [
     status: 200,
     has: [
       '{ "zebra":1, "id" : 1,\n\t"name":"Alice Archer", "balance": 90071992547409931.10, "ssn":"*******1111", "contact": {"email" :"a***@***"',
+      `,"phone":"${new MaskingKey('tests', Buffer.from(MASKING_KEY, 'hex')).pseudonym('+15550000001')}"}`,
     ],
     reaches: true,
   },

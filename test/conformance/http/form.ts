@@ -15,11 +15,15 @@ export interface HttpForm {
   stop(): Promise<void>
 }
 
+/** In hex, of every form: what pseudonyms are made under. */
+export const MASKING_KEY: string = 'ab'.repeat(32)
+
 /** What a form is started with, so that the cases mean something. */
 export const SUITE_POLICY = {
   mask: {
     'body/**/ssn': 'last4',
     'body/contact/email': 'email',
+    'body/contact/phone': 'pseudonym',
     'header.location': 'null',
     'request.body/memo': 'redact',
   },

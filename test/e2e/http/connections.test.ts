@@ -4,9 +4,22 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { Agent, request as undiciRequest } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { verifyEvidence } from '../../../engine/evidence/index.ts'
+import { readRecords, verifyEvidence } from '../../../engine/evidence/index.ts'
 import { raw, statusesIn } from '../../conformance/http/form.ts'
+import { countersignHere } from '../../support/command.ts'
 import { startEmbeddedForm } from '../../support/http-form.ts'
+
+interface JsonRecord {
+  readonly event?: unknown
+  readonly session?: unknown
+  readonly outcome?: { readonly error?: unknown }
+}
+
+async function recordsOf(evidence: string): Promise<readonly JsonRecord[]> {
+  const records: JsonRecord[] = []
+  for await (const { record } of readRecords(evidence, {})) records.push(record.fields)
+  return records
+}
 
 type Form = Awaited<ReturnType<typeof startEmbeddedForm>>
 
@@ -226,6 +239,90 @@ describe('WebSocket', () => {
     expect(await upgrade('/customers')).toEqual([403, ''])
     expect(await upgrade('/admin')).toEqual([403, ''])
     expect(lastSeen('/admin')).toBeUndefined()
+  })
+})
+
+/** How an answer ends that never ends by itself: what came, and whether it was told as whole. */
+type Ended = Promise<{ readonly text: string; readonly isWhole: boolean }>
+
+function listenHttp1(token: string): Ended {
+  return new Promise((resolve, reject) => {
+    const asked = request(`${form.url}/ticks`, { headers: { authorization: `Bearer ${token}` } }, (message) => {
+      let text = ''
+      message.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      message.on('error', () => undefined)
+      message.on('close', () => resolve({ text, isWhole: message.complete }))
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
+
+function listenHttp2(token: string): Ended {
+  return new Promise((resolve) => {
+    const session = connectHttp2(form.url)
+    const stream = session.request({ ':path': '/ticks', authorization: `Bearer ${token}` })
+    let text = ''
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    stream.on('error', () => undefined)
+    stream.on('close', () => {
+      session.close()
+      resolve({ text, isWhole: stream.rstCode === 0 })
+    })
+  })
+}
+
+function listenWebSocket(token: string): Ended {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}`, connection: 'Upgrade', upgrade: 'websocket' }
+    const asked = request(`${form.url}/ws?long`, { headers })
+    asked.on('upgrade', (_message, socket, early) => {
+      let text = early.toString()
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      socket.on('error', () => undefined)
+      socket.on('close', () => resolve({ text, isWhole: false }))
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
+
+async function outcomesOf(error: string): Promise<readonly JsonRecord[]> {
+  return (await recordsOf(form.stack.evidence)).filter(({ outcome }) => outcome?.error === error)
+}
+
+describe('when the token ends in the middle of an answer', () => {
+  test('what has no end of its own ends with it, and is told as cut short', async () => {
+    const exp = Math.floor(Date.now() / 1000) + 2
+    const token = await form.stack.identity.tokenWith({ subject: 'reconciler', claims: { exp } })
+    const ended = await Promise.all([listenHttp1(token), listenHttp2(token), listenWebSocket(token)])
+    expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000)
+    const event = 'data: {"ssn":"*******1111"}\n\n'
+    for (const { text } of ended.slice(0, 2)) expect(text).toBe(event.repeat(text.length / event.length))
+    expect(ended.map(({ text, isWhole }) => [text.length > 0, isWhole])).toEqual(ended.map(() => [true, false]))
+    await expect.poll(async () => (await outcomesOf('ERR_IDENTITY_EXPIRED')).length).toBe(3)
+    const outcomes = await outcomesOf('ERR_IDENTITY_EXPIRED')
+    expect(outcomes.map(({ event: name }) => name)).toEqual(['outcome.unknown', 'outcome.unknown', 'outcome.unknown'])
+  })
+
+  test('a revocation cuts off any answer, though its client takes nothing; the session closes behind the last record', async () => {
+    const { line, identity } = form.stack
+    const token = await identity.tokenWith({ subject: 'reconciler', claims: { jti: 'stolen' } })
+    const socket = connect(Number(new URL(form.url).port), '127.0.0.1')
+    const closed = new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve))
+    socket.write(`GET /large?bytes=50000000&cut HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+    await new Promise((resolve) => socket.once('readable', () => resolve(socket.read(1))))
+    const env = { COUNTERSIGN_API: line.api, COUNTERSIGN_TOKEN: await identity.personToken('olga') }
+    const told = await countersignHere(['revoke', '--token', 'stolen', '--reason', 'found on a pastebin'], { env })
+    expect(told.stderr).toBe('')
+    await expect.poll(async () => (await outcomesOf('ERR_IDENTITY_REVOKED')).length).toBe(1)
+    socket.resume()
+    await closed
+    const [{ session } = {}] = await outcomesOf('ERR_IDENTITY_REVOKED')
+    const own = async (): Promise<readonly unknown[]> =>
+      (await recordsOf(form.stack.evidence)).flatMap((each) => (each.session === session ? [each.event] : []))
+    await expect.poll(async () => (await own()).at(-1)).toBe('session.closed')
+    expect((await own()).slice(-3)).toEqual(['identity.rejected', 'outcome.unknown', 'session.closed'])
   })
 })
 

@@ -8,6 +8,7 @@ import {
   type NormalizedStatement,
   SqlParser,
 } from '../../../planes/postgres/normalizer/index.ts'
+import { BUILTIN_QUERIES } from '../../../planes/postgres/normalizer/catalog-queries.ts'
 import { bankCatalog, record } from '../../golden/postgres/bank-catalog.ts'
 import { normalizeOne } from '../../golden/postgres/statements.ts'
 import { anyQuery } from '../../property/postgres/queries.ts'
@@ -90,6 +91,27 @@ test('a change of the catalogue is another version, and its reading leaves nothi
   await client.query('DROP VIEW public.later')
   expect((await Catalog.load(source)).version).toBe(catalog.version)
   expect(await source.query('SHOW search_path')).toEqual([['"$user", public']])
+})
+
+test('what came with the server is read again only where somebody has changed it', async () => {
+  const texts: string[] = []
+  const noted: CatalogSource = { query: (sql) => source.query((texts.push(sql), sql)) }
+  expect(await Catalog.load(noted, catalog)).toBe(catalog)
+  expect(texts).not.toContain(BUILTIN_QUERIES.functions)
+  await client.query(`ALTER FUNCTION pg_catalog.lower(text) VOLATILE;
+    CREATE FUNCTION pg_catalog.upper(a integer, OUT b integer) VOLATILE RETURN a;
+    CREATE FUNCTION public.touching(a point, b point) RETURNS boolean RETURN true;
+    CREATE OPERATOR pg_catalog.&& (LEFTARG = point, RIGHTARG = point, FUNCTION = public.touching)`)
+  const changed = await Catalog.load(noted, catalog)
+  expect(texts).toContain(BUILTIN_QUERIES.functions)
+  expect(changed.version).toBe((await Catalog.load(source)).version)
+  expect(changed.function('pg_catalog', 'lower')).toMatchObject({ volatile: true })
+  expect(changed.function('pg_catalog', 'upper')).toMatchObject({ volatile: true, outputs: [] })
+  expect(catalog.operator('pg_catalog', '&&')).toEqual({ native: true })
+  expect(changed.operator('pg_catalog', '&&')).toEqual({ native: false })
+  await client.query(`ALTER FUNCTION pg_catalog.lower(text) IMMUTABLE; DROP FUNCTION pg_catalog.upper(integer);
+    DROP FUNCTION public.touching CASCADE`)
+  expect((await Catalog.load(source, changed)).version).toBe(catalog.version)
 })
 
 test('what foreign keys do to other tables is named, and is what the server does', async () => {

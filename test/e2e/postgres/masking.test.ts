@@ -66,7 +66,7 @@ beforeAll(async () => {
   await writeChangedBundle('starter', bundle, (data) => withTables(data))
   const key = join(directory.path, 'masking.key')
   writeFileSync(key, 'ab'.repeat(32))
-  stack = await startStack({ policy: bundle, plane: { masking: { key: { file: key }, key_id: 'tests' } } })
+  stack = await startStack({ policy: bundle, maskingKey: key })
   tap = await openTap(stack.line.gateway)
   const setup = [
     "CREATE TYPE mood AS ENUM ('canary_mood'); CREATE DOMAIN code AS text; CREATE TYPE pair AS (a int, b text);",

@@ -165,6 +165,25 @@ describe('node-postgres', () => {
     expect(error.hint).toContain('predicate-on-labelled')
   })
 
+  test('a value as large as policy may see, and one that is larger, leave the session as it was', async () => {
+    const large = 'x'.repeat(200_000)
+    expect((await client.query('SELECT length($1::text) AS length', [large])).rows).toEqual([{ length: 200_000 }])
+    const { message } = await failure(client.query('SELECT length($1::text)', ['x'.repeat(300_000)]))
+    expect(message).toMatch(/the request takes more than 262144 bytes/)
+    const { rows } = await straight.query(`SELECT string_agg(oid::regclass::text, ', ') AS names,
+      string_agg(format('count(%I)', relname), ', ') AS counts FROM pg_class WHERE oid < 16384 AND relkind IN ('r', 'v')`)
+    const wide = await failure(client.query(`SELECT ${rows[0]?.counts} FROM ${rows[0]?.names}`))
+    expect(wide.message).toMatch(/^the statement names more than one record can hold/)
+    expect((await client.query('SELECT 7 AS seven')).rows).toEqual([{ seven: 7 }])
+  })
+
+  test('the process id is the one that the server knows the session by', async () => {
+    const { rows } = await straight.query(`SELECT pid FROM pg_stat_activity WHERE pid = $1`, [
+      Reflect.get(client, 'processID'),
+    ])
+    expect(rows).toHaveLength(1)
+  })
+
   test('cancel ends the statement and leaves the session', async () => {
     const other = connection()
     await other.connect()

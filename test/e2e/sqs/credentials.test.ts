@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ListQueuesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { answerHold } from '../../support/sqs-approvals.ts'
 import { assumeRole, type RawAnswer, sendRaw, signedJson } from '../../support/sqs-client.ts'
 import { type SqsStack, startSqsStack } from '../../support/sqs-stack.ts'
@@ -56,7 +56,8 @@ test('a forged token gets none, and that is recorded by its code', async () => {
 
 test('a poll ends at the service when its client goes, and what it might have received is in doubt', async () => {
   const { url } = stack.line.gateway
-  Object.assign(process.env, stack.line.env)
+  for (const [name, value] of Object.entries(stack.line.env)) vi.stubEnv(name, value)
+  onTestFinished(() => void vi.unstubAllEnvs())
   const client = new SQSClient()
   const aborting = new AbortController()
   const QueueUrl = `${url}/000000000000/tasks`

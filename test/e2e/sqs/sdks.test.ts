@@ -11,7 +11,7 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findPython } from '../../support/python.ts'
 import { answerHold } from '../../support/sqs-approvals.ts'
 import { type SqsStack, startSqsStack } from '../../support/sqs-stack.ts'
@@ -29,10 +29,11 @@ let client: SQSClient
 
 beforeAll(async () => {
   stack = await startSqsStack()
-  Object.assign(process.env, stack.line.env)
+  for (const [name, value] of Object.entries(stack.line.env)) vi.stubEnv(name, value)
   client = new SQSClient() // nothing but the environment tells it where and who
 })
 afterAll(async () => {
+  vi.unstubAllEnvs()
   client.destroy()
   await stack.stop()
 })

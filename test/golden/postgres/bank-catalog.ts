@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { CATALOG_QUERIES, CATALOG_SECTIONS } from '../../../planes/postgres/normalizer/catalog-queries.ts'
+import { BUILTIN_QUERIES, CATALOG_QUERIES } from '../../../planes/postgres/normalizer/catalog-queries.ts'
 import { Catalog, type CatalogSource } from '../../../planes/postgres/normalizer/index.ts'
 
 type Row = readonly (string | null)[]
@@ -7,11 +7,16 @@ type Row = readonly (string | null)[]
 /** What a real server answered to the catalogue's queries once the bank was in it (COPY's text form, a section a query). */
 const RECORDED = new URL('catalog.tsv', import.meta.url)
 
+const QUERIES: readonly (readonly [section: string, query: string])[] = [
+  ...Object.entries(CATALOG_QUERIES),
+  ...Object.entries(BUILTIN_QUERIES).map(([name, query]) => [`builtin ${name}`, query] as const),
+]
+
 /** Answers each query of the catalogue as it was recorded, and everything else with no rows. */
 export function recordedSource(changed: Readonly<Partial<Record<string, readonly Row[]>>> = {}): CatalogSource {
   const sections = readSections(readFileSync(RECORDED, 'utf8'))
   const answers = new Map<string, readonly Row[]>(
-    CATALOG_SECTIONS.map((name) => [CATALOG_QUERIES[name], [...(sections.get(name) ?? []), ...(changed[name] ?? [])]]),
+    QUERIES.map(([name, query]) => [query, [...(sections.get(name) ?? []), ...(changed[name] ?? [])]]),
   )
   return { query: (sql) => Promise.resolve(answers.get(sql) ?? []) }
 }
@@ -25,8 +30,8 @@ export async function record(source: CatalogSource): Promise<string> {
   const sections: string[] = []
   await source.query('BEGIN READ ONLY')
   await source.query(`SET LOCAL search_path TO ''`)
-  for (const name of CATALOG_SECTIONS) {
-    const rows = await source.query(CATALOG_QUERIES[name])
+  for (const [name, query] of QUERIES) {
+    const rows = await source.query(query)
     sections.push(`== ${name}\n`, ...rows.map((row) => `${row.map(escape).join('\t')}\n`))
   }
   await source.query('COMMIT')

@@ -11,7 +11,7 @@ const RUNS = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 100), seed: 3 }
 
 function planOf(...parts: readonly string[]): MaskPlan {
   const fields = parts.map((part) => ({ field: `r.${part}`, method: 'redact' }) as const)
-  return new ExchangeMasks(fields, ['r'], NO_ALIASES).answered
+  return new ExchangeMasks(fields, ['r'], NO_ALIASES, null).answered
 }
 
 /** JSON text as it is sent, and as it must come out; `hidden` under the key that is masked. */

@@ -4,7 +4,7 @@ import { MASK_METHODS } from '../../../engine/index.ts'
 import { encodeBackend } from '../../../planes/postgres/codec/backend-encoder.ts'
 import { decodeBackend } from '../../../planes/postgres/codec/backend-messages.ts'
 import { Writer } from '../../../planes/postgres/codec/writer.ts'
-import { MaskingKey } from '../../../planes/postgres/enforcer/masking-key.ts'
+import { MaskingKey } from '../../../engine/masking/masking-key.ts'
 import { type ColumnMask, RowMasker } from '../../../planes/postgres/enforcer/row-masker.ts'
 import { TYPE_OID } from '../../../planes/postgres/enforcer/value-form.ts'
 

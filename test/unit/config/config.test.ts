@@ -247,6 +247,34 @@ describe('what is accepted', () => {
   })
 })
 
+const holding = (key: string): ConfigSurroundings =>
+  surroundings(undefined, { '/etc/countersign/policy/key.pem': 'PEM\n', '/k.hex': key })
+
+describe('the masking key', () => {
+  const masking = `${WHOLE}masking: { key: { file: /k.hex }, key_id: k1 }\n`
+  test('is read, with the end of its line, and shows itself to nobody', () => {
+    const { config } = read(masking, holding(`${'ab'.repeat(32)}\n`))
+    expect(config.maskingKey?.id).toBe('k1')
+    expect(inspect(config, { depth: 9, showHidden: true })).not.toContain('abab')
+  })
+
+  test.each(['ab'.repeat(31), `${'ab'.repeat(31)}zz`, 'ab'.repeat(33)])(
+    'is refused as %j, without a word of it',
+    (key) => {
+      const { message } = failure(masking, holding(key))
+      expect(message).toMatch(/:\d+:\d+: masking\.key: expected 64 hex digits in the file \/k\.hex; found \d\d char/)
+      expect(message).not.toContain('abab')
+    },
+  )
+
+  test('has a name, and stands in no file of settings', () => {
+    expect(failure(masking.replace(', key_id: k1', '')).message).toContain('masking.key_id: expected')
+    expect(failure(masking.replace('{ file: /k.hex }', 'abab')).message).toContain(
+      'masking.key: expected 64 hex digits',
+    )
+  })
+})
+
 describe('where things stand', () => {
   test.each([
     ['planes.postgres.listen.port', ':14:38'],

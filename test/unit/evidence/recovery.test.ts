@@ -9,26 +9,11 @@ import {
   openLog,
   outcome,
   recordsOf,
-  rows,
   scratch,
   stepClock,
-  unsynced,
   writeLines,
-  writeSession,
 } from './workbench.ts'
-
-/** What kill -9 leaves: a session done, then an intent with frames and no outcome. */
-async function crashed(): Promise<string> {
-  const directory = scratch()
-  const log = await openLog(directory)
-  await writeSession(log, 's-1', 1)
-  await log.append(intent('d-lost', 's-2')).durable
-  await log.appendFrame('s-2', rows('d-lost')).durable
-  await log.append({ event: 'masking.applied', session: 's-2', decision: 'd-lost' }).durable
-  const copy = crashCopy(directory)
-  await log.close()
-  return copy
-}
+import { crashed, recoversTorn } from './torn-lines.ts'
 
 describe('a file that shows more than a crash can do', () => {
   test.each<[string, (directory: string) => void, string]>([
@@ -110,29 +95,11 @@ it('closes a dead writer: what was found, what is in doubt, where it ended', asy
   })
 })
 
-it(
-  'recovers a last line torn at any byte, a last frame too, and tells of the torn bytes',
-  { timeout: 120_000 },
-  async () => {
-    const directory = await crashed()
-    for (const part of ['records', 'recordings'] as const) {
-      const whole = fileOf(directory, part).read()
-      const last = whole.lastIndexOf(0x0a, -2) + 1
-      for (let size = last; size < whole.length; size += part === 'records' ? 1 : 7) {
-        // A record names only frames that were on disk before it: a torn frame goes with the record that would name it.
-        const copy = crashCopy(directory)
-        if (part === 'recordings') writeLines(fileOf(copy, 'records'), linesOf(fileOf(copy, 'records')).slice(0, -1))
-        fileOf(copy, part).write(whole.subarray(0, size))
-        await (await openLog(copy, { files: unsynced })).close()
-        const report = await verifyEvidence(copy)
-        expect(report, `${part} cut at ${size}`).toMatchObject({
-          status: 'ok',
-          writers: [{ tornBytes: size - last }, {}],
-        })
-      }
-    }
-  },
-)
+// The long form, at every byte, is test/fault/evidence/torn-lines.test.ts.
+it('recovers a last line torn anywhere, a last frame too, and tells of the torn bytes', async () => {
+  expect(await recoversTorn('records', 11)).toBeGreaterThan(20)
+  expect(await recoversTorn('recordings', 31)).toBeGreaterThan(7)
+})
 
 it('takes a stretch of zeros for a write that a power cut left unfinished, lines after it included', async () => {
   const directory = await crashed()

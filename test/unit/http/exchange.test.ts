@@ -1,13 +1,20 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { EvidenceError, hostFor, ObligationError, UpstreamError } from '../../../engine/index.ts'
+import {
+  EvidenceError,
+  hostFor,
+  IdentityError,
+  MaskingKey,
+  ObligationError,
+  UpstreamError,
+} from '../../../engine/index.ts'
 import { type FileSystem, localFiles } from '../../../engine/evidence/file-store.ts'
 import type { Api } from '../../../planes/http/api.ts'
 import { Exchange, type Forwarded } from '../../../planes/http/exchange.ts'
 import type { HeaderLine, RequestBody, RequestHead } from '../../../planes/http/message.ts'
 import { Callers } from '../../../planes/http/session/callers.ts'
 import { writeChangedBundle } from '../../support/changed-bundle.ts'
-import { AGENT, BINDING_KEY, openRooms, type TestRooms } from '../../support/rooms.ts'
+import { AGENT, APPROVER, BINDING_KEY, openRooms, type TestRooms } from '../../support/rooms.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 /** A disk that takes nothing more as soon as it is told so. */
@@ -27,8 +34,12 @@ const files: FileSystem = {
   },
 }
 
+const KEY = new MaskingKey('k1', Buffer.alloc(32, 1))
+
 let rooms: TestRooms
 let exchange: Exchange
+/** Of another gateway, which shares state with the first. */
+let other: Exchange
 let callers: Callers
 const bundles = temporaryDirectory()
 const secrets = {
@@ -41,7 +52,7 @@ beforeEach(async () => {
   disk.full = false
   const bundle = join(bundles.path, 'bundle.tar.gz')
   const asked = {
-    mask: { 'body/**/ssn': 'last4', 'header.x-owner': 'null' },
+    mask: { 'body/**/ssn': 'last4', 'body/**/name': 'pseudonym', 'header.x-owner': 'null' },
     unmasked: ['/free'],
     deny: ['/admin'],
     hold: ['/held'],
@@ -49,13 +60,14 @@ beforeEach(async () => {
   await writeChangedBundle('allow-all', bundle, (data) => ({ ...data, http_test: asked }))
   rooms = await openRooms({ bundle, files })
   const host = hostFor(
-    { id: 'http', enforces: { maskMethods: ['last4', 'null'], hold: true, limits: false } },
+    { id: 'http', enforces: { maskMethods: ['last4', 'pseudonym', 'null'], hold: true, limits: false } },
     {
       ...rooms,
       policy: rooms.policy,
       evidence: rooms.evidence,
       ledger: rooms.ledger,
       verifier: { verify: () => Promise.resolve(AGENT), ready: () => Promise.resolve() },
+      maskingKey: KEY,
       bindingKey: BINDING_KEY,
       now: () => rooms.clock,
       monotonic: () => process.hrtime.bigint(),
@@ -75,7 +87,9 @@ beforeEach(async () => {
     cookies: false,
   }
   callers = new Callers(host, 60_000, () => rooms.clock)
-  exchange = new Exchange({ host, callers, apis: [api], patienceMs: 1, maskedBytes: 1000, now: () => rooms.clock })
+  const parts = { host, callers, apis: [api], patienceMs: 1, maskedBytes: 1000, now: () => rooms.clock }
+  exchange = new Exchange(parts)
+  other = new Exchange(parts)
 })
 afterEach(async () => {
   await callers.close('test over')
@@ -88,6 +102,7 @@ async function asked(
   target: string,
   body: RequestBody = { kind: 'none' },
   more: readonly HeaderLine[] = [],
+  at = exchange,
 ): Promise<Awaited<ReturnType<Exchange['judgeRequest']>>> {
   const headers: readonly HeaderLine[] = [['Host', 'bank.example'], ['Authorization', 'Bearer theirs'], ...more]
   const head: RequestHead = {
@@ -98,10 +113,10 @@ async function asked(
     target,
     headers,
   }
-  const admitted = await exchange.admit(head, null, new AbortController().signal)
+  const admitted = await at.admit(head, null, new AbortController().signal)
   if (admitted.kind === 'answer') throw new Error('nobody is sent away here')
   try {
-    return await exchange.judgeRequest({ head, body }, admitted.caller)
+    return await at.judgeRequest({ head, body }, admitted.caller)
   } finally {
     admitted.caller.leave()
   }
@@ -155,10 +170,12 @@ describe('what comes back', () => {
       kind: 'whole',
       most: 1000,
     })
-    const answer = await gate.whole(Buffer.from('{"ssn":"900-11-1111"}'))
-    expect(answer.body.toString('utf8')).toBe('{"ssn":"*******1111"}')
+    const answer = await gate.whole(Buffer.from('{"ssn":"900-11-1111","name":"Alice Archer"}'))
+    expect(answer.body.toString('utf8')).toBe(`{"ssn":"*******1111","name":"${KEY.pseudonym('Alice Archer')}"}`)
     expect(answer.headers.map(([name]) => name)).toEqual(['content-type', 'x-decision-id'])
-    expect(lastOutcome()).toMatchObject({ outcome: { status: 'ok', bytes: 21, masks: [{ count: 1 }, { count: 1 }] } })
+    expect(lastOutcome()).toMatchObject({
+      outcome: { status: 'ok', bytes: 43, masks: [{ key: 'k1', count: 1 }, { count: 1 }, { count: 1 }] },
+    })
   })
 
   test('larger than what is masked is withheld, and an alarm', async () => {
@@ -179,6 +196,19 @@ describe('what comes back', () => {
     )
     await expect(gate.push(Buffer.from('n" 900-11-1111\n'))).rejects.toThrow(ObligationError)
     expect(events()).toContain('masking.failed_closed')
+  })
+
+  test('events end with the caller’s token, whatever else may go on; the outcome says so', async () => {
+    const [events, other] = [await forwarded('/free/events'), await forwarded('/free/other')]
+    const type: HeaderLine = ['content-type', 'text/event-stream; charset=utf-8']
+    expect(events.gate.begin({ status: 200, headers: [type] }).kind).toBe('streamed')
+    expect(other.gate.begin({ status: 200, headers: [['content-type', 'text/plain']] }).kind).toBe('streamed')
+    rooms.clock = AGENT.expires_at * 1000
+    await expect(events.gate.push(Buffer.from('data: 1\n\n'))).rejects.toThrow(IdentityError)
+    await events.gate.broken('ERR_UPSTREAM_CLOSED')
+    expect(lastOutcome()).toMatchObject({ outcome: { status: 'unknown', error: 'ERR_IDENTITY_EXPIRED', bytes: 0 } })
+    expect((await other.gate.push(Buffer.from('1'))).toString()).toBe('1')
+    await other.gate.end()
   })
 
   test('from an API that can’t be reached is 502, and the outcome says that nothing happened', async () => {
@@ -218,6 +248,28 @@ test('an approval of a body that nobody has seen counts for no other', async () 
   const [one, other] = [await held(), await held()]
   expect(one).toBeDefined()
   expect(other).not.toBe(one)
+})
+
+/** A held request: the id of its approval, another answer's status, or let through. */
+async function comes(at: Exchange): Promise<string | Forwarded> {
+  const judged = await asked('/held', { kind: 'none' }, [], at)
+  if (judged.kind === 'forward') return judged
+  return judged.answer.headers.find(([name]) => name === 'x-approval-id')?.[1] ?? String(judged.answer.status)
+}
+
+test('an approval is used at whichever gateway its client comes back to, once; the next try at the others is asked anew', async () => {
+  const approval = await comes(exchange)
+  if (typeof approval !== 'string') throw new Error('it was not held')
+  expect(await comes(other)).toBe(approval)
+  await rooms.ledger.answer(approval, { by: APPROVER, answer: 'approve', reason: 'seen' })
+  const released = await comes(other)
+  if (typeof released === 'string') throw new Error(released)
+  released.gate.begin({ status: 201, headers: [JSON_TYPE] })
+  await released.gate.whole(Buffer.from('{}'))
+  expect(await comes(other)).toBe('201') // as it was answered
+  const anew = await comes(exchange)
+  expect(anew).toMatch(/^[0-9a-f-]{36}$/)
+  expect(anew).not.toBe(approval)
 })
 
 test('another host is none of ours', async () => {

@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { ObligationError } from '../../../engine/index.ts'
-import type { MaskMethod } from '../../../engine/index.ts'
+import { MaskingKey, type MaskMethod, ObligationError } from '../../../engine/index.ts'
 import { maskBody } from '../../../planes/http/enforcer/body-masker.ts'
 import { NO_ALIASES } from '../../../planes/http/enforcer/mask-plan.ts'
 import { ExchangeMasks } from '../../../planes/http/enforcer/masks.ts'
+
+const KEY = new MaskingKey('k1', Buffer.alloc(32, 1))
 
 type Masks = Readonly<Record<string, MaskMethod>>
 
 function masksOf(parts: Masks, aliases = NO_ALIASES): ExchangeMasks {
   const fields = Object.entries(parts).map(([part, method]) => ({ field: `bank/a.b.${part}`, method }))
-  return new ExchangeMasks(fields, ['bank/a', 'bank/a.b'], aliases)
+  return new ExchangeMasks(fields, ['bank/a', 'bank/a.b'], aliases, KEY)
 }
 
 function shown(type: string, body: string, parts: Masks): string {
@@ -136,7 +137,7 @@ describe('what can’t be masked with certainty is not let through', () => {
       'bank/a.b.body~shoe',
       'bank/a.b.request.query',
     ])
-      expect(() => new ExchangeMasks([{ field, method: 'null' }], ['bank/a', 'bank/a.b'], NO_ALIASES)).toThrow(
+      expect(() => new ExchangeMasks([{ field, method: 'null' }], ['bank/a', 'bank/a.b'], NO_ALIASES, null)).toThrow(
         ObligationError,
       )
   })

@@ -107,10 +107,23 @@ describe('values as text', () => {
     )
   })
 
-  test.each(['', '{', '[1', '{1', '{1: }', '{1: 2, 3}', '{1, 2: 3}', '[1 2]', 'nul', '"a', '1x', '{,}', '[,]', '-'])(
-    '%s is no value',
-    (text) => {
-      expect(() => parseRegoValue(text)).toThrow(expect.objectContaining({ code: 'ERR_POLICY_EVALUATION' }))
-    },
-  )
+  test.each([
+    '',
+    '{',
+    '[1',
+    '{1',
+    '{1: }',
+    '{1: 2, 3}',
+    '{1, 2: 3}',
+    '[1 2]',
+    'nul',
+    '"a',
+    '1x',
+    '{,}',
+    '[,]',
+    '-',
+    '"\\{"',
+  ])('%s is no value', (text) => {
+    expect(() => parseRegoValue(text)).toThrow(expect.objectContaining({ code: 'ERR_POLICY_EVALUATION' }))
+  })
 })

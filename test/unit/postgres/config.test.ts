@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { Secret } from '../../../engine/index.ts'
 import { configure } from '../../../planes/postgres/config.ts'
 
 const LEAST = {
@@ -32,7 +31,6 @@ describe('the plane’s section', () => {
       oauth: null,
       trace: null,
       hold: { patienceMs: 900_000, heartbeatMs: 15_000 },
-      maskingKey: null,
       estimates: false,
       limits: {
         connections: 500,
@@ -58,8 +56,6 @@ describe('the plane’s section', () => {
     ['a size without a unit', { ...LEAST, limits: { query: '1000' } }, /limits\.query/],
     ['no connection at all', { ...LEAST, limits: { connections: 0 } }, /limits\.connections/],
     ['a port that isn’t one', { ...LEAST, listen: { host: 'x', port: 70_000 } }, /listen\.port/],
-    ['a masking key in the file itself', { ...LEAST, masking: { key: 'ab'.repeat(32), key_id: 'k' } }, /masking\.key/],
-    ['a masking key without a name', { ...LEAST, masking: { key: new Secret('ab'.repeat(32), 'x') } }, /key_id/],
     ['nothing', undefined, /./],
     [
       'an RDS token for a server that proves nothing',
@@ -83,19 +79,5 @@ describe('the plane’s section', () => {
     ],
   ])('refuses %s, by its path', (_, raw, message) => {
     expect(complaint(raw)).toMatch(message)
-  })
-
-  test.each(['', 'ab'.repeat(31), `${'ab'.repeat(31)}zz`, 'ab'.repeat(33)])(
-    'refuses the masking key %j, without a word of it',
-    (key) => {
-      const said = complaint({ ...LEAST, masking: { key: new Secret(key, 'file k.hex'), key_id: 'k1' } })
-      expect(said).toMatch(/^masking\.key: expected 64 hex digits in file k\.hex/)
-      expect(said).not.toMatch(/abab/)
-    },
-  )
-
-  test('takes a masking key, with the end of its line', () => {
-    const key = new Secret(`${'ab'.repeat(32)}\n`, 'file k.hex')
-    expect(configure({ ...LEAST, masking: { key, key_id: 'k1' } }).maskingKey?.id).toBe('k1')
   })
 })

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { MaskMethod } from '../../../engine/index.ts'
+import { MaskingKey, type MaskMethod } from '../../../engine/index.ts'
 import { md5OfAttributes } from '../../../planes/sqs/codec/message-digest.ts'
 import { MessageMasks } from '../../../planes/sqs/enforcer/masking.ts'
 import { jsonView } from '../../../planes/sqs/normalizer/json-text.ts'
 import { isMessageText, messageBlock } from '../../../planes/sqs/normalizer/message.ts'
 
+const KEY = new MaskingKey('k1', Buffer.alloc(32, 1))
 const ARN = 'arn:aws:sqs:us-east-1:000000000000:q'
 
 function masks(...fields: readonly (readonly [string, MaskMethod])[]): MessageMasks {
@@ -12,6 +13,7 @@ function masks(...fields: readonly (readonly [string, MaskMethod])[]): MessageMa
     fields.map(([part, method]) => ({ field: `${ARN}.${part}`, method })),
     ARN,
     'NOTE',
+    KEY,
   )
 }
 
@@ -79,6 +81,15 @@ describe('a body', () => {
       '{"s":"*******6789"}',
     ],
     [
+      'is masked once where a path and a pattern lead to the same',
+      [
+        ['body/s', 'pseudonym'],
+        ['body~ssn', 'pseudonym'],
+      ],
+      '{"s":"123-45-6789","m":{"t":"123-45-6789"}}',
+      `{"s":"${KEY.pseudonym('123-45-6789')}","m":{"t":"${KEY.pseudonym('123-45-6789')}"}}`,
+    ],
+    [
       'has an address hidden but for its first letter',
       [['body/e', 'email']],
       '{"e":"alice@bank.example"}',
@@ -104,7 +115,7 @@ describe('a body', () => {
 
   test('has no part that nobody knows: such a mask is refused', () => {
     for (const part of ['bodyy', 'body~dna', 'attribute.', 'body/']) expect(() => masks([part, 'redact'])).toThrow(part)
-    expect(() => new MessageMasks([{ field: 'other.body', method: 'redact' }], ARN, 'NOTE')).toThrow('other.body')
+    expect(() => new MessageMasks([{ field: 'other.body', method: 'redact' }], ARN, 'NOTE', KEY)).toThrow('other.body')
   })
 })
 

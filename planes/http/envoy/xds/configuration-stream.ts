@@ -2,7 +2,15 @@ import type { Kind, Snapshot } from './snapshot.ts'
 
 export type Acknowledgement =
   | { readonly kind: 'taken'; readonly of: Kind; readonly version: string }
-  | { readonly kind: 'refused'; readonly of: Kind; readonly version: string; readonly reason: string }
+  | {
+      readonly kind: 'refused'
+      readonly of: Kind
+      readonly version: string
+      /** Of the resources at fault, as far as can be told. */
+      readonly names: readonly string[]
+      /** In the client's words. */
+      readonly reason: string
+    }
 
 /** One client's stream, in either form of the protocol. Pure: it neither sends nor waits. */
 export interface ConfigurationStream {

@@ -123,7 +123,8 @@ export class DeltaStream implements ConfigurationStream {
     const faulty = resources.filter(({ name }) => resources.length === 1 || error.includes(name))
     for (const each of faulty) subscription?.refused.set(each.name, each.version)
     this.#stuckAt = version
-    return { kind: 'refused', of: kind, version, reason: error }
+    const names = (faulty.length === 0 ? resources : faulty).map(({ name }) => name)
+    return { kind: 'refused', of: kind, version, names, reason: error }
   }
 }
 

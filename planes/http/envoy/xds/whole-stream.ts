@@ -110,7 +110,7 @@ export class WholeStream implements ConfigurationStream {
       return { kind: 'taken', of: kind, version }
     }
     this.#stuckAt = version
-    return { kind: 'refused', of: kind, version, reason: error }
+    return { kind: 'refused', of: kind, version, names: resources.map(({ name }) => name), reason: error }
   }
 }
 

@@ -118,6 +118,7 @@ describe('the delta form', () => {
       kind: 'refused',
       of: 'cluster',
       version: bad.version,
+      names: ['b'],
       reason: 'no such thing',
     })
     expect(sent(stream, bad)).toBeNull()

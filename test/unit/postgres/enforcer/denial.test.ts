@@ -64,7 +64,6 @@ describe('a decision', () => {
 
 describe('a refusal', () => {
   test.each([
-    [new NormalizeError('ERR_NORMALIZE_SYNTAX', 'no'), '42601'],
     [new NormalizeError('ERR_NORMALIZE_UNSUPPORTED', 'no'), '0A000'],
     [new NormalizeError('ERR_NORMALIZE_TOO_COMPLEX', 'no'), '54001'],
     [new NormalizeError('ERR_NORMALIZE_REQUEST', 'no'), '54001'],
@@ -80,9 +79,15 @@ describe('a refusal', () => {
     })
   })
 
-  test('points at the place where it is known', () => {
+  test('of what the server would not parse either looks as the server has it', () => {
     const error = new NormalizeError('ERR_NORMALIZE_SYNTAX', 'no', { position: 8 })
-    expect(denialOfRefusal(error, DECISION).position).toBe(8)
+    expect(denialOfRefusal(error, DECISION)).toEqual({
+      severity: 'ERROR',
+      code: '42601',
+      message: 'no',
+      position: 8,
+      routine: 'Decision d1, ERR_NORMALIZE_SYNTAX.',
+    })
   })
 })
 

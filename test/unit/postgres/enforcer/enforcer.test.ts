@@ -210,6 +210,14 @@ describe('the server’s description', () => {
     expect(() => statementRunning.describe([field(CUSTOMERS, 2)])).toThrowError(unenforceable(/labelled column/))
   })
 
+  test('of what runs unseen is the only one there is', async () => {
+    const opaque = [{ what: 'procedure bank.report', error: new NormalizeError('ERR_NORMALIZE_OPAQUE', 'unseen') }]
+    const calling = await running(judge(new Asking(), invocation(statement('read open #1', { opaque }))))
+    calling.describe([field(NOTES, 1), field(NOTES, 1)])
+    expect(calling.described).toBe(true)
+    expect(() => calling.describe([field(CUSTOMERS, 2)])).toThrowError(unenforceable(/labelled column/))
+  })
+
   test('as lineage has it is taken', async () => {
     const statementRunning = await running(judge(new Asking(), invocation(statement('read secret #1'))))
     statementRunning.describe([field(CUSTOMERS, 1), field(CUSTOMERS, 2)])

@@ -70,6 +70,16 @@ describe('rows', () => {
     )
   })
 
+  test('of unknown columns are recorded under the names that the server gives', async () => {
+    const { engine, running, row } = await start({ columns: 'any' })
+    running.describe([
+      { name: 'total', tableOid: 0, attnum: 0, typeOid: 25, typeSize: -1, typeModifier: -1, format: 0 },
+    ])
+    row('12')
+    await running.complete('CALL')
+    expect(engine.frames).toMatchObject([{ body: { columns: [{ name: 'total' }], rows: [['12']] } }])
+  })
+
   test('are recorded as the client sees them, never as they came', async () => {
     const { engine, running, row } = await start(masked())
     const { rebuilt, frame, out } = row('123-45-6789')

@@ -351,6 +351,7 @@ describe('names are found where the server finds them', () => {
     ['SELECT * FROM jsonb_each($1)', ['key', 'value']],
     ['SELECT * FROM generate_series(1, 2) WITH ORDINALITY AS g(n)', ['n', 'ordinality']],
     ['SELECT * FROM unnest($1::int[], $2::text[])', ['unnest', 'unnest']],
+    ["SELECT * FROM unnest('a:1 b'::tsvector)", ['lexeme', 'positions', 'weights']],
     ['SELECT * FROM json_to_record($1) AS r(a int, b text)', ['a', 'b']],
     ['SELECT FROM customers', []],
     ['TABLE events', ['id', 'customer_id', 'at']],

@@ -32,7 +32,8 @@ function faultOf(sql: string, of: SqlParser = parser): Promise<NormalizeError> {
 const poison = (terms: number, first: number): string => `SELECT ${first}${'+1'.repeat(terms)}`
 
 describe('what spoils a parser costs its own statement alone', () => {
-  test('a poisonous statement of 16 KB a hundred times, others all the while', async () => {
+  // The long form is test/fault/postgres/parser.test.ts.
+  test('a poisonous statement of 16 KB again and again, others all the while', async () => {
     let answered = 0
     const stop = new AbortController()
     const others = (async () => {
@@ -41,7 +42,7 @@ describe('what spoils a parser costs its own statement alone', () => {
         await new Promise((resume) => setTimeout(resume, 5))
       }
     })()
-    for (let round = 0; round < 100; round += 1) {
+    for (let round = 0; round < 20; round += 1) {
       expect(await faultOf(poison(8000, round))).toMatchObject({
         code: 'ERR_NORMALIZE_TOO_COMPLEX',
         message: 'the SQL text is too complex to be parsed in time: split the statement',
@@ -50,8 +51,8 @@ describe('what spoils a parser costs its own statement alone', () => {
     stop.abort()
     await others
     expect(await parser.parse('SELECT 1')).toHaveLength(1)
-    expect(answered).toBeGreaterThan(20)
-  }, 60_000)
+    expect(answered).toBeGreaterThan(4)
+  })
 
   test('in-line as well', async () => {
     const inline = await open({ inlineBytes: 64 * 1024 })
@@ -123,6 +124,18 @@ describe('a script and its statements', () => {
     const parsed = await parser.parse(sql)
     expect(parsed.map(({ text }) => text.trim())).toEqual([`SELECT 'é'`, 'DELETE FROM t'])
     for (const { text, location } of parsed) expect(sql.slice(location, location + text.length)).toBe(text)
+  })
+
+  test('a text may hold any character but NUL, and goes out of it with the literals', async () => {
+    for (let code = 1; code < 0x80; code += 1) {
+      const character = String.fromCharCode(code)
+      const name = `"t${character.replace('"', '""')}"`
+      const [statement] = await parser.parse(
+        `COMMENT ON TABLE ${name} IS '${character.replace("'", "''")}' /* ${character} */`,
+      )
+      expect(statement?.normalizedText, String(code)).toBe(`COMMENT ON TABLE ${name} IS $1`)
+      expect(JSON.stringify(statement?.node)).toContain(`"comment":${JSON.stringify(character)}`)
+    }
   })
 
   test('places count characters of the whole script', async () => {

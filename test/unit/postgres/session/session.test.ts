@@ -323,6 +323,14 @@ describe('what a client leaves lying about', () => {
     expect(await ask(rig, ...run('read open #4'), SYNC)).toContain('D read open #4')
   })
 
+  test('one batch may use the unnamed statement and portal any number of times', async () => {
+    const rig = await rigOf({ options: { kept: { names: 2, bytes: 1000 } } })
+    const answers = await ask(rig, ...[1, 2, 3, 4, 5].flatMap((n) => run(`read open #${n}`)), SYNC)
+    expect(answers.filter((answer) => answer.startsWith('C'))).toHaveLength(5)
+    const failing = [...run('fail open #6'), ...[7, 8, 9].flatMap((n) => run(`read open #${n}`)), SYNC]
+    expect((await ask(rig, ...failing)).slice(-2)).toEqual([expect.stringMatching(/^E /), 'Z I'])
+  })
+
   test('messages that no Sync follows are decided as if Flush had come', async () => {
     const rig = await rigOf()
     const many = Array.from({ length: 1500 }, (_, n) => parse(`read open #${n}`))

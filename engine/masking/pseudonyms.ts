@@ -10,9 +10,16 @@ const KEPT_FORMATS = 512
 const DIGIT = 0x30
 const LOWER = 0x61
 const UPPER = 0x41
-const INT4_RANGE = 2n ** 31n
-const INT8_RANGE = 2n ** 63n
+/** Where int4 ends, what every reader of JSON holds exactly, and int8: a pseudonym is no wider than its value. */
+const RANGES: readonly (readonly [name: string, from: bigint, to: bigint])[] = [
+  ['int4', 0n, 2n ** 31n],
+  ['safe', 2n ** 31n, 2n ** 53n],
+  ['int8', 2n ** 53n, 2n ** 63n],
+]
 const UUID_BITS = 128
+
+/** As PostgreSQL writes one. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** How many characters a place of a text's format can hold; 1 where it stands for itself. */
 const CHOICES: Readonly<Record<string, bigint>> = { '0': 10n, a: 26n, A: 26n }
@@ -32,26 +39,30 @@ export class Pseudonyms {
   }
 
   /**
-   * Digits become digits, small letters small ones, capitals capitals; all other ASCII stands where it stood. Null where
-   * that hides too little: a letter beyond ASCII, fewer than a million texts of that format, a text too long.
+   * Digits become digits, small letters small ones, capitals capitals; all other ASCII stands where it stood. A UUID becomes
+   * the one that it is in a column of such. Null where that hides too little: a letter beyond ASCII, fewer than a million
+   * texts of that format, a text too long.
    */
   text(value: string): string | null {
+    if (isUuid(value)) return uuidText(this.uuid(Buffer.from(value.replaceAll('-', ''), 'hex')))
     if (value.length > LONGEST_TEXT || !/^[\x20-\x7e]*$/.test(value)) return null
     const format = value.replace(/[0-9]/g, '0').replace(/[a-z]/g, 'a').replace(/[A-Z]/g, 'A')
     const count = Array.from(format).reduce((product, place) => product * (CHOICES[place] ?? 1n), 1n)
     if (count < LEAST_VALUES) return null
-    return spelled(format, this.#permuted(`text ${format}`, count, rank(format, value)))
+    const next = (text: string): string => spelled(format, this.#permuted(`text ${format}`, count, rank(format, text)))
+    let other = next(value)
+    while (isUuid(other)) other = next(other) // those stand for UUIDs
+    return other
   }
 
-  /** An integer of int4's range or int8's for one of the same; its sign stays. Null beyond int8. */
+  /** An integer of one of RANGES for another of it; its sign stays. Null beyond int8. */
   integer(value: bigint): bigint | null {
     const negative = value < 0n
     const magnitude = negative ? -value - 1n : value
-    if (magnitude >= INT8_RANGE) return null
-    const small = magnitude < INT4_RANGE
-    const permuted = small
-      ? this.#permuted('int4', INT4_RANGE, magnitude)
-      : INT4_RANGE + this.#permuted('int8', INT8_RANGE - INT4_RANGE, magnitude - INT4_RANGE)
+    const range = RANGES.find(([, , to]) => magnitude < to)
+    if (range === undefined) return null
+    const [name, from, to] = range
+    const permuted = from + this.#permuted(name, to - from, magnitude - from)
     return negative ? -permuted - 1n : permuted
   }
 
@@ -77,6 +88,15 @@ export class Pseudonyms {
     this.#ciphers.set(format, cipher)
     return cipher
   }
+}
+
+export function isUuid(text: string): boolean {
+  return UUID.test(text)
+}
+
+/** `bytes`: 16. */
+export function uuidText(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
 /** Which of all texts of its format a text is. */

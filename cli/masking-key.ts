@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { MASKING_KEY_BYTES } from '../planes/postgres/index.ts'
+import { MASKING_KEY_BYTES } from '../engine/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { EXIT } from './exit.ts'
 import { writeKey } from './key-file.ts'
 
-const USAGE = `usage: countersign postgres masking-key --out FILE
+const USAGE = `usage: countersign masking-key --out FILE
 
-Makes a key for the mask methods hash and pseudonym, for planes.postgres.masking.key. Whoever has it can undo what they
-hide. Under another key the same values look different; give it another key_id.
+Makes a key for the mask methods hash and pseudonym, for masking.key. Whoever has it can undo what they hide.
+Under another key the same values look different; give it another key_id.
 
   --out FILE  must not be there yet
 `
 
-/** `countersign postgres masking-key`. */
+/** `countersign masking-key`. */
 export async function maskingKeyCommand(argv: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = commandLine(USAGE, { out: { type: 'string' } }, argv)
   if (values.help) {
