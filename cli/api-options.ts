@@ -3,6 +3,7 @@ import { ApiClient, ApiError } from './api-client.ts'
 import { visible } from './approval-page.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT, isParseError, UsageError } from './exit.ts'
+import { currentSignIn } from './renewal.ts'
 import { readSignIn } from './sign-in-file.ts'
 
 export const DEFAULT_API = 'http://127.0.0.1:7420'
@@ -34,7 +35,7 @@ export function apiOf(address: string): URL {
 async function tokenOf(options: ApiOptions, api: URL, io: CommandIo): Promise<string> {
   const file = options['token-file']
   const given = file === undefined ? io.env['COUNTERSIGN_TOKEN'] : await readToken(file)
-  const token = given ?? signedInTo(api, io)
+  const token = given ?? (await signedInTo(api, io))
   if (token === undefined || token.trim() === '') {
     throw new UsageError('no token: countersign login, set COUNTERSIGN_TOKEN, or name its file with --token-file')
   }
@@ -42,11 +43,9 @@ async function tokenOf(options: ApiOptions, api: URL, io: CommandIo): Promise<st
   return token.trim()
 }
 
-function signedInTo(api: URL, io: CommandIo): string | undefined {
-  const kept = readSignIn(io)
-  if (kept === null || kept.api !== api.origin) return undefined
-  if (kept.expires_at * 1000 > Date.now()) return kept.token
-  throw new UsageError('the token of countersign login is over: sign in again')
+async function signedInTo(api: URL, io: CommandIo): Promise<string | undefined> {
+  if (readSignIn(io)?.api !== api.origin) return undefined
+  return (await currentSignIn(io))?.token
 }
 
 async function readToken(file: string): Promise<string> {

@@ -1,13 +1,13 @@
-import { parseArgs } from 'node:util'
 import type { ApprovalView } from '../console/approval-view.ts'
 import { outcome, page, table } from './approval-page.ts'
-import { apiClient, tellRefusal } from './api-options.ts'
+import { API_USAGE, apiCommand, none, onlyOne, type Said } from './api-command.ts'
+import { apiClient } from './api-options.ts'
 import { watch } from './approvals-watch.ts'
 import { ApprovalsClient } from './approvals-client.ts'
 import { paintFor, type Paint } from './colour.ts'
 import { grantPage } from './grant-page.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT, UsageError } from './exit.ts'
+import { UsageError } from './exit.ts'
 import { printedJson } from './printable.ts'
 
 const USAGE = `usage: countersign approvals list [--state STATE]
@@ -18,9 +18,7 @@ const USAGE = `usage: countersign approvals list [--state STATE]
 
   --state STATE      requested (default), granted, denied, expired, withdrawn, used, revoked, or all
   --reason TEXT      why; recorded, and shown to the one who asked
-  --api URL          the gateway's API (COUNTERSIGN_API; default http://127.0.0.1:7420)
-  --token-file FILE  where your token is (else COUNTERSIGN_TOKEN holds the token itself)
-  --json             what the API answered, as JSON; of watch a line an approval
+${API_USAGE}; of watch a line an approval
 
 exit: 0 done, 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
 `
@@ -29,57 +27,37 @@ const STATES = ['requested', 'granted', 'denied', 'expired', 'withdrawn', 'used'
 /** With a clock for tests (milliseconds since 1970), and what ends `watch`. */
 type Io = CommandIo & { now?(): number; readonly signal?: AbortSignal }
 
-type Options = ReturnType<typeof parse>['values']
+const OPTIONS = { state: { type: 'string' }, reason: { type: 'string' } } as const
+
+type Options = Said<typeof OPTIONS>['values']
 
 /** `countersign approvals …`: what waits, and yes or no to it. Resolves with the exit code. */
-export async function approvalsCommand(argv: readonly string[], io: Io): Promise<number> {
-  try {
-    const { values, positionals } = parse(argv)
-    if (values.help) io.stdout.write(USAGE)
-    else io.stdout.write(await run(positionals, values, io))
-    return EXIT.ok
-  } catch (error) {
-    return tellRefusal(error, USAGE, io)
-  }
-}
+export const approvalsCommand: (argv: readonly string[], io: Io) => Promise<number> = apiCommand(USAGE, OPTIONS, run)
 
-function parse(argv: readonly string[]) {
-  return parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      state: { type: 'string' },
-      reason: { type: 'string' },
-      api: { type: 'string' },
-      'token-file': { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-}
-
-async function run(positionals: readonly string[], options: Options, io: Io): Promise<string> {
-  const [verb = '', id, ...more] = positionals
+async function run({ values: options, positionals }: Said<typeof OPTIONS>, io: Io): Promise<string> {
+  const [verb = '', ...ids] = positionals
   const now = io.now?.() ?? Date.now()
   switch (verb) {
     case 'list': {
-      if (id !== undefined) throw new UsageError('list takes no ID; show does')
+      none(verb, 'ID', ids)
       const state = stateOf(options)
       const approvals = await (await client(options, io)).list(state === 'all' ? null : state)
       if (options.json) return printedJson({ approvals })
       return approvals.length === 0 ? nothing(state) : table(approvals, now, paintFor(io))
     }
     case 'show': {
-      const approval = await (await client(options, io)).get(oneId(verb, id, more))
+      const approval = await (
+        await client(options, io)
+      ).get(onlyOne(verb, "approval's ID", 'countersign approvals list', ids))
       return options.json ? printedJson(approval) : pageOf(approval, now, paintFor(io))
     }
     case 'watch':
-      if (id !== undefined) throw new UsageError('watch takes no ID')
+      none(verb, 'ID', ids)
       await watch(await apiClient(options, io), options.json, io)
       return ''
     case 'approve':
     case 'deny': {
-      const named = oneId(verb, id, more)
+      const named = onlyOne(verb, "approval's ID", 'countersign approvals list', ids)
       const approval = await (await client(options, io)).answer(named, verb, options.reason ?? null)
       return options.json ? printedJson(approval) : outcome(approval)
     }
@@ -97,11 +75,6 @@ function pageOf(approval: ApprovalView, now: number, paint: Paint): string {
 function stateOf({ state = 'requested' }: Options): string {
   if (STATES.includes(state)) return state
   throw new UsageError(`--state: expected one of ${STATES.join(', ')}; found ${state}`)
-}
-
-function oneId(verb: string, id: string | undefined, more: readonly string[]): string {
-  if (id !== undefined && more.length === 0) return id
-  throw new UsageError(`${verb} takes one approval's ID: \`countersign approvals list\` shows them`)
 }
 
 async function client(options: Options, io: CommandIo): Promise<ApprovalsClient> {

@@ -4,7 +4,7 @@ import { rebuildRevocations } from '../engine/identity/index.ts'
 import { rebuildPolicies } from '../engine/lifecycle/index.ts'
 import { explain } from './exit.ts'
 import type { Database } from '../engine/state/index.ts'
-import { approvalHistory } from './approval-history.ts'
+import { approvalHistory, stateTold } from './approval-history.ts'
 import type { Log } from './log.ts'
 
 /**
@@ -36,11 +36,10 @@ export class ClosedPeers {
     try {
       const database = await this.#database.promise
       if (database === null) return
-      const policies: unknown[] = []
-      const revocations: unknown[] = []
-      await rebuild(database, approvalHistory(this.#store, null, policies, revocations), isOver, this.#telling)
-      await rebuildPolicies(database, policies, isOver)
-      await rebuildRevocations(database, revocations)
+      const told = stateTold()
+      await rebuild(database, approvalHistory(this.#store, null, told), isOver, this.#telling)
+      await rebuildPolicies(database, told.policies, isOver)
+      await rebuildRevocations(database, told.revocations)
     } catch (error) {
       this.#log.error('approvals.unsettled', { instance, message: explain(error) })
     }

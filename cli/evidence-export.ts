@@ -3,6 +3,7 @@ import { loadConfig, type LoadedConfig } from '../engine/config/index.ts'
 import {
   exportEvidence,
   parseSigner,
+  type EvidenceSource,
   type ExportOptions,
   type ExportReport,
   type NoteSigner,
@@ -20,6 +21,7 @@ import {
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { noteInEvidence } from './evidence-note.ts'
+import { readEvidence } from './evidence-store.ts'
 import { EXIT } from './exit.ts'
 import { timeOption } from './period.ts'
 import { version } from './version.ts'
@@ -76,23 +78,31 @@ export async function exportCommand(argv: readonly string[], io: CommandIo): Pro
     return EXIT.ok
   }
   const loaded = asked.config === undefined ? null : loadConfig(asked.config)
-  const directory = asked.directory ?? loaded?.config.evidence.directory ?? ''
+  const report = await readEvidence(asked.directory, loaded, (evidence) => exported(evidence, asked, loaded, io))
+  io.stdout.write(render(report))
+  return EXIT.ok
+}
+
+async function exported(
+  evidence: EvidenceSource,
+  asked: Asked,
+  loaded: LoadedConfig | null,
+  io: CommandIo,
+): Promise<ExportReport> {
   const policies = [...asked.policy, ...(loaded === null ? [] : [loaded.config.policy.bundle])]
-  const report = await exportEvidence({
-    directory,
+  return exportEvidence({
+    evidence,
     out: asked.out,
     query: asked.query,
     signer: await signerOf(asked),
     producer: await version(),
     ...(asked.at === undefined ? {} : { checkpoint: await textOf('--at', asked.at) }),
     policyFile: await policyFiles(policies),
-    ...(asked.reports ? { reports: await reportsOf(directory, asked, loaded) } : {}),
+    ...(asked.reports ? { reports: await reportsOf(evidence, asked, loaded) } : {}),
     onProgress: (phase, done, of) =>
       io.stderr.write(`${phase} ${done.toLocaleString('en')} of ${of.toLocaleString('en')}\n`),
     beforePublishing: (made) => note(loaded, made, asked.reason, io),
   })
-  io.stdout.write(render(report))
-  return EXIT.ok
 }
 
 interface Asked {
@@ -152,7 +162,7 @@ async function policyFiles(paths: readonly string[]): Promise<NonNullable<Export
 
 /** Reports of the same period under the same checkpoint; of one control alone, where one was asked for. */
 async function reportsOf(
-  directory: string,
+  evidence: EvidenceSource,
   { query, controls }: Asked,
   loaded: LoadedConfig | null,
 ): Promise<NonNullable<ExportOptions['reports']>> {
@@ -160,7 +170,7 @@ async function reportsOf(
   return async ({ root, ...scope }) => {
     if (query.control !== null && !pack.controls.has(query.control)) return []
     const chosen = query.control === null ? {} : { controls: [query.control] }
-    const report = await controlReport(directory, pack, {
+    const report = await controlReport(evidence, pack, {
       ...scope,
       ...chosen,
       root: Buffer.from(root, 'base64'),

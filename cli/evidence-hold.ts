@@ -1,8 +1,16 @@
 import { loadConfig, type LoadedConfig } from '../engine/config/index.ts'
-import { holdSet, LIFT_NOTICE_MS, readHolds, unrecorded, type KnownHold } from '../engine/evidence/index.ts'
+import {
+  holdSet,
+  LIFT_NOTICE_MS,
+  readHolds,
+  unrecorded,
+  type EvidenceStore,
+  type KnownHold,
+} from '../engine/evidence/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { withNotes } from './evidence-note.ts'
+import { evidenceStoreOf } from './evidence-store.ts'
 import { EXIT, UsageError } from './exit.ts'
 
 const USAGE = `usage: countersign evidence hold --config FILE [--lift NAME --reason TEXT]
@@ -23,27 +31,31 @@ export async function holdCommand(argv: readonly string[], io: CommandIo): Promi
     return EXIT.ok
   }
   const loaded = loadConfig(asked.config)
-  if (asked.lift !== null) await lift(loaded, asked.lift, asked.reason)
-  else await set(loaded)
-  const known = await readHolds(loaded.config.evidence.directory)
-  io.stdout.write([...known].flatMap(([name, holds]) => holds.map((hold) => line(name, hold))).join('') || 'no holds\n')
-  return EXIT.ok
+  const store = evidenceStoreOf(loaded.config)
+  try {
+    if (asked.lift !== null) await lift(loaded, store, asked.lift, asked.reason)
+    else await set(loaded, store)
+    const known = await readHolds(store.source)
+    const lines = [...known].flatMap(([name, holds]) => holds.map((hold) => line(name, hold)))
+    io.stdout.write(lines.join('') || 'no holds\n')
+    return EXIT.ok
+  } finally {
+    await store.close()
+  }
 }
 
-async function set(loaded: LoadedConfig): Promise<void> {
-  const { evidence, keeping } = loaded.config
-  const fresh = unrecorded(keeping.holds, await readHolds(evidence.directory))
+async function set(loaded: LoadedConfig, { source }: EvidenceStore): Promise<void> {
+  const fresh = unrecorded(loaded.config.keeping.holds, await readHolds(source))
   if (fresh.length === 0) return
   await withNotes(loaded, async (note) => {
     for (const hold of fresh) await note(holdSet(hold))
   })
 }
 
-async function lift(loaded: LoadedConfig, name: string, reason: string): Promise<void> {
-  const { evidence, keeping } = loaded.config
-  if (keeping.holds.some((hold) => hold.name === name))
+async function lift(loaded: LoadedConfig, { source }: EvidenceStore, name: string, reason: string): Promise<void> {
+  if (loaded.config.keeping.holds.some((hold) => hold.name === name))
     throw new UsageError(`--lift: expected a hold that the configuration hasn't got any more; ${name} stands there`)
-  const known = (await readHolds(evidence.directory)).get(name) ?? []
+  const known = (await readHolds(source)).get(name) ?? []
   if (!known.some(({ lifted }) => lifted === null)) throw new UsageError(`--lift: no hold ${name} is in force`)
   await withNotes(loaded, (note) => note({ event: 'legal_hold.lifted', detail: { name, reason } }))
 }

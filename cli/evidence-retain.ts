@@ -6,12 +6,14 @@ import {
   retain,
   unconfigured,
   unrecorded,
+  type EvidenceStore,
   type LegalHold,
   type RetainReport,
 } from '../engine/evidence/index.ts'
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { withNotes } from './evidence-note.ts'
+import { evidenceStoreOf } from './evidence-store.ts'
 import { EXIT } from './exit.ts'
 
 const USAGE = `usage: countersign evidence retain --config FILE [--dry-run] [--reason TEXT]
@@ -34,9 +36,14 @@ export async function retainCommand(argv: readonly string[], io: CommandIo): Pro
     return EXIT.ok
   }
   const loaded = loadConfig(asked.config)
-  const { report, absent } = asked.dryRun ? await tried(loaded) : await done(loaded, asked.reason)
-  io.stdout.write(render(loaded, report, absent, asked.dryRun))
-  return report.damaged.length === 0 ? EXIT.ok : EXIT.failed
+  const store = evidenceStoreOf(loaded.config)
+  try {
+    const { report, absent } = await (asked.dryRun ? tried(loaded, store) : done(loaded, store, asked.reason))
+    io.stdout.write(render(loaded, report, absent, asked.dryRun))
+    return report.damaged.length === 0 ? EXIT.ok : EXIT.failed
+  } finally {
+    await store.close()
+  }
 }
 
 interface Outcome {
@@ -45,27 +52,25 @@ interface Outcome {
   readonly absent: readonly LegalHold[]
 }
 
-async function tried({ config }: LoadedConfig): Promise<Outcome> {
-  const { directory } = config.evidence
+async function tried({ config }: LoadedConfig, store: EvidenceStore): Promise<Outcome> {
   const { retention, holds } = config.keeping
-  const known = await readHolds(directory)
+  const known = await readHolds(store.source)
   const now = Date.now()
   const inForce = [...holdsAt(known, now), ...unrecorded(holds, known)]
-  const report = await retain(directory, { rules: retention, holds: inForce, now, reason: null, record: null })
+  const report = await retain(store, { rules: retention, holds: inForce, now, reason: null, record: null })
   return { report, absent: unconfigured(holds, known) }
 }
 
 /** One run at a time: who notes keeps all others from noting. */
-function done(loaded: LoadedConfig, reason: string | null): Promise<Outcome> {
-  const { directory } = loaded.config.evidence
+function done(loaded: LoadedConfig, store: EvidenceStore, reason: string | null): Promise<Outcome> {
   const { retention, holds } = loaded.config.keeping
   return withNotes(loaded, async (note) => {
-    const known = await readHolds(directory)
+    const known = await readHolds(store.source)
     const fresh = unrecorded(holds, known)
     for (const hold of fresh) await note(holdSet(hold))
     const now = Date.now()
     const inForce = [...holdsAt(known, now), ...fresh]
-    const report = await retain(directory, { rules: retention, holds: inForce, now, reason, record: note })
+    const report = await retain(store, { rules: retention, holds: inForce, now, reason, record: note })
     return { report, absent: unconfigured(holds, known) }
   })
 }
@@ -80,7 +85,7 @@ function parse(
   )
   if (values.help) return 'help'
   if (positionals.length > 0 || values.config === undefined)
-    throw wrongUsage('expected --config FILE: only a live directory is erased from', USAGE)
+    throw wrongUsage('expected --config FILE: only live evidence is erased from', USAGE)
   return { config: values.config, dryRun: values['dry-run'], reason: values.reason ?? null }
 }
 

@@ -8,13 +8,14 @@ import type { LoadedConfig } from '../engine/config/index.ts'
 import { ControlResolver } from '../engine/controls/index.ts'
 import { openEvidence } from '../engine/evidence/index.ts'
 import type { EvidenceLog, EvidenceOptions, EvidenceStore } from '../engine/evidence/index.ts'
-import { rebuildRevocations } from '../engine/identity/index.ts'
+import { rebuildAssertions, rebuildRevocations } from '../engine/identity/index.ts'
 import {
   approvalJournal,
   ConfigError,
   EvidenceError,
   Grants,
   hostFor,
+  identify,
   recordingVerifier,
   StateError,
 } from '../engine/index.ts'
@@ -24,7 +25,7 @@ import { PolicyStore } from '../engine/policy/index.ts'
 import { Shadow } from '../engine/shadow/index.ts'
 import { bindingKey, openDatabase } from '../engine/state/index.ts'
 import type { Database } from '../engine/state/index.ts'
-import { approvalHistory } from './approval-history.ts'
+import { approvalHistory, stateTold } from './approval-history.ts'
 import { ClosedPeers } from './closed-peers.ts'
 import { controlPack } from './control-pack.ts'
 import { evidenceStoreOf } from './evidence-store.ts'
@@ -87,16 +88,17 @@ export async function openGateway(loaded: LoadedConfig, around: GatewaySurroundi
   const { instance } = config
   const shared = config.evidence.postgres !== null
   const isOver = (writer: string): boolean => !shared || writer.startsWith(`${instance}.`)
-  const policyChanges: unknown[] = []
-  const revoked: unknown[] = []
-  const history = approvalHistory(store, shared ? null : instance, policyChanges, revoked)
+  const told = stateTold()
+  const history = approvalHistory(store, shared ? null : instance, told)
   const outbox = new Outbox(database)
   const replayed = await rebuild(database, history, isOver, telling)
   if (replayed > 0) around.log.warn('approvals.rebuilt', { changes: replayed })
-  const relived = await rebuildPolicies(database, policyChanges, isOver)
+  const relived = await rebuildPolicies(database, told.policies, isOver)
   if (relived > 0) around.log.warn('policies.rebuilt', { changes: relived })
-  const revocationsRebuilt = await rebuildRevocations(database, revoked)
+  const revocationsRebuilt = await rebuildRevocations(database, told.revocations)
   if (revocationsRebuilt > 0) around.log.warn('revocations.rebuilt', { changes: revocationsRebuilt })
+  const spent = await rebuildAssertions(database, told.assertions, around.now())
+  if (spent > 0) around.log.warn('assertions.rebuilt', { changes: spent })
   closedPeers.settleIn(shared ? database : null)
   const newId = (): string => uuidv7(around.now())
   const journal = approvalJournal(evidence)
@@ -281,6 +283,7 @@ async function openConsole(
       version: await version(),
       instance: loaded.config.instance,
       signIn,
+      identify: (credentials) => identify(credentials, 'api', rooms),
       secret,
       now: () => rooms.now(),
       ready,

@@ -76,7 +76,7 @@ export async function openIdentity(
   const { saml } = loaded.config.identity
   const taken = takenBy(loaded)
   const assertions = await located(loaded, async () =>
-    createAssertionVerifier(saml, { now, taken, use: (digest, forgetAt) => store.use(digest, forgetAt, now()) }),
+    createAssertionVerifier(saml, { now, taken, use: (assertion) => store.use(assertion, now()) }),
   )
   const revocations = new Revocations({
     store,

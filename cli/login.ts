@@ -8,7 +8,8 @@ import { visible } from './approval-page.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT, UsageError } from './exit.ts'
 import { discover, expiryOf, told } from './oauth-client.ts'
-import { forgetSignIn, keepSignIn, readSignIn } from './sign-in-file.ts'
+import { giveBack } from './renewal.ts'
+import { forgetSignIn, keepSignIn, readSignIn, type SignedIn } from './sign-in-file.ts'
 
 const USAGE = `usage: countersign login [--device] [options]
        countersign login --out
@@ -20,7 +21,8 @@ that only you can read. With a browser on this machine by default (authorization
   --issuer URL      the identity provider (COUNTERSIGN_ISSUER; default the one of last time)
   --client-id ID    what it calls this command (COUNTERSIGN_CLIENT_ID; default as last time)
   --resource URL    what it calls the gateway (COUNTERSIGN_RESOURCE), where it gives tokens for that alone (RFC 8707)
-  --scope SCOPE     default openid
+  --scope SCOPE     default openid; with offline_access the provider may give a refresh token, which then renews the
+                    token in silence until the provider says no
   --device          no browser here: device authorization (RFC 8628)
   --api URL         the gateway that the token is for (COUNTERSIGN_API; default http://127.0.0.1:7420)
   --out             forget the token that is kept
@@ -41,7 +43,7 @@ export async function loginCommand(argv: readonly string[], io: Io): Promise<num
   try {
     const { values } = parse(argv)
     if (values.help) io.stdout.write(USAGE)
-    else if (values.out) io.stdout.write(forgetSignIn(io) ? 'The token is gone.\n' : 'Nobody was signed in.\n')
+    else if (values.out) await signOut(io)
     else await signIn(values, io)
     return EXIT.ok
   } catch (error) {
@@ -77,10 +79,26 @@ async function signIn(options: Options, io: Io): Promise<void> {
   const asked = { scope: options.scope, ...(resource === undefined ? {} : { resource }) }
   const tokens = await (options.device ? byDevice : byBrowser)(provider, asked, io)
   const expiresAt = expiryOf({ expires_in: tokens.expiresIn() }, io.now?.() ?? Date.now())
-  const kept = { api: api.origin, issuer, client_id: clientId, token: tokens.access_token, expires_at: expiresAt }
+  const kept: SignedIn = {
+    api: api.origin,
+    issuer,
+    client_id: clientId,
+    token: tokens.access_token,
+    expires_at: expiresAt,
+    ...(tokens.refresh_token === undefined ? {} : { refresh_token: tokens.refresh_token }),
+    ...(resource === undefined ? {} : { resource }),
+  }
   const file = await keepSignIn(kept, io)
   const until = new Date(expiresAt * 1000).toISOString()
   io.stdout.write(`Signed in${nameOf(tokens)} until ${until}, for ${api.origin}. The token is in ${visible(file)}\n`)
+}
+
+async function signOut(io: Io): Promise<void> {
+  const kept = readSignIn(io)
+  forgetSignIn(io)
+  if (kept === null) io.stdout.write('Nobody was signed in.\n')
+  else if (await giveBack(kept)) io.stdout.write('The token is gone.\n')
+  else io.stdout.write('The token is gone here; the identity provider could not be told.\n')
 }
 
 type Tokens = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
@@ -109,6 +127,7 @@ async function byBrowser(provider: oidc.Configuration, asked: Asked, io: Io): Pr
     const [expectedState, expectedNonce] = [oidc.randomState(), oidc.randomNonce()]
     const address = oidc.buildAuthorizationUrl(provider, {
       ...asked,
+      ...(asksOffline(asked) ? { prompt: 'consent' } : {}), // OpenID Connect Core, 11
       redirect_uri: landing.address,
       code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
       code_challenge_method: 'S256',
@@ -129,6 +148,10 @@ async function byBrowser(provider: oidc.Configuration, asked: Asked, io: Io): Pr
   } finally {
     landing.close()
   }
+}
+
+function asksOffline({ scope = '' }: Asked): boolean {
+  return scope.split(' ').includes('offline_access')
 }
 
 const PATH = '/signed-in'

@@ -17,11 +17,11 @@ export async function openOverview(
   writer: string,
   log: Log,
 ): Promise<Pick<Overview, 'ask' | 'onAdvance' | 'close'>> {
-  const { evidence, state } = config
+  const { state } = config
   const own = 'file' in state ? null : await mkdtemp(join(tmpdir(), 'countersign-overview-'))
   const path = join('file' in state ? dirname(state.file) : (own ?? ''), 'overview.db')
   const overview = new Overview({
-    evidence: evidence.postgres === null ? { directory: evidence.directory } : { postgres: evidence.postgres },
+    evidence: addressOf(config),
     path,
     writer,
     onTrouble: (why) => log.warn('overview.restarted', { why }),
@@ -38,12 +38,16 @@ export async function openOverview(
 
 /** What pages read whole evidence from, and export it with. */
 export async function evidencePlace({ config }: LoadedConfig): Promise<ApiOptions['place']> {
-  const { evidence, controls, policy, api } = config
+  const { controls, policy, api } = config
   return {
-    directory: evidence.postgres === null ? evidence.directory : null,
+    evidence: addressOf(config),
     exportKey: api.exportKey?.reveal() ?? null,
     controls: controls.directory ?? SHIPPED_CONTROLS,
     policies: [policy.bundle],
     producer: await version(),
   }
+}
+
+function addressOf({ evidence }: GatewayConfig): ApiOptions['place']['evidence'] {
+  return evidence.postgres === null ? { directory: evidence.directory } : { postgres: evidence.postgres }
 }

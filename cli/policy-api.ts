@@ -1,4 +1,5 @@
 import { ApiError } from './api-client.ts'
+import { API_OPTIONS, API_USAGE } from './api-command.ts'
 import { apiClient, type ApiOptions } from './api-options.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import type { Command, CommandIo } from './command.ts'
@@ -7,18 +8,10 @@ import { PolicyClient } from './policy-client.ts'
 import { printable, printedJson } from './printable.ts'
 
 /** What every command of a gateway's policy API takes beside its own. */
-export const API_USAGE = `  --api URL          the gateway's API (COUNTERSIGN_API; default http://127.0.0.1:7420)
-  --token-file FILE  where your token is (else COUNTERSIGN_TOKEN holds the token itself)
-  --json             what the API answered, as JSON
+export const POLICY_USAGE: string = `${API_USAGE}
 
 exit: 0 done, 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
 `
-
-export const API_OPTIONS = {
-  api: { type: 'string' },
-  'token-file': { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
 
 type Extra = Readonly<Record<string, { readonly type: 'string' } | { readonly type: 'boolean' }>>
 
@@ -39,7 +32,13 @@ interface Shape<T extends object> {
 }
 
 /** A command that asks the policy API one thing and tells the answer. */
-export function apiCommand<T extends object>({ usage, extra = {}, positionals: takes, ask, text }: Shape<T>): Command {
+export function policyCommand<T extends object>({
+  usage,
+  extra = {},
+  positionals: takes,
+  ask,
+  text,
+}: Shape<T>): Command {
   return async (argv, io) => {
     const { values, positionals } = commandLine(usage, { ...API_OPTIONS, ...extra }, argv)
     const said: Readonly<Record<string, string | boolean | undefined>> = values

@@ -1,6 +1,6 @@
 import type { ShadowStatus } from '../engine/shadow/index.ts'
 import type { CommandIo } from './command.ts'
-import { API_USAGE, apiCommand } from './policy-api.ts'
+import { POLICY_USAGE, policyCommand } from './policy-api.ts'
 import { printable } from './printable.ts'
 
 const USAGE = `usage: countersign policy shadow BUNDLE|DIGEST
@@ -11,12 +11,12 @@ Asks a candidate what the live policy is asked, on live traffic, in a thread of 
 answered otherwise, and obeys it in nothing. What can't be asked in time is dropped, and counted as that. --end stops it
 and records what was found as a test of the candidate's.
 
-${API_USAGE}`
+${POLICY_USAGE}`
 
 /** `countersign policy shadow`. */
 export function shadowCommand(argv: readonly string[], io: CommandIo): Promise<number> {
   const without = argv.includes('--status') || argv.includes('--end') || argv.includes('--help') || argv.includes('-h')
-  const command = apiCommand({
+  const command = policyCommand({
     usage: USAGE,
     extra: { status: { type: 'boolean' }, end: { type: 'boolean' } },
     positionals: without ? 0 : 1,

@@ -1,16 +1,16 @@
 import type { InForceView, PolicyView, ProposalView } from '../console/policy-view.ts'
 import type { Command } from './command.ts'
-import { API_USAGE, apiCommand } from './policy-api.ts'
+import { POLICY_USAGE, policyCommand } from './policy-api.ts'
 import { printable } from './printable.ts'
 
 const USAGE = `usage: countersign policy status
 
 Which policy is in force, since when and by whom; what a rollback goes back to; what is proposed.
 
-${API_USAGE}`
+${POLICY_USAGE}`
 
 /** `countersign policy status`. */
-export const statusCommand: Command = apiCommand({
+export const statusCommand: Command = policyCommand({
   usage: USAGE,
   positionals: 0,
   ask: (client) => client.status(),

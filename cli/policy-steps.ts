@@ -1,7 +1,7 @@
 import { UsageError } from './exit.ts'
 import type { ProposalView } from '../console/policy-view.ts'
 import type { Command } from './command.ts'
-import { API_USAGE, apiCommand, type Said } from './policy-api.ts'
+import { POLICY_USAGE, policyCommand, type Said } from './policy-api.ts'
 import { bundleFile, type PolicyClient } from './policy-client.ts'
 import { proposalText, statusText } from './policy-status.ts'
 
@@ -10,7 +10,7 @@ const PROPOSE = `usage: countersign policy propose BUNDLE [--test-result FILE]
 Sends a bundle to the gateway, which checks its signature, runs its self-test and keeps it for review.
 
   --test-result FILE  an in-toto statement with a test-result over this bundle, such as a pipeline's
-${API_USAGE}`
+${POLICY_USAGE}`
 
 const REVIEW = `usage: countersign policy review DIGEST --approve|--reject [--reason TEXT]
 
@@ -18,23 +18,23 @@ Says yes or no to another person's proposal. The digest may be cut to its first 
 
   --approve, --reject  one of them
   --reason TEXT        why; recorded
-${API_USAGE}`
+${POLICY_USAGE}`
 
 const ACTIVATE = `usage: countersign policy activate BUNDLE|DIGEST
 
 Puts a policy in force. A file is proposed first, where it isn't yet; where the configuration asks for a review, only
 what another person has approved comes into force. Other gateways on the same state follow within a second.
 
-${API_USAGE}`
+${POLICY_USAGE}`
 
 const ROLLBACK = `usage: countersign policy rollback
 
 Puts the policy that was in force before this one back in force. Once more undoes it.
 
-${API_USAGE}`
+${POLICY_USAGE}`
 
 /** `countersign policy propose`. */
-export const proposeCommand: Command = apiCommand({
+export const proposeCommand: Command = policyCommand({
   usage: PROPOSE,
   extra: { 'test-result': { type: 'string' } },
   positionals: 1,
@@ -58,7 +58,7 @@ function parsed(text: string, file: string): unknown {
 }
 
 /** `countersign policy review`. */
-export const reviewCommand: Command = apiCommand({
+export const reviewCommand: Command = policyCommand({
   usage: REVIEW,
   extra: { approve: { type: 'boolean' }, reject: { type: 'boolean' }, reason: { type: 'string' } },
   positionals: 1,
@@ -80,7 +80,7 @@ function digestOnly(text: string): string {
 }
 
 /** `countersign policy activate`. */
-export const activateCommand: Command = apiCommand({
+export const activateCommand: Command = policyCommand({
   usage: ACTIVATE,
   positionals: 1,
   ask: async (client, { positionals }) => client.activate((await client.named(positionals[0] ?? '')).policy.digest),
@@ -88,7 +88,7 @@ export const activateCommand: Command = apiCommand({
 })
 
 /** `countersign policy rollback`. */
-export const rollbackCommand: Command = apiCommand({
+export const rollbackCommand: Command = policyCommand({
   usage: ROLLBACK,
   positionals: 0,
   ask: (client) => client.rollback(),

@@ -20,6 +20,7 @@ import {
 import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { noteInEvidence } from './evidence-note.ts'
+import { readEvidence } from './evidence-store.ts'
 import { EXIT } from './exit.ts'
 import { COLOURED, endLines, headLines, PLAIN, sessionTable, stepLines, type TextOptions } from './replay-text.ts'
 
@@ -68,8 +69,9 @@ const OPTIONS = {
 const EXIT_NO_SESSION = 66
 
 interface Asked {
-  readonly directory: string
-  /** Whose directory it is, when it is a gateway's own. */
+  /** Undefined: what `loaded` names. */
+  readonly directory: string | undefined
+  /** Whose evidence it is, when it is a gateway's own. */
   readonly loaded: LoadedConfig | null
   readonly session: string | undefined
   readonly only: readonly Tag[]
@@ -95,18 +97,19 @@ export async function replayCommand(argv: readonly string[], io: CommandIo): Pro
   return asked.session === undefined ? list(asked, io) : replay(asked, asked.session, io)
 }
 
-async function list({ directory, limit, json }: Asked, io: CommandIo): Promise<number> {
-  const sessions = await listSessions(directory, limit)
+async function list({ directory, loaded, limit, json }: Asked, io: CommandIo): Promise<number> {
+  const sessions = await readEvidence(directory, loaded, (evidence) => listSessions(evidence, limit))
   const text = json ? JSON.stringify(sessions, null, 2) : sessionTable(sessions).join('\n')
   io.stdout.write(`${sessions.length === 0 && !json ? 'no sessions' : text}\n`)
   return EXIT.ok
 }
 
 async function replay(asked: Asked, session: string, io: CommandIo): Promise<number> {
-  const evidence = await collectSession(asked.directory, session)
+  const { directory, loaded } = asked
+  const evidence = await readEvidence(directory, loaded, (source) => collectSession(source, session))
   if (evidence === null) {
     io.stderr.write(
-      `countersign replay: ${asked.directory} holds no session ${JSON.stringify(session)}; without --session they are listed\n`,
+      `countersign replay: ${directory ?? 'evidence'} holds no session ${JSON.stringify(session)}; without --session they are listed\n`,
     )
     return EXIT_NO_SESSION
   }
@@ -223,7 +226,7 @@ async function parse(argv: readonly string[]): Promise<'help' | Asked> {
   const loaded = config === undefined ? null : loadConfig(config)
   const keys = [...(values['log-key'] === undefined ? [] : [values['log-key']]), ...(values['witness-key'] ?? [])]
   return {
-    directory: directory ?? loaded?.config.evidence.directory ?? '',
+    directory,
     loaded,
     session,
     only: (values.only ?? []).map(tag),

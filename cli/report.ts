@@ -15,10 +15,10 @@ import {
   type ControlReport,
 } from '../engine/controls/index.ts'
 import {
-  checkpointFile,
   parseCheckpoint,
   parseVerifier,
   signedBy,
+  type EvidenceSource,
   type NoteVerifier,
   type SignedCheckpoint,
 } from '../engine/evidence/index.ts'
@@ -27,6 +27,7 @@ import type { CommandIo } from './command.ts'
 import { commandLine, wrongUsage } from './command-line.ts'
 import { knownControl } from './controls-list.ts'
 import { noteInEvidence } from './evidence-note.ts'
+import { readEvidence } from './evidence-store.ts'
 import { EXIT } from './exit.ts'
 import { timeOption } from './period.ts'
 import { plural } from './printable.ts'
@@ -75,14 +76,15 @@ export async function reportCommand(argv: readonly string[], io: CommandIo): Pro
     io.stdout.write(USAGE)
     return EXIT.ok
   }
-  const { directory, logKey, loaded, out, write } = asked
+  const { logKey, loaded, out, write } = asked
   const pack = await loadControlPack(asked.pack)
   const controls = chosen(pack, asked.controls)
-  const checkpoint = await signedCheckpoint(directory, logKey)
   if (logKey === null) io.stderr.write('whose checkpoint this is was not checked: pass --log-key\n')
-  const { origin, size, root } = checkpoint
-  const scope = { ...asked.period, origin, size, root, ...(controls === null ? {} : { controls }) }
-  const report = await controlReport(directory, pack, scope)
+  const report = await readEvidence(asked.directory, loaded, async (evidence) => {
+    const { origin, size, root } = await signedCheckpoint(evidence, logKey)
+    const scope = { ...asked.period, origin, size, root, ...(controls === null ? {} : { controls }) }
+    return controlReport(evidence, pack, scope)
+  })
   const content = await write(report)
   const sha256 = createHash('sha256').update(content).digest('hex')
   // The note first: a report that nobody can find in the evidence must not exist.
@@ -90,14 +92,14 @@ export async function reportCommand(argv: readonly string[], io: CommandIo): Pro
   await replace(out, content)
   const exceptions = report.sections.flatMap(({ measures }) => measures.filter(({ state }) => state === 'exceptions'))
   io.stdout.write(
-    `${out}: ${plural(report.sections.length, 'control')}, ${plural(report.span.records, 'record')} of ${size}, sha256 ${sha256}\n`,
+    `${out}: ${plural(report.sections.length, 'control')}, ${plural(report.span.records, 'record')} of ${report.log.size}, sha256 ${sha256}\n`,
   )
   if (exceptions.length > 0) io.stdout.write(`measures with exceptions: ${exceptions.length}\n`)
   return EXIT.ok
 }
 
 interface Asked {
-  readonly directory: string
+  readonly directory: string | undefined
   readonly logKey: NoteVerifier | null
   readonly loaded: LoadedConfig | null
   readonly pack: string
@@ -121,7 +123,7 @@ async function parse(argv: readonly string[]): Promise<'help' | Asked> {
   }
   const loaded = config === undefined ? null : loadConfig(config)
   return {
-    directory: evidence ?? loaded?.config.evidence.directory ?? '',
+    directory: evidence,
     logKey: (await verifier(values['log-key'])) ?? loaded?.config.evidence.signer?.verifier ?? null,
     loaded,
     pack: controls ?? loaded?.config.controls.directory ?? SHIPPED_CONTROLS,
@@ -159,9 +161,9 @@ function chosen(pack: ControlPack, ids: readonly string[]): readonly string[] | 
   )
 }
 
-async function signedCheckpoint(directory: string, logKey: NoteVerifier | null): Promise<SignedCheckpoint> {
-  const path = checkpointFile(directory)
-  const checkpoint = parseCheckpoint(await readFile(path, 'utf8').catch(() => ''))
+async function signedCheckpoint(evidence: EvidenceSource, logKey: NoteVerifier | null): Promise<SignedCheckpoint> {
+  const path = `${evidence.place}/log/checkpoint`
+  const checkpoint = parseCheckpoint((await evidence.document('checkpoint')) ?? '')
   if (checkpoint === undefined) {
     const message = `${path}: expected the log's checkpoint; found none that can be read; a report needs a signed log (evidence.log in the configuration)`
     throw new EvidenceError('ERR_EVIDENCE_DIRECTORY', message)

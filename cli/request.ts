@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ApprovalView } from '../console/approval-view.ts'
 import { parseDuration, type GrantAsk } from '../engine/index.ts'
+import { API_OPTIONS, API_USAGE } from './api-command.ts'
 import { apiClient, tellRefusal } from './api-options.ts'
 import { paintFor } from './colour.ts'
 import type { Command, CommandIo } from './command.ts'
@@ -24,9 +25,7 @@ a rule for that, and people review it afterwards.
   --agent ID         for whom, where that isn't yourself: an agent that you own
   --break-glass      in an emergency: now, and reviewed afterwards
   --wait             until it is answered
-  --api URL          the gateway's API (COUNTERSIGN_API; default http://127.0.0.1:7420)
-  --token-file FILE  where your token is (else COUNTERSIGN_TOKEN holds the token itself)
-  --json             what the API answered, as JSON
+${API_USAGE}
 
 exit: 0 asked (with --wait: granted), 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
 `
@@ -40,9 +39,7 @@ const OPTIONS = {
   agent: { type: 'string' },
   'break-glass': { type: 'boolean', default: false },
   wait: { type: 'boolean', default: false },
-  api: { type: 'string' },
-  'token-file': { type: 'string' },
-  json: { type: 'boolean', default: false },
+  ...API_OPTIONS,
 } as const
 
 type Values = ReturnType<typeof parse>['values']

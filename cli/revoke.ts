@@ -1,9 +1,9 @@
-import { parseArgs } from 'node:util'
 import { reasonOf } from './agents.ts'
-import { apiClient, tellRefusal } from './api-options.ts'
+import { API_USAGE, apiCommand, type Said } from './api-command.ts'
+import { apiClient } from './api-options.ts'
 import { visible } from './approval-page.ts'
-import type { CommandIo } from './command.ts'
-import { EXIT, UsageError } from './exit.ts'
+import type { Command, CommandIo } from './command.ts'
+import { UsageError } from './exit.ts'
 import { printedJson } from './printable.ts'
 
 const USAGE = `usage: countersign revoke --token ID --reason TEXT
@@ -16,49 +16,31 @@ or any token by its SHA-256 in hex; all that an agent, a person or a client was 
 that an identity provider issued. What is exchanged for a revoked token goes with it. To keep an agent out whatever token it
 comes with: countersign agents quarantine.
 
-  --issued-before TIME  such as 2026-11-25T09:00:00Z; default now
-  --reason TEXT         why; recorded
-  --list                what has been revoked, newest first
-  --api URL             the gateway's API (COUNTERSIGN_API; default http://127.0.0.1:7420)
-  --token-file FILE     where your token is (else COUNTERSIGN_TOKEN, else what countersign login got)
-  --json                what the API answered, as JSON
+  --issued-before TIME
+                     such as 2026-11-25T09:00:00Z; default now
+  --reason TEXT      why; recorded
+  --list             what has been revoked, newest first
+${API_USAGE}
 
 exit: 0 done, 1 refused, 64 wrong usage, 69 no gateway, 77 not allowed
 `
 
-type Options = ReturnType<typeof parse>['values']
+const OPTIONS = {
+  token: { type: 'string' },
+  subject: { type: 'string' },
+  issuer: { type: 'string' },
+  'issued-before': { type: 'string' },
+  reason: { type: 'string' },
+  list: { type: 'boolean', default: false },
+} as const
+
+type Options = Said<typeof OPTIONS>['values']
 
 /** `countersign revoke`. Resolves with the exit code. */
-export async function revokeCommand(argv: readonly string[], io: CommandIo): Promise<number> {
-  try {
-    const { values } = parse(argv)
-    if (values.help) io.stdout.write(USAGE)
-    else io.stdout.write(await run(values, io))
-    return EXIT.ok
-  } catch (error) {
-    return tellRefusal(error, USAGE, io)
-  }
-}
+export const revokeCommand: Command = apiCommand(USAGE, OPTIONS, run)
 
-function parse(argv: readonly string[]) {
-  return parseArgs({
-    args: [...argv],
-    options: {
-      token: { type: 'string' },
-      subject: { type: 'string' },
-      issuer: { type: 'string' },
-      'issued-before': { type: 'string' },
-      reason: { type: 'string' },
-      list: { type: 'boolean', default: false },
-      api: { type: 'string' },
-      'token-file': { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-}
-
-async function run(options: Options, io: CommandIo): Promise<string> {
+async function run({ values: options, positionals }: Said<typeof OPTIONS>, io: CommandIo): Promise<string> {
+  if (positionals.length > 0) throw new UsageError(`revoke takes options only; found ${positionals.join(' ')}`)
   if (options.list) {
     const answer = await (await apiClient(options, io)).ask('GET', 'v1/revocations')
     return options.json ? printedJson(answer) : table(answer)

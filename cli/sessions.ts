@@ -1,10 +1,10 @@
 import type { ApiClient } from './api-client.ts'
-import { apiClient, tellRefusal } from './api-options.ts'
+import { API_USAGE, apiCommand, none, onlyOne, type Said } from './api-command.ts'
+import { apiClient } from './api-options.ts'
 import { listed, row, visible } from './approval-page.ts'
 import { paintFor, type Paint } from './colour.ts'
 import type { Command, CommandIo } from './command.ts'
-import { commandLine } from './command-line.ts'
-import { EXIT, UsageError } from './exit.ts'
+import { UsageError } from './exit.ts'
 import { printedJson } from './printable.ts'
 import { isSession, type SessionView } from './session-view.ts'
 
@@ -18,9 +18,7 @@ by "countersign replay", to auditors.
   --agent ID         only those of one agent
   --plane PLANE      only those on one plane
   --limit N          at most so many, 1 to 200 (default 50)
-  --api URL          the gateway's API (COUNTERSIGN_API; default http://127.0.0.1:7420)
-  --token-file FILE  where your token is (else COUNTERSIGN_TOKEN holds the token itself)
-  --json             what the API answered, as JSON
+${API_USAGE}
 
 exit: 0 done, 1 there is no such session, 64 wrong usage, 69 no gateway, 77 not allowed
 `
@@ -31,40 +29,25 @@ const OPTIONS = {
   agent: { type: 'string' },
   plane: { type: 'string' },
   limit: { type: 'string', default: '50' },
-  api: { type: 'string' },
-  'token-file': { type: 'string' },
-  json: { type: 'boolean', default: false },
 } as const
 
-type Parsed = ReturnType<typeof parse>
-
-function parse(argv: readonly string[]) {
-  return commandLine(USAGE, OPTIONS, argv)
-}
+type Parsed = Said<typeof OPTIONS>
 
 /** `countersign sessions …`. */
-export const sessionsCommand: Command = async (argv, io) => {
-  try {
-    const parsed = parse(argv)
-    io.stdout.write(parsed.values.help ? USAGE : await run(parsed, io))
-    return EXIT.ok
-  } catch (error) {
-    return tellRefusal(error, USAGE, io)
-  }
-}
+export const sessionsCommand: Command = apiCommand(USAGE, OPTIONS, run)
 
 async function run({ values, positionals }: Parsed, io: CommandIo): Promise<string> {
-  const [verb = '', id, ...more] = positionals
+  const [verb = '', ...ids] = positionals
   switch (verb) {
     case 'list': {
-      if (id !== undefined) throw new UsageError('list takes no ID; show does')
+      none(verb, 'ID', ids)
       const query = queryOf(values)
       const sessions = await sessionsOf(await apiClient(values, io), query)
       if (values.json) return printedJson({ sessions })
       return sessions.length === 0 ? 'No sessions.\n' : table(sessions, paintFor(io))
     }
     case 'show': {
-      if (id === undefined || more.length > 0) throw new UsageError("show takes one session's ID")
+      const id = onlyOne(verb, "session's ID", 'countersign sessions list', ids)
       const api = await apiClient(values, io)
       const session = await api.ask('GET', `v1/sessions/${encodeURIComponent(id)}`)
       if (!isSession(session)) throw api.strange()

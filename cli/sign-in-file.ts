@@ -15,13 +15,25 @@ export interface SignedIn {
   readonly token: string
   /** Seconds since 1970. */
   readonly expires_at: number
+  /** Gets the next one, where the provider has given it; it is shown to the provider alone. */
+  readonly refresh_token?: string
+  /** What the provider calls the gateway, where the token was asked for it alone. */
+  readonly resource?: string
 }
 
 const text = { type: 'string', minLength: 1 } as const
 const isSignedIn = new Ajv().compile<SignedIn>({
   type: 'object',
   required: ['api', 'issuer', 'client_id', 'token', 'expires_at'],
-  properties: { api: text, issuer: text, client_id: text, token: text, expires_at: { type: 'integer' } },
+  properties: {
+    api: text,
+    issuer: text,
+    client_id: text,
+    token: text,
+    expires_at: { type: 'integer' },
+    refresh_token: text,
+    resource: text,
+  },
 })
 
 /** `$XDG_CONFIG_HOME/countersign/signed-in.json`, else beneath `~/.config`. */

@@ -6,12 +6,15 @@ import type { CommandIo } from './command.ts'
 import { EXIT, UsageError } from './exit.ts'
 import { discover, readText, told, type ClientProof } from './oauth-client.ts'
 import { printedJson } from './printable.ts'
+import { currentSignIn } from './renewal.ts'
 import { writePrivate } from './sign-in-file.ts'
 
-const USAGE = `usage: countersign token --issuer URL --client-id ID (--client-secret-file FILE | --private-key FILE) [options]
+const USAGE = `usage: countersign token [--json]
+       countersign token --issuer URL --client-id ID (--client-secret-file FILE | --private-key FILE) [options]
        countersign token --exchange --subject-token-file FILE [--actor-token-file FILE] [options]
 
-Gets a token for an agent, and prints it or writes it into a file that only its owner can read.
+Gets a token, and prints it or writes it into a file that only its owner can read: without options yours, of countersign
+login, renewed where it is over; else one for an agent.
 
 From the identity provider, as a client (client credentials):
   --issuer URL               the identity provider (COUNTERSIGN_ISSUER)
@@ -40,6 +43,9 @@ const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const TIMEOUT_MS = 60_000
 const EXIT_NOT_ALLOWED = 77
 
+/** With a clock for tests: milliseconds since 1970. */
+type Io = CommandIo & { now?(): number }
+
 type Options = ReturnType<typeof parse>['values']
 
 interface Issued {
@@ -49,11 +55,11 @@ interface Issued {
 }
 
 /** `countersign token`. Resolves with the exit code. */
-export async function tokenCommand(argv: readonly string[], io: CommandIo): Promise<number> {
+export async function tokenCommand(argv: readonly string[], io: Io): Promise<number> {
   try {
     const { values } = parse(argv)
     if (values.help) io.stdout.write(USAGE)
-    else await hand(await (values.exchange ? exchanged : granted)(values, io), values, io)
+    else await hand(await issued(values, io), values, io)
     return EXIT.ok
   } catch (error) {
     return tellRefusal(error, USAGE, io)
@@ -83,6 +89,20 @@ function parse(argv: readonly string[]) {
       help: { ...flag, short: 'h' },
     },
   })
+}
+
+function issued(options: Options, io: Io): Promise<Issued> {
+  if (options.exchange) return exchanged(options, io)
+  const { issuer, 'client-id': client, 'client-secret-file': secret, 'private-key': key } = options
+  const isOwn = [issuer, client, secret, key].every((each) => each === undefined)
+  return isOwn ? own(io) : granted(options, io)
+}
+
+async function own(io: Io): Promise<Issued> {
+  const kept = await currentSignIn(io)
+  if (kept === null) throw new UsageError('nobody has signed in: countersign login; or name an agent with --client-id')
+  const now = Math.floor((io.now?.() ?? Date.now()) / 1000)
+  return { token: kept.token, expiresIn: kept.expires_at - now }
 }
 
 async function granted(options: Options, io: CommandIo): Promise<Issued> {

@@ -1,5 +1,6 @@
 import type { Members } from '../engine/lifecycle/index.ts'
 import { IdentityError, type Principal } from '../engine/index.ts'
+import type { Request } from './app.ts'
 
 /**
  * `viewer`: decisions and sessions, without what was sent. `auditor`: that too, every approval, replay, exports; what is
@@ -30,6 +31,14 @@ export function rolesOf(principal: Principal, { viewers, auditors, operators }: 
 export function requireRole(principal: Principal, access: Access, ...any: readonly Role[]): void {
   if (rolesOf(principal, access).some((role) => any.includes(role))) return
   throw new IdentityError('ERR_IDENTITY_ROLE', `this is for the role ${any.join(' or ')}, which you don't have here`)
+}
+
+/** For routes that everybody with a role to look has: what runs before them. */
+export function lookers(
+  access: Access,
+  principalOf: (request: Request) => Principal,
+): (request: Request) => Promise<void> {
+  return async (request) => requireRole(principalOf(request), access, 'viewer', 'auditor', 'operator')
 }
 
 export function isMember({ groups, roles }: Members, principal: Principal): boolean {

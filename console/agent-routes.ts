@@ -3,7 +3,7 @@ import type { Revocation, Revocations, Target } from '../engine/identity/index.t
 import { IdentityError, type JsonObject, type Principal } from '../engine/index.ts'
 import type { AgentRow, OverviewDoor } from '../engine/overview/index.ts'
 import type { PolicyStore } from '../engine/policy/index.ts'
-import { requireRole, type Access } from './access.ts'
+import { type Access, lookers, requireRole } from './access.ts'
 import {
   agentShape,
   agentView,
@@ -69,8 +69,7 @@ const tags = ['agents'] as const
 export function agentRoutes(app: App, options: AgentRoutes): void {
   const { access, revocations } = options
   const principalOf = (request: Request): Principal => options.principalOf(request)
-  const mayLook = async (request: Request): Promise<void> =>
-    requireRole(principalOf(request), access, 'viewer', 'auditor', 'operator')
+  const mayLook = lookers(access, principalOf)
   const mayAct = async (request: Request): Promise<void> => requireRole(principalOf(request), access, 'operator')
 
   app.get(

@@ -7,8 +7,8 @@ import {
   type CoverageRow,
 } from '../engine/controls/index.ts'
 import type { PolicyStore } from '../engine/policy/index.ts'
-import { requireRole } from './access.ts'
-import type { App, Request } from './app.ts'
+import { lookers } from './access.ts'
+import type { App } from './app.ts'
 import type { EvidenceRoutes } from './decision-routes.ts'
 import { recordShape, recordView } from './decision-view.ts'
 import { NotThere } from './problem.ts'
@@ -51,8 +51,7 @@ const coveredShape = shape.object({
 /** What stands behind each control: the rules in force that name it, and records of a period, counted by day. */
 export function controlRoutes(app: App, options: ControlRoutes): void {
   const { access, principalOf, overview, pack } = options
-  const mayLook = async (request: Request): Promise<void> =>
-    requireRole(principalOf(request), access, 'viewer', 'auditor', 'operator')
+  const mayLook = lookers(access, principalOf)
 
   app.get<{ Querystring: Period }>(
     '/v1/controls',

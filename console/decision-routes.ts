@@ -1,7 +1,7 @@
 import type { RecordDraft } from '../engine/evidence/index.ts'
 import type { OverviewDoor } from '../engine/overview/index.ts'
 import type { Principal } from '../engine/index.ts'
-import { requireRole, type Access } from './access.ts'
+import { type Access, lookers, requireRole } from './access.ts'
 import type { App, Request } from './app.ts'
 import { decisionShape, decisionView, decisionWholeView, recordShape, recordView } from './decision-view.ts'
 import { NotThere } from './problem.ts'
@@ -50,8 +50,7 @@ const whole = shape.object({ decision: decisionShape, records: shape.list(record
 
 /** Decisions out of evidence, newest first; one in full; and, for auditors and recorded, what was sent. */
 export function decisionRoutes(app: App, { overview, access, principalOf, record }: EvidenceRoutes): void {
-  const mayLook = async (request: Request): Promise<void> =>
-    requireRole(principalOf(request), access, 'viewer', 'auditor', 'operator')
+  const mayLook = lookers(access, principalOf)
 
   app.get<{ Querystring: Filter }>(
     '/v1/decisions',
@@ -65,9 +64,7 @@ export function decisionRoutes(app: App, { overview, access, principalOf, record
       },
     },
     async ({ query }) => {
-      const { limit, from, to, ...same } = query
-      const asked = { ...same, limit: shape.limitOf(limit), from: shape.moment(from), to: shape.moment(to) }
-      const { rows, next } = await overview.ask('decisions', shape.given(asked))
+      const { rows, next } = await overview.ask('decisions', shape.filterOf(query))
       return { decisions: rows.map(decisionView), next }
     },
   )

@@ -1,12 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import type { Query } from '../engine/evidence/index.ts'
 import { EvidenceError } from '../engine/index.ts'
-import type { ExportReading, ExportTold, Reading, Told } from './evidence-worker.ts'
+import type { OverviewDoor } from '../engine/overview/index.ts'
+import type { EvidenceAddress, ExportReading, ExportTold, Reading, Told } from './evidence-worker.ts'
 
 /** Where evidence is, and what an export is made with. */
 export interface EvidencePlace {
-  /** Null where evidence is in a database, which is pulled into a directory before it is read whole. */
-  readonly directory: string | null
+  readonly evidence: EvidenceAddress
   /** The export key; null: exports are unsigned, and say so. */
   readonly exportKey: string | null
   readonly controls: string
@@ -26,30 +26,35 @@ const AT_ONCE = 2
 const MOST_WAITING = 16
 const LIMITS = { maxOldGenerationSizeMb: 1024 }
 
-/** Readings of whole evidence, a few at a time, each on a thread of its own. */
+/** Readings of evidence that are long, a few at a time, each on a thread of its own. */
 export class EvidenceReader {
   readonly #place: EvidencePlace
+  readonly #overview: OverviewDoor
   readonly #running = new Set<Worker>()
   readonly #queue: (() => void)[] = []
   #busy = 0
   #closed = false
 
-  constructor(place: EvidencePlace) {
+  constructor(place: EvidencePlace, overview: OverviewDoor) {
     this.#place = place
+    this.#overview = overview
   }
 
   /** A session's evidence as JSON text; null where there is no such session. */
   session(session: string): Promise<string | null> {
-    const directory = this.#directory()
-    return this.#inTurn(() => this.#run({ kind: 'session', directory, session }, null))
+    const { evidence } = this.#place
+    return this.#inTurn(async () => {
+      const places = await this.#overview.ask('replay', { id: session })
+      return places === null ? null : this.#run({ kind: 'session', evidence, session, places }, null)
+    })
   }
 
   async export(exporting: Exporting): Promise<void> {
-    const { exportKey, controls, policies, producer } = this.#place
+    const { evidence, exportKey, controls, policies, producer } = this.#place
     const { query, out } = exporting
     const reading: ExportReading = {
       kind: 'export',
-      directory: this.#directory(),
+      evidence,
       out,
       query,
       signer: exportKey,
@@ -63,13 +68,6 @@ export class EvidenceReader {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#running].map((worker) => worker.terminate()))
-  }
-
-  #directory(): string {
-    if (this.#place.directory !== null) return this.#place.directory
-    const message =
-      'evidence is in a database here: bring it into a directory with "countersign evidence pull", and replay or export that'
-    throw new EvidenceError('ERR_EVIDENCE_DIRECTORY', message)
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -112,12 +110,13 @@ export class EvidenceReader {
   }
 }
 
+const TOLD = ['ERR_EVIDENCE_TOO_LARGE', 'ERR_EVIDENCE_EXPORT', 'ERR_EVIDENCE_TAMPERED', 'ERR_EVIDENCE_STORE'] as const
+
 /** An error that comes out of a thread has lost its class; what it says of itself is left. */
 function failure(error: unknown): Error {
   const { code, message }: { readonly code?: unknown; readonly message?: unknown } = Object(error)
-  if (code === 'ERR_EVIDENCE_TOO_LARGE' || code === 'ERR_EVIDENCE_EXPORT' || code === 'ERR_EVIDENCE_TAMPERED') {
-    return new EvidenceError(code, String(message))
-  }
+  const told = TOLD.find((each) => each === code)
+  if (told !== undefined) return new EvidenceError(told, String(message), { retryable: told === 'ERR_EVIDENCE_STORE' })
   return error instanceof Error ? error : new Error(String(error))
 }
 

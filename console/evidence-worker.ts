@@ -3,21 +3,35 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { controlReport, controlsCsv, loadControlPack, reportHtml, reportPdf } from '../engine/controls/index.ts'
-import { exportEvidence, parseSigner, type ExportOptions, type Query } from '../engine/evidence/index.ts'
+import {
+  directoryStore,
+  exportEvidence,
+  parseSigner,
+  postgresStore,
+  type EvidenceSource,
+  type ExportOptions,
+  type PostgresAddress,
+  type Query,
+} from '../engine/evidence/index.ts'
+import type { SessionPlaces } from '../engine/overview/index.ts'
 import { bundleDigest } from '../engine/policy/index.ts'
-import { collectSession } from '../engine/replay/index.ts'
+import { collectPlaced } from '../engine/replay/index.ts'
 
 export type Reading = SessionReading | ExportReading
 
+/** Where evidence is. */
+export type EvidenceAddress = { readonly directory: string } | { readonly postgres: PostgresAddress }
+
 export interface SessionReading {
   readonly kind: 'session'
-  readonly directory: string
+  readonly evidence: EvidenceAddress
   readonly session: string
+  readonly places: SessionPlaces
 }
 
 export interface ExportReading {
   readonly kind: 'export'
-  readonly directory: string
+  readonly evidence: EvidenceAddress
   readonly out: string
   readonly query: Query
   /** The export key as `countersign evidence key` makes it; null: unsigned. */
@@ -48,26 +62,33 @@ const port = parentPort
 if (port === null) throw new Error('evidence-worker.ts runs as a worker thread only')
 
 const reading: Reading = workerData
-const text = reading.kind === 'session' ? await session(reading) : await bundle(reading, port)
-tell(port, { kind: 'done', text })
-
-async function session({ directory, session: id }: SessionReading): Promise<string | null> {
-  const evidence = await collectSession(directory, id)
-  return evidence === null ? null : JSON.stringify(evidence)
+const { evidence } = reading
+const store = 'directory' in evidence ? directoryStore(evidence.directory) : postgresStore(evidence.postgres)
+try {
+  const { source } = store
+  const text = reading.kind === 'session' ? await session(reading, source) : await bundle(reading, source, port)
+  tell(port, { kind: 'done', text })
+} finally {
+  await store.close()
 }
 
-async function bundle(asked: ExportReading, to: MessagePort): Promise<string> {
-  const { directory, out, query, producer } = asked
+async function session({ session: id, places }: SessionReading, source: EvidenceSource): Promise<string | null> {
+  const found = await collectPlaced(source, id, places)
+  return found === null ? null : JSON.stringify(found)
+}
+
+async function bundle(asked: ExportReading, source: EvidenceSource, to: MessagePort): Promise<string> {
+  const { out, query, producer } = asked
   const signer = asked.signer === null ? null : (parseSigner(asked.signer) ?? null)
   const isOfOne = query.agent !== null || query.session !== null // reports tell of everybody
   const report = await exportEvidence({
-    directory,
+    evidence: source,
     out,
     query,
     signer,
     producer,
     policyFile: await policyFiles(asked.policies),
-    ...(isOfOne ? {} : { reports: reports(asked) }),
+    ...(isOfOne ? {} : { reports: reports(asked, source) }),
     onProgress: (phase, done, of) => tell(to, { kind: 'progress', phase, done, of }),
     beforePublishing: async ({ predicate, manifest, witnessed }) => {
       const { log, counts, range } = predicate
@@ -79,13 +100,13 @@ async function bundle(asked: ExportReading, to: MessagePort): Promise<string> {
   return JSON.stringify(report.manifest)
 }
 
-function reports({ directory, query, controls }: ExportReading): NonNullable<ExportOptions['reports']> {
+function reports({ query, controls }: ExportReading, source: EvidenceSource): NonNullable<ExportOptions['reports']> {
   return async ({ root, ...scope }) => {
     const pack = await loadControlPack(controls)
     if (query.control !== null && !pack.controls.has(query.control)) return []
     const chosen = query.control === null ? {} : { controls: [query.control] }
     const about = { ...scope, ...chosen, root: Buffer.from(root, 'base64'), closed: true }
-    const report = await controlReport(directory, pack, about)
+    const report = await controlReport(source, pack, about)
     return [
       { name: 'controls.csv', content: controlsCsv(report) },
       { name: 'report.html', content: reportHtml(report) },

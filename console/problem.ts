@@ -80,7 +80,6 @@ const IDENTITY_STATUS: Readonly<Partial<Record<IdentityErrorCode, number>>> = {
 const READING_STATUS: Readonly<Partial<Record<EvidenceErrorCode, number>>> = {
   ERR_EVIDENCE_OVERVIEW: 503,
   ERR_EVIDENCE_TOO_LARGE: 413,
-  ERR_EVIDENCE_DIRECTORY: 409,
   ERR_EVIDENCE_EXPORT: 422,
 }
 

@@ -31,6 +31,7 @@ import { policyRoutes } from './policy-routes.ts'
 import { SealedCookies } from './sealed-cookies.ts'
 import { sessionRoutes } from './session-routes.ts'
 import * as shape from './shape.ts'
+import { samlSignInRoutes, type SamlSignInConfig, type SamlSignInRooms } from './saml-sign-in.ts'
 import { signInRoutes, type SignInConfig } from './sign-in.ts'
 import { problem, problemOf, refuse } from './problem.ts'
 import { systemRoutes, type SystemRoutes } from './system-routes.ts'
@@ -66,7 +67,9 @@ export interface ApiOptions {
   /** The gateway's name, as its people know it. */
   readonly instance: string
   /** How people sign in to the console; null: the API takes bearer tokens alone. `publicUrl` null: as it listens. */
-  readonly signIn: (Omit<SignInConfig, 'publicUrl'> & { readonly publicUrl: string | null }) | null
+  readonly signIn: Placed<SignInConfig> | Placed<SamlSignInConfig> | null
+  /** The engine's door for SAML assertions. */
+  readonly identify: SamlSignInRooms['identify']
   /** 32 bytes that the gateways of one deployment share, for what their browsers keep. */
   readonly secret: Uint8Array
   /** Milliseconds since 1970. */
@@ -76,6 +79,8 @@ export interface ApiOptions {
   /** Structured log without secrets. */
   log(event: string, fields: JsonObject): void
 }
+
+type Placed<Config> = Omit<Config, 'publicUrl'> & { readonly publicUrl: string | null }
 
 export interface RunningApi {
   readonly url: string
@@ -127,7 +132,7 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   const secure = tls !== undefined || signIn?.publicUrl?.startsWith('https:') === true
   const sessions = new BrowserSessions(cookies, { secure, now })
   const known = callers(app, verifier, sessions, (principal) => options.revocations.check(principal))
-  const reader = new EvidenceReader(options.place)
+  const reader = new EvidenceReader(options.place, options.overview)
   app.addHook('onClose', () => reader.close())
   const record = (draft: RecordDraft): Promise<void> => evidence.append(draft).durable
   const { auditors } = options.access
@@ -148,9 +153,18 @@ function people(app: App, options: ApiOptions, address: () => Promise<string>): 
   linkRoutes(app, options.outbox, sessions, now)
   pageRoutes(app)
   signOutRoute(app, sessions)
+  signInPages(app, options, { cookies, sessions, secure, verifier, now, log, identify: options.identify }, address)
+}
+
+function signInPages(app: App, { signIn }: ApiOptions, rooms: SamlSignInRooms, address: () => Promise<string>): void {
   if (signIn === null) return notToBeSignedIn(app)
   const publicUrl = async (): Promise<string> => signIn.publicUrl ?? (await address())
-  signInRoutes(app, { ...signIn, publicUrl }, { cookies, sessions, secure, verifier, now, log })
+  switch (signIn.kind) {
+    case 'oidc':
+      return signInRoutes(app, { ...signIn, publicUrl }, rooms)
+    case 'saml':
+      return samlSignInRoutes(app, { ...signIn, publicUrl }, rooms)
+  }
 }
 
 function signOutRoute(app: App, sessions: BrowserSessions): void {

@@ -1,6 +1,6 @@
 import type { SessionRow } from '../engine/overview/index.ts'
-import { requireRole } from './access.ts'
-import type { App, Request } from './app.ts'
+import { lookers, requireRole } from './access.ts'
+import type { App } from './app.ts'
 import type { EvidenceRoutes } from './decision-routes.ts'
 import type { EvidenceReader } from './evidence-reader.ts'
 import { NotThere } from './problem.ts'
@@ -52,8 +52,7 @@ const sessionShape = shape.object({
 
 /** Sessions, live and ended; and, for auditors and recorded, one's evidence, which a page replays and checks by itself. */
 export function sessionRoutes(app: App, { overview, access, principalOf, record, reader }: SessionRoutes): void {
-  const mayLook = async (request: Request): Promise<void> =>
-    requireRole(principalOf(request), access, 'viewer', 'auditor', 'operator')
+  const mayLook = lookers(access, principalOf)
 
   app.get<{ Querystring: Filter }>(
     '/v1/sessions',
@@ -67,9 +66,7 @@ export function sessionRoutes(app: App, { overview, access, principalOf, record,
       },
     },
     async ({ query }) => {
-      const { limit, from, to, ...same } = query
-      const asked = { ...same, limit: shape.limitOf(limit), from: shape.moment(from), to: shape.moment(to) }
-      const { rows, next } = await overview.ask('sessions', shape.given(asked))
+      const { rows, next } = await overview.ask('sessions', shape.filterOf(query))
       return { sessions: rows.map(sessionView), next }
     },
   )

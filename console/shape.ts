@@ -63,9 +63,26 @@ export function limitOf(given: string | undefined): number {
   return given === undefined ? 50 : Number(given)
 }
 
-/** Undefined where it isn't there. */
-export function moment(given: string | undefined): number | undefined {
-  return given === undefined ? undefined : Date.parse(given)
+/** What a list was asked to be narrowed by: times as milliseconds, and how many at most. */
+export function filterOf<T extends Spanned>({ limit: most, from, to, ...same }: T): Omit<T, keyof Spanned> & Span {
+  return {
+    ...same,
+    limit: limitOf(most),
+    ...(from === undefined ? {} : { from: Date.parse(from) }),
+    ...(to === undefined ? {} : { to: Date.parse(to) }),
+  }
+}
+
+interface Spanned {
+  readonly limit?: string
+  readonly from?: string
+  readonly to?: string
+}
+
+interface Span {
+  readonly limit: number
+  readonly from?: number
+  readonly to?: number
 }
 
 /** An object without what is undefined: with exactOptionalPropertyTypes, absent is absent. */

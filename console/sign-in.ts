@@ -8,6 +8,7 @@ import type { SealedCookies } from './sealed-cookies.ts'
 
 /** The console as a client of an identity provider that the gateway believes already. */
 export interface SignInConfig {
+  readonly kind: 'oidc'
   readonly issuer: string
   readonly clientId: string
   /** Null: a public client, which PKCE alone protects. */
@@ -29,10 +30,10 @@ export interface SignInRooms {
   log(event: string, fields: JsonObject): void
 }
 
-const CALLBACK = '/console/signed-in'
-const COOKIE = 'countersign-sign-in'
-/** Between the provider's page and its answer. */
-const PATIENCE_SECONDS = 600
+export const CALLBACK = '/console/signed-in'
+export const COOKIE = 'countersign-sign-in'
+/** Between the provider's page and its answer, in seconds. */
+export const PATIENCE_SECONDS = 600
 const HOME = '/console/approvals'
 
 /**
@@ -66,7 +67,7 @@ export function signInRoutes(app: App, config: SignInConfig, rooms: SignInRooms)
       return await reply.redirect(back)
     } catch (error) {
       rooms.log('console.sign_in_refused', { code: codeOf(error) })
-      return sendRefusal(reply, error)
+      return refuseSignIn(reply, error)
     }
   })
 }
@@ -146,22 +147,22 @@ async function flowOf(request: Request, rooms: SignInRooms): Promise<Flow> {
   throw new IdentityError('ERR_IDENTITY_MALFORMED', 'this sign-in was not begun in this browser, or took too long')
 }
 
-function isText(value: unknown): value is string {
+export function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
 
 /** A page of ours, never another site's: what comes in the address is whoever's wrote the link. */
-function ownPath(asked: string | undefined): string {
+export function ownPath(asked: string | undefined): string {
   return asked !== undefined && /^\/console\/[\w/-]*$/.test(asked) ? asked : HOME
 }
 
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   if (error instanceof CountersignError) return error.code
   return error instanceof Error && 'code' in error ? String(error.code) : 'ERR_INTERNAL'
 }
 
 /** People, not programs, read it. What the provider said stays out: it is text that came in an address. */
-function sendRefusal(reply: Reply, error: unknown): Reply {
+export function refuseSignIn(reply: Reply, error: unknown): Reply {
   const isProvider = error instanceof IdentityError && error.code === 'ERR_IDENTITY_PROVIDER'
   const said = error instanceof IdentityError ? error.message : 'the identity provider did not let you in'
   return htmlPage(reply.code(isProvider ? 503 : 403), {

@@ -2,8 +2,8 @@ import type { ApprovalLedger } from '../engine/approvals/index.ts'
 import type { LogStanding } from '../engine/evidence/index.ts'
 import { FAMILY_NAMES, type Family } from '../engine/overview/index.ts'
 import type { PolicyStore } from '../engine/policy/index.ts'
-import { requireRole } from './access.ts'
-import type { App, Request } from './app.ts'
+import { lookers } from './access.ts'
+import type { App } from './app.ts'
 import type { EvidenceRoutes } from './decision-routes.ts'
 import { recordShape, recordView } from './decision-view.ts'
 import * as shape from './shape.ts'
@@ -30,8 +30,7 @@ const age = shape.orNull(shape.object({ size: shape.count, age_ms: shape.count }
 /** How the gateway does; and records that stand on their own, family by family. */
 export function systemRoutes(app: App, options: SystemRoutes): void {
   const { access, principalOf, overview } = options
-  const mayLook = async (request: Request): Promise<void> =>
-    requireRole(principalOf(request), access, 'viewer', 'auditor', 'operator')
+  const mayLook = lookers(access, principalOf)
 
   app.get(
     '/v1/system',

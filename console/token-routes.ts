@@ -2,11 +2,11 @@ import { CountersignError, IdentityError } from '../engine/index.ts'
 import type { ExchangeRequest, TokenExchange } from '../engine/identity/index.ts'
 import type { App, Reply, Request } from './app.ts'
 import { clientCertificate } from './caller.ts'
+import { FORM, takeForms } from './form.ts'
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const TYPE = 'urn:ietf:params:oauth:token-type:'
 const ACCESS_TOKEN = `${TYPE}access_token`
-const FORM = 'application/x-www-form-urlencoded'
 const MAX_FORM_BYTES = 512 * 1024
 
 /** Parameters that are honoured; one that narrows what is given, and isn't, must not be overlooked. */
@@ -42,7 +42,7 @@ export function tokenRoutes(
   app.get('/.well-known/oauth-authorization-server', () => metadata)
   app.get('/.well-known/openid-configuration', () => metadata)
   app.get('/oauth/jwks', (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(keySet))
-  app.addContentTypeParser(FORM, { parseAs: 'string' }, (_request, body, done) => done(null, String(body)))
+  takeForms(app)
   app.post('/oauth/token', { bodyLimit: MAX_FORM_BYTES }, async (request, reply) => {
     try {
       const { token, expiresAt, issuedAt } = await exchange.exchange(readForm(request, config.audience))

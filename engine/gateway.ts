@@ -2,7 +2,13 @@ import type { ApprovalEvent, ApprovalLedger } from './approvals/index.ts'
 import type { JsonObject, JsonValue, Principal } from './access-request.ts'
 import { IdentityError, PolicyError } from './errors.ts'
 import type { EvidenceLog } from './evidence/index.ts'
-import type { AssertionVerifier, Revocations, TokenVerifier } from './identity/index.ts'
+import {
+  assertionDetail,
+  type AssertionVerifier,
+  type ProvenAssertion,
+  type Revocations,
+  type TokenVerifier,
+} from './identity/index.ts'
 import { type MaskingKey, methodsUnder } from './masking/masking-key.ts'
 import type { Credentials, Enforceable, Labels, PlaneHost, Session, SessionInfo } from './plane.ts'
 import type { PolicyStore } from './policy/index.ts'
@@ -79,10 +85,12 @@ export function recordingVerifier(door: string, rooms: GatewayRooms): TokenVerif
 
 /** Whoever comes through any door: proven, not revoked, and recorded, or refused and recorded. */
 export async function identify(credentials: Credentials, plane: string, rooms: GatewayRooms): Promise<Principal> {
-  const detail = { plane, source: credentials.source }
+  let detail: JsonObject = { plane, source: credentials.source }
   let principal: Principal | undefined
   try {
-    principal = await proven(credentials, rooms)
+    const who = await proven(credentials, rooms)
+    principal = who.principal
+    if (who.spent !== undefined) detail = { assertion: assertionDetail(who.spent), ...detail }
     rooms.revocations?.check(principal)
     await rooms.evidence.append({ event: 'identity.verified', principal, detail }).durable
     return principal
@@ -98,12 +106,15 @@ export async function identify(credentials: Credentials, plane: string, rooms: G
   }
 }
 
-async function proven(credentials: Credentials, { verifier, assertions }: GatewayRooms): Promise<Principal> {
+async function proven(
+  credentials: Credentials,
+  { verifier, assertions }: GatewayRooms,
+): Promise<Pick<ProvenAssertion, 'principal'> & Partial<ProvenAssertion>> {
   switch (credentials.kind) {
     case 'token':
-      return verifier.verify(credentials.token, credentials.certificate ?? null)
+      return { principal: await verifier.verify(credentials.token, credentials.certificate ?? null) }
     case 'saml':
-      if (assertions !== undefined) return assertions.verify(credentials.assertion)
+      if (assertions !== undefined) return assertions.verify(credentials.assertion, credentials.asked)
       throw new IdentityError('ERR_IDENTITY_ISSUER', 'no SAML identity provider is configured here (identity.saml)')
   }
 }

@@ -124,7 +124,7 @@ export function readConfig(text: string, file: string, surroundings: ConfigSurro
       operators: api.operators,
       metrics: api.metrics,
       exportKey: exportKey(api.export_key, outside, document),
-      signIn: signIn(api.sign_in, { document, outside, issuers: believed.issuers }),
+      signIn: signIn(api.sign_in, { document, outside, issuers: believed.issuers, saml: believed.saml }),
     },
     maskingKey: maskingKey(more.masking, { document, outside }),
     webhooks: webhooks(more.webhooks, { document, outside }),

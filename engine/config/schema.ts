@@ -96,20 +96,21 @@ const issuer = section(
 )
 
 const signIn = section(
-  'a mapping of issuer, client_id and what else the console needs to sign people in',
+  'a mapping of issuer, client_id or sso_url, and what else the console needs to sign people in',
   {
     issuer: {
       type: 'string',
       minLength: 1,
-      description: 'the provider that people sign in at, one of identity.issuers',
+      description: 'the provider that people sign in at, one of identity.issuers or identity.saml',
     },
     client_id: { type: 'string', minLength: 1, description: 'what the provider calls the console' },
     client_secret: outsideText,
-    scope: { type: 'string', pattern: '(^| )openid( |$)', description: 'scopes, openid among them', default: 'openid' },
+    scope: { type: 'string', pattern: '(^| )openid( |$)', description: 'scopes, openid among them (default openid)' },
     resource: { type: 'string', minLength: 1, description: 'what the provider calls the gateway (RFC 8707)' },
+    sso_url: { type: 'string', minLength: 1, description: 'where a SAML provider takes sign-in requests' },
     public_url: { type: 'string', minLength: 1, description: 'what browsers call the gateway' },
   },
-  ['client_secret', 'scope', 'resource', 'public_url'],
+  ['client_id', 'client_secret', 'scope', 'resource', 'sso_url', 'public_url'],
 )
 
 const postgres = section(

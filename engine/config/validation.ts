@@ -62,10 +62,11 @@ interface MembersText {
 
 export interface SignInText {
   readonly issuer: string
-  readonly client_id: string
+  readonly client_id?: string
   readonly client_secret?: OutsideText
-  readonly scope: string
+  readonly scope?: string
   readonly resource?: string
+  readonly sso_url?: string
   readonly public_url?: string
 }
 

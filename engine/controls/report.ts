@@ -1,13 +1,13 @@
-import { readFile } from 'node:fs/promises'
 import { EvidenceError } from '../errors.ts'
 import {
-  checkpointFile,
   inclusionProof,
-  nodesIn,
+  nodesOf,
   parseCheckpoint,
   provesInclusion,
   readRecords,
-  tilesIn,
+  sourceOf,
+  type Evidence,
+  type EvidenceSource,
   type ReadNode,
   type StoredRecord,
 } from '../evidence/index.ts'
@@ -77,29 +77,30 @@ export interface ControlReport {
  * reports. Throws EvidenceError ERR_EVIDENCE_TAMPERED where the records are not those of the checkpoint: nothing is reported
  * of a log that isn't whole.
  */
-export async function controlReport(directory: string, pack: ControlPack, scope: ReportScope): Promise<ControlReport> {
+export async function controlReport(evidence: Evidence, pack: ControlPack, scope: ReportScope): Promise<ControlReport> {
+  const source = sourceOf(evidence)
   const survey = new Survey(pack, scope)
-  for await (const stored of readRecords(directory)) {
+  for await (const stored of readRecords(source)) {
     if (scope.closed === true && (stored.index === null || stored.index >= scope.size)) break
     survey.take(stored)
   }
-  return survey.report(new Prover(nodesOf(directory, scope.size), scope))
+  return survey.report(new Prover(nodesIn(source, scope.size), scope))
 }
 
 /**
  * Nodes of the tree out of the log's tiles. A gateway that still writes replaces the checkpoint's partial tiles by wider
  * ones with the same hashes in front: what is gone is looked for under the newest checkpoint, and proved like all else.
  */
-function nodesOf(directory: string, size: number): ReadNode {
-  const tiles = tilesIn(directory)
-  let read = nodesIn(tiles, size)
+function nodesIn(source: EvidenceSource, size: number): ReadNode {
+  const { tile, place } = source
+  let read = nodesOf(tile, place, size)
   return async (height, index) => {
     try {
       return await read(height, index)
     } catch (error) {
-      const newest = parseCheckpoint(await readFile(checkpointFile(directory), 'utf8'))
+      const newest = parseCheckpoint((await source.document('checkpoint')) ?? '')
       if (newest === undefined || newest.size <= size) throw error
-      read = nodesIn(tiles, newest.size)
+      read = nodesOf(tile, place, newest.size)
       return read(height, index)
     }
   }

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { EvidenceError } from '../errors.ts'
+import { directorySource, fileOf } from './directory-source.ts'
 import { openDirectoryOrder, orderedIn } from './directory-order.ts'
 import {
   localFiles,
@@ -15,38 +16,31 @@ import {
 } from './file-store.ts'
 import { MAX_LINE_BYTES, type EntryKind } from './line.ts'
 import { isInstanceRunning, lockInstance } from './lock.ts'
+import { overwrite } from './overwriting.ts'
 import { readRecords } from './reading.ts'
-import { ifGone } from './line-reader.ts'
-import {
-  STATE_EVENTS,
-  type Batch,
-  type EvidenceStore,
-  type InstanceHold,
-  type LinePlace,
-  type LineWriter,
-  type PlacedLine,
-} from './store.ts'
+import { STATE_MARKS, type Batch, type EvidenceStore, type InstanceHold, type LineWriter } from './store.ts'
 import { writersIn } from './writers.ts'
 
 /** More than any line takes. */
 const CHUNK_BYTES: number = 256 * 1024
-const NEWLINE = 0x0a
 
 /** Evidence in files of one directory (docs/evidence-format.md), made with mode 0700 when it isn't there. */
 export function directoryStore(path: string, files: FileSystem = localFiles): EvidenceStore {
   const directory = resolve(path)
+  const source = directorySource(directory)
   return {
     place: directory,
+    source,
     prepare: () => prepare(directory, files),
     hold: (instance) => hold(directory, instance, files),
     writers: () => writersIn(directory),
     content: (kind, writer) => createReadStream(fileOf(directory, kind, writer), { highWaterMark: CHUNK_BYTES }),
     lastRecord: (writer) => readLastLine(recordsFile(directory, writer)),
-    recordsAfter: (writer, place) => readAfter(recordsFile(directory, writer), place),
     order: () => openDirectoryOrder(directory, files),
     ordered: (writer) => orderedIn(directory, writer),
-    stateChanges: () => readRecords(directory, { mark: STATE_EVENTS.map((name) => `"event":"${name}`) }),
+    stateChanges: () => readRecords(source, { mark: STATE_MARKS }),
     isHeld: (instance) => Promise.resolve(isInstanceRunning(directory, instance)),
+    erase: (kind, writer, payloads) => overwrite(fileOf(directory, kind, writer), payloads),
     close: () => Promise.resolve(),
   }
 }
@@ -66,10 +60,6 @@ function hold(directory: string, instance: string, files: FileSystem): Promise<I
     create: (writer) => createFiles(directory, files, writer),
     release: () => Promise.resolve(lock.release()),
   })
-}
-
-function fileOf(directory: string, kind: EntryKind, writer: string): string {
-  return kind === 'record' ? recordsFile(directory, writer) : recordingFile(directory, writer)
 }
 
 interface NamedFile {
@@ -139,31 +129,5 @@ async function readLastLine(path: string): Promise<Buffer | undefined> {
     return end.subarray(end.lastIndexOf(0x0a, -2) + 1, -1)
   } finally {
     await file.close()
-  }
-}
-
-async function readAfter(path: string, place: LinePlace): Promise<readonly PlacedLine[]> {
-  const file = await open(path, 'r').catch(ifGone)
-  if (file === undefined) return []
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, place.at)
-    return wholeLines(buffer.subarray(0, bytesRead), place)
-  } finally {
-    await file.close()
-  }
-}
-
-// Zeros are what a file has where a crash, or a write under way, left it unwritten.
-function wholeLines(chunk: Buffer, place: LinePlace): readonly PlacedLine[] {
-  const lines: PlacedLine[] = []
-  let before = place
-  for (let begin = 0; ;) {
-    const end = chunk.indexOf(NEWLINE, begin)
-    const line = chunk.subarray(begin, Math.max(end, begin))
-    if (end < 0 || line.includes(0)) return lines
-    begin = end + 1
-    const after = { seq: before.seq + 1, at: place.at + begin }
-    lines.push({ line, before, after })
-    before = after
   }
 }

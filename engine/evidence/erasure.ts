@@ -1,27 +1,13 @@
-import { open, readdir } from 'node:fs/promises'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { asObject, asText, isCount, type RecordDraft } from './decision-record.ts'
-import { recordingFile, recordingsIn, recordsFile, recordsIn } from './file-store.ts'
-import { eachLine } from './lines.ts'
 import { splitLine, type EntryKind } from './line.ts'
 import type { LegalHold } from './legal-hold.ts'
+import type { PayloadPlace } from './overwriting.ts'
 import { parsePayloadDigest, readPayload } from './payload.ts'
 import { indexForRetention, type ErasedRange, type RetentionIndex } from './retained.ts'
 import { Retention, type Fate, type RetentionRule } from './retention.ts'
-import { byAge, parseWriterFile } from './writers.ts'
-
-/** Overwrites within files that are there; never makes one longer or shorter. Tests give a failing one. */
-export interface Overwriter {
-  open(path: string): Promise<OverwrittenFile>
-}
-
-export interface OverwrittenFile {
-  /** All of the bytes, at this place. */
-  write(bytes: Uint8Array, offset: number): Promise<void>
-  /** fdatasync. */
-  datasync(): Promise<void>
-  close(): Promise<void>
-}
+import type { EvidenceStore } from './store.ts'
+import { byAge } from './writers.ts'
 
 export interface RetainOptions {
   readonly rules: readonly RetentionRule[]
@@ -32,7 +18,6 @@ export interface RetainOptions {
   readonly reason: string | null
   /** Durable when it resolves; null: nothing is recorded or erased, only counted. */
   readonly record: ((draft: RecordDraft) => Promise<void>) | null
-  readonly overwriter?: Overwriter
 }
 
 export interface RetainedCount {
@@ -53,7 +38,7 @@ export interface RetainReport {
   readonly finished: number
   readonly kept: number
   readonly erasedBefore: number
-  /** `file:line` of payloads that no erasing explains: for `evidence verify`. At most 100. */
+  /** Where payloads are that no erasing explains: for `evidence verify`. At most 100. */
   readonly damaged: readonly string[]
 }
 
@@ -62,39 +47,29 @@ const RANGES_A_RECORD = 300
 const MAX_DAMAGED = 100
 
 /**
- * Applies retention to a directory, one file after another. What goes is recorded, durable, before its first byte is
+ * Applies retention, one writer's lines after another. What goes is recorded, durable, before its first byte is
  * overwritten; so a run that ends anywhere leaves nothing erased that no record names, and the next one finishes it.
  * Beside a running writer this is safe: only whole lines are touched, at least as old as a rule's time, behind all that
  * the writer will ever write again; it appends, and reads nothing back.
  */
-export async function retain(directory: string, options: RetainOptions): Promise<RetainReport> {
-  const run = new Run(options, await indexForRetention(directory))
-  for (const [folder, kind] of [
-    [recordsIn(directory), 'record'],
-    [recordingsIn(directory), 'frame'],
-  ] as const) {
-    const writers = (await readdir(folder)).map(parseWriterFile).filter((writer) => writer !== undefined)
-    for (const { id } of writers.toSorted(byAge)) {
-      const path = kind === 'record' ? recordsFile(directory, id) : recordingFile(directory, id)
-      await run.file({ path, kind, writer: id })
-    }
+export async function retain(evidence: Erasable, options: RetainOptions): Promise<RetainReport> {
+  const run = new Run(evidence, options, await indexForRetention(evidence.source))
+  const writers = (await evidence.source.writers()).toSorted(byAge)
+  for (const kind of ['record', 'frame'] as const) {
+    for (const { id } of writers) await run.lines({ kind, writer: id })
   }
   return run.report
 }
 
-interface EntryFile {
-  readonly path: string
+/** Evidence whose payloads can be erased. */
+export type Erasable = Pick<EvidenceStore, 'source' | 'erase'>
+
+interface WriterLines {
   readonly kind: EntryKind
   readonly writer: string
 }
 
-/** A payload that is to go. */
-interface Target {
-  readonly offset: number
-  readonly length: number
-}
-
-/** A stretch of a file under one rule. */
+/** Lines one behind the other under one rule. */
 interface Stretch {
   readonly rule: number
   readonly from: number
@@ -107,30 +82,33 @@ class Run {
     readonly held: Map<string, number>
     readonly damaged: string[]
   } = { due: [], held: new Map(), finished: 0, kept: 0, erasedBefore: 0, damaged: [] }
+  readonly #evidence: Erasable
   readonly #options: RetainOptions
   readonly #retention: Retention
   readonly #index: RetentionIndex
 
-  constructor(options: RetainOptions, index: RetentionIndex) {
+  constructor(evidence: Erasable, options: RetainOptions, index: RetentionIndex) {
+    this.#evidence = evidence
     this.#options = options
     this.#retention = new Retention(options.rules, options.holds, options.now)
     this.#index = index
   }
 
-  async file(file: EntryFile): Promise<void> {
-    const looked = new FileLook(file, this.#retention, this.#index, this.report)
-    let offset = 0
-    await eachLine(file.path, (bytes, number) => {
-      looked.line(bytes, offset, number)
-      offset += bytes.length + 1
-    })
-    const { record, overwriter = localOverwriter } = this.#options
+  async lines(of: WriterLines): Promise<void> {
+    const looked = new Look(of, this.#retention, this.#index, this.report)
+    const lines = this.#evidence.source.lines(of.kind, of.writer)
+    let at = 0
+    for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+      looked.line(line, at, lines.where)
+      at += line.length + 1
+    }
+    const { record } = this.#options
     if (record === null || looked.targets.length === 0) return
-    for (const draft of this.#drafts(file, looked.stretches)) await record(draft)
-    await erase(overwriter, file.path, looked.targets)
+    for (const draft of this.#drafts(of, looked.stretches)) await record(draft)
+    await this.#evidence.erase(of.kind, of.writer, looked.targets)
   }
 
-  *#drafts({ kind, writer }: EntryFile, stretches: readonly Stretch[]): Generator<RecordDraft> {
+  *#drafts({ kind, writer }: WriterLines, stretches: readonly Stretch[]): Generator<RecordDraft> {
     for (const [rule, ofRule] of Map.groupBy(stretches, (stretch) => stretch.rule)) {
       const { resource, olderThan } = this.#options.rules[rule] ?? { resource: '', olderThan: '' }
       for (let at = 0; at < ofRule.length; at += RANGES_A_RECORD) {
@@ -144,33 +122,33 @@ class Run {
   }
 }
 
-/** One pass over a file: what of it goes. */
-class FileLook {
-  readonly targets: Target[] = []
+/** One pass over a writer's lines: what of them goes. */
+class Look {
+  readonly targets: PayloadPlace[] = []
   readonly stretches: Stretch[] = []
-  readonly #file: EntryFile
+  readonly #of: WriterLines
   readonly #retention: Retention
   readonly #index: RetentionIndex
   readonly #report: Run['report']
   /** A payload that stays lies behind the last stretch. */
   #broken = true
 
-  constructor(file: EntryFile, retention: Retention, index: RetentionIndex, report: Run['report']) {
-    this.#file = file
+  constructor(of: WriterLines, retention: Retention, index: RetentionIndex, report: Run['report']) {
+    this.#of = of
     this.#retention = retention
     this.#index = index
     this.#report = report
   }
 
-  line(bytes: Buffer, offset: number, number: number): void {
-    const { kind, writer, path } = this.#file
+  line(bytes: Buffer, at: number, where: string): void {
+    const { kind, writer } = this.#of
     const parts = splitLine(kind, bytes)
     const entry = parts === undefined ? null : parsed(parts.entry)
     const digest = entry === null ? undefined : parsePayloadDigest(entry)
     const salted = parts?.salted ?? null
     if (entry === null || salted === null || digest === undefined || digest === null || !isCount(entry.seq)) return
     const { start, end } = salted
-    const target = { offset: offset + start, length: end - start }
+    const target = { seq: entry.seq, at, start, length: end - start }
     const payload = readPayload(digest, bytes.toString('utf8', start, end))
     const named = this.#index.named(kind, writer, entry.seq)
     switch (payload.kind) {
@@ -180,21 +158,21 @@ class FileLook {
       case 'none':
       case 'damaged':
         if (named) this.#finish(target)
-        else if (this.#report.damaged.length < MAX_DAMAGED) this.#report.damaged.push(`${path}:${number}`)
+        else if (this.#report.damaged.length < MAX_DAMAGED) this.#report.damaged.push(where)
         return
       case 'kept':
-        return this.#kept(entry, entry.seq, target, named)
+        return this.#kept(entry, target, named)
     }
   }
 
-  #kept(entry: JsonObject, seq: number, target: Target, named: boolean): void {
+  #kept(entry: JsonObject, target: PayloadPlace, named: boolean): void {
     const subject = this.#index.subject(asText(entry.decision), asText(entry.session))
     const time = Date.parse(asText(entry.ts) ?? '')
     if (named && this.#retention.hold(subject, time) === null) return this.#finish(target)
     const fate = this.#retention.fate(subject, time)
     switch (fate.kind) {
       case 'due':
-        return this.#goes(fate, seq, target)
+        return this.#goes(fate, target)
       case 'held':
         this.#report.held.set(fate.hold, (this.#report.held.get(fate.hold) ?? 0) + 1)
         break
@@ -205,20 +183,20 @@ class FileLook {
   }
 
   /** Recorded by a run that died before it got here, or while it was here. */
-  #finish(target: Target): void {
+  #finish(target: PayloadPlace): void {
     this.#report.finished += 1
     this.targets.push(target)
   }
 
-  #goes({ rule, resource }: Extract<Fate, { kind: 'due' }>, seq: number, target: Target): void {
+  #goes({ rule, resource }: Extract<Fate, { kind: 'due' }>, target: PayloadPlace): void {
     this.targets.push(target)
     const count = this.#count(rule, resource)
-    if (this.#file.kind === 'record') count.records += 1
+    if (this.#of.kind === 'record') count.records += 1
     else count.frames += 1
     count.bytes += target.length
     const last = this.stretches.at(-1)
-    if (!this.#broken && last?.rule === rule) last.to = seq
-    else this.stretches.push({ rule, from: seq, to: seq })
+    if (!this.#broken && last?.rule === rule) last.to = target.seq
+    else this.stretches.push({ rule, from: target.seq, to: target.seq })
     this.#broken = false
   }
 
@@ -229,31 +207,6 @@ class FileLook {
     this.#report.due.push(fresh)
     return fresh
   }
-}
-
-/** Nothing moves: `null` where the payload was, and spaces up to where it ended. */
-async function erase(overwriter: Overwriter, path: string, targets: readonly Target[]): Promise<void> {
-  const file = await overwriter.open(path)
-  try {
-    for (const { offset, length } of targets) await file.write(Buffer.from('null'.padEnd(length)), offset)
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-}
-
-const localOverwriter: Overwriter = {
-  async open(path) {
-    const file = await open(path, 'r+')
-    return {
-      async write(bytes, offset) {
-        const { bytesWritten } = await file.write(bytes, 0, bytes.length, offset)
-        if (bytesWritten !== bytes.length) throw new Error(`only ${bytesWritten} of ${bytes.length} bytes were written`)
-      },
-      datasync: () => file.datasync(),
-      close: () => file.close(),
-    }
-  },
 }
 
 function parsed(entry: Buffer): JsonObject | null {

@@ -17,7 +17,7 @@ export { parseCheckpoint, type Checkpoint, type SignedCheckpoint } from './check
 export { checkpointFile, tilesIn, type AppendFile, type FileSystem } from './file-store.ts'
 export { GrowingTree } from './merkle.ts'
 export { inclusionProof, provesInclusion, type ReadNode } from './proof.ts'
-export { nodesIn } from './tile.ts'
+export { nodesOf } from './tile.ts'
 export { directoryStore } from './directory-store.ts'
 export {
   closeWriters,
@@ -27,7 +27,7 @@ export {
   type EvidenceOptions,
   type WriterOptions,
 } from './log.ts'
-export { retain, type Overwriter, type RetainOptions, type RetainReport } from './erasure.ts'
+export { retain, type Erasable, type RetainOptions, type RetainReport } from './erasure.ts'
 export {
   holdSet,
   holdsAt,
@@ -39,14 +39,25 @@ export {
   type LegalHold,
 } from './legal-hold.ts'
 export type { RetentionRule } from './retention.ts'
-export { readFrames, readRecords, recordOf, type ReadOptions, type StoredFrame, type StoredRecord } from './reading.ts'
+export {
+  frameOf,
+  readFrames,
+  readRecords,
+  recordOf,
+  sourceOf,
+  type Evidence,
+  type ReadOptions,
+  type StoredFrame,
+  type StoredRecord,
+} from './reading.ts'
 export type { ParsedFrame, RecordingFrame } from './recording.ts'
 export type { PostgresAddress } from './postgres-session.ts'
 export { postgresStore } from './postgres-store.ts'
 export { pullEvidence, type Pulled } from './pull.ts'
 export type { InDoubt } from './recovery.ts'
 export { entryFields } from './line.ts'
-export type { EvidenceStore, LinePlace, PlacedLine } from './store.ts'
+export type { EvidenceSource, FrameStretch, LinePlace, PlacedLine } from './source.ts'
+export type { EvidenceStore } from './store.ts'
 export type { Finding, Severity } from './finding.ts'
 export { verifyEvidence, type VerifyReport, type WriterReport } from './verify.ts'
 export type { SignedStanding } from './checkpoints.ts'

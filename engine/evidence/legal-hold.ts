@@ -1,6 +1,6 @@
 import type { JsonObject } from '../access-request.ts'
 import { asObject, asText, type RecordDraft } from './decision-record.ts'
-import { readRecords } from './reading.ts'
+import { readRecords, type Evidence } from './reading.ts'
 
 /** What must be kept whatever its age: all that is given must fit. */
 export interface LegalHold {
@@ -30,9 +30,9 @@ export interface KnownHold {
 }
 
 /** Every hold that was ever set, by name, as its last event left it. */
-export async function readHolds(directory: string): Promise<ReadonlyMap<string, readonly KnownHold[]>> {
+export async function readHolds(evidence: Evidence): Promise<ReadonlyMap<string, readonly KnownHold[]>> {
   const holds = new Map<string, KnownHold[]>()
-  for await (const { record } of readRecords(directory, { mark: '"legal_hold.' })) {
+  for await (const { record } of readRecords(evidence, { mark: '"legal_hold.' })) {
     const { event, detail, ts } = record
     const name = asText(detail?.name)
     if (detail === null || name === null) continue

@@ -1,12 +1,13 @@
 import { open } from 'node:fs/promises'
 import { MAX_LINE_BYTES } from './line.ts'
+import type { LineSource } from './source.ts'
 
 const NEWLINE = 0x0a
 /** More than any line takes. */
 const CHUNK_BYTES: number = 256 * 1024
 
 /** The whole lines of a file that others append to, each once. Holds one chunk, and the file only while it reads one. */
-export class LineReader {
+export class LineReader implements LineSource {
   readonly path: string
   /** Lines handed out so far: the number of the last. */
   line = 0
@@ -16,6 +17,10 @@ export class LineReader {
 
   constructor(path: string) {
     this.path = path
+  }
+
+  get where(): string {
+    return `${this.path}:${this.line}`
   }
 
   /** Passes over lines until the next one is this, counted from 1. */

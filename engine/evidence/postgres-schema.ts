@@ -2,9 +2,9 @@ import { EvidenceError } from '../errors.ts'
 import { inTransaction, type PostgresSession } from './postgres-session.ts'
 
 /**
- * The tables, in numbered steps. A released step is never changed. `evidence_lines` is only ever added to: its keys are
- * what keeps two processes from writing as one writer (no seq twice) and a chain from being forked (no record twice behind
- * the same one).
+ * The tables, in numbered steps. A released step is never changed. `evidence_lines` is only ever added to, but for payloads
+ * that retention overwrites: its keys are what keeps two processes from writing as one writer (no seq twice) and a chain
+ * from being forked (no record twice behind the same one).
  */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE evidence_writers (
@@ -44,6 +44,8 @@ const MIGRATIONS: readonly string[] = [
      WHERE kind = 'record' AND line LIKE '%"event":"credential.revoked%';
    CREATE INDEX evidence_lines_agents ON evidence_lines (writer, seq)
      WHERE kind = 'record' AND line LIKE '%"event":"agent.%';`,
+  `CREATE INDEX evidence_lines_assertions ON evidence_lines (writer, seq)
+     WHERE kind = 'record' AND line LIKE '%"detail":{"assertion":{%';`,
 ]
 
 const LOCK = `SELECT pg_advisory_xact_lock(hashtextextended('countersign/evidence/schema', 0))`

@@ -11,20 +11,18 @@ import {
   type PostgresSession,
   type Row,
 } from './postgres-session.ts'
+import type { PayloadPlace } from './overwriting.ts'
+import { LINES_AFTER, PostgresSource } from './postgres-source.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 import { recordOf, type StoredRecord } from './reading.ts'
-import {
-  STATE_EVENTS,
-  type EvidenceStore,
-  type InstanceHold,
-  type LinePlace,
-  type OrderStore,
-  type PlacedLine,
-} from './store.ts'
-import { namesOf, type WriterName } from './writers.ts'
+import type { EvidenceSource } from './source.ts'
+import { STATE_MARKS, type EvidenceStore, type InstanceHold, type OrderStore } from './store.ts'
+import type { WriterName } from './writers.ts'
 
 /** Lines fetched at a time. */
 const FETCH = 200
+/** Payloads erased in one transaction. */
+const ERASE = 1000
 const HOLD_PATIENCE_MS = 5000
 const HOLD_POLL_MS = 50
 
@@ -42,6 +40,7 @@ export function postgresStore(address: PostgresAddress, options: PostgresStoreOp
 
 class PostgresStore implements EvidenceStore {
   readonly place: string
+  readonly source: EvidenceSource
   readonly #address: PostgresAddress
   readonly #connect: Connect
   readonly #patienceMs: number
@@ -53,6 +52,7 @@ class PostgresStore implements EvidenceStore {
     { connect = openPostgresSession, patienceMs = HOLD_PATIENCE_MS }: PostgresStoreOptions,
   ) {
     this.place = placeOf(address)
+    this.source = new PostgresSource(this.place, (text, values) => this.#ask(text, values))
     this.#address = address
     this.#connect = connect
     this.#patienceMs = patienceMs
@@ -81,9 +81,8 @@ class PostgresStore implements EvidenceStore {
     }
   }
 
-  async writers(): Promise<readonly WriterName[]> {
-    const rows = await this.#ask('SELECT id FROM evidence_writers')
-    return namesOf(rows.map(({ id }) => `${String(id)}.ndjson`))
+  writers(): Promise<readonly WriterName[]> {
+    return this.source.writers()
   }
 
   async *content(kind: EntryKind, writer: string): AsyncGenerator<Buffer> {
@@ -93,14 +92,6 @@ class PostgresStore implements EvidenceStore {
       yield Buffer.from(rows.map(({ line }) => `${String(line)}\n`).join(''))
       seq = Number(rows.at(-1)?.['seq'])
     }
-  }
-
-  async recordsAfter(writer: string, place: LinePlace): Promise<readonly PlacedLine[]> {
-    const rows = await this.#ask(LINES_AFTER, [writer, 'record', place.seq, FETCH])
-    return rows.map(({ seq, line }) => {
-      const number = Number(seq)
-      return { line: Buffer.from(String(line)), before: { seq: number - 1, at: 0 }, after: { seq: number, at: 0 } }
-    })
   }
 
   async lastRecord(writer: string): Promise<Buffer | undefined> {
@@ -136,6 +127,14 @@ class PostgresStore implements EvidenceStore {
         if (last === undefined) break
         after = [last['writer'], last['seq']]
       }
+    }
+  }
+
+  async erase(kind: EntryKind, writer: string, payloads: readonly PayloadPlace[]): Promise<void> {
+    for (let from = 0; from < payloads.length; from += ERASE) {
+      const some = payloads.slice(from, from + ERASE)
+      const [seqs, starts] = [some.map(({ seq }) => seq), some.map(({ start }) => start + 1)]
+      await this.#ask(ERASE_PAYLOADS, [writer, kind, seqs, starts, some.map(({ length }) => length)])
     }
   }
 
@@ -199,15 +198,18 @@ class PostgresStore implements EvidenceStore {
 }
 
 const WRITER = '(SELECT number FROM evidence_writers WHERE id = $1)'
-const LINES_AFTER = `SELECT seq, line FROM evidence_lines WHERE writer = ${WRITER} AND kind = $2 AND seq > $3
-  ORDER BY seq LIMIT $4`
 // The index that has these lines alone is found by the very same condition.
 // One an index: see evidence_lines_approvals and its like.
-const CHANGES_AFTER = STATE_EVENTS.map(
-  (begin) => `SELECT writer, seq, line FROM evidence_lines
-  WHERE kind = 'record' AND line LIKE '%"event":"${begin}%' AND (writer, seq) > ($1::integer, $2::bigint)
+const CHANGES_AFTER = STATE_MARKS.map(
+  (mark) => `SELECT writer, seq, line FROM evidence_lines
+  WHERE kind = 'record' AND line LIKE '%${mark}%' AND (writer, seq) > ($1::integer, $2::bigint)
   ORDER BY writer, seq LIMIT $3`,
 )
+// By bytes, as places are told.
+const ERASE_PAYLOADS = `UPDATE evidence_lines AS entry SET line = convert_from(overlay(convert_to(line, 'UTF8')
+    PLACING convert_to(rpad('null', gone.length), 'UTF8') FROM gone.start FOR gone.length), 'UTF8')
+  FROM unnest($3::bigint[], $4::integer[], $5::integer[]) AS gone (seq, start, length)
+  WHERE entry.writer = ${WRITER} AND kind = $2 AND entry.seq = gone.seq`
 const LAST_RECORD = `SELECT line FROM evidence_lines WHERE writer = ${WRITER} AND kind = 'record'
   ORDER BY seq DESC LIMIT 1`
 const ORDERED = `SELECT seq + count - 1 AS count FROM evidence_runs WHERE writer = ${WRITER} ORDER BY seq DESC LIMIT 1`

@@ -1,16 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises'
 import type { JsonObject, JsonValue } from '../access-request.ts'
 import { EvidenceError } from '../errors.ts'
 import { asObject, parseRecord, type EvidenceRecord, type Payload } from './decision-record.ts'
-import { recordingFile, recordsFile, recordsIn, sequenceFile } from './file-store.ts'
+import { directorySource } from './directory-source.ts'
 import { splitLine, type EntryKind } from './line.ts'
-import { ifGone, LineReader } from './line-reader.ts'
 import { parsePayloadDigest, readPayload } from './payload.ts'
 import { parseFrame, type ParsedFrame } from './recording.ts'
-import { parseSequence } from './sequence.ts'
-import { byAge, parseWriterFile } from './writers.ts'
+import type { EvidenceSource, LineSource } from './source.ts'
+import { byAge } from './writers.ts'
 
-/** A record as it stands in a directory, for whoever reads evidence rather than verifies it. */
+/** A record as it stands in evidence, for whoever reads evidence rather than verifies it. */
 export interface StoredRecord {
   readonly record: EvidenceRecord
   /** The record as it was recorded, without its payload. */
@@ -39,43 +37,53 @@ export interface ReadOptions {
   readonly mark?: string | readonly string[]
 }
 
+/** A directory, live or a copy; or a place of any kind. */
+export type Evidence = string | EvidenceSource
+
+export function sourceOf(evidence: Evidence): EvidenceSource {
+  return typeof evidence === 'string' ? directorySource(evidence) : evidence
+}
+
 /**
- * Every whole record of a directory (live, or a copy): in the log's order as far as there is one, then what no run covers
- * yet, writer by writer. Holds one chunk of a file a writer, however much there is. Checks each line's leaf hash, nothing
- * else. Throws EvidenceError ERR_EVIDENCE_TAMPERED for a line that is not a record, unless only the unwritten follows.
+ * Every whole record of evidence: in the log's order as far as there is one, then what no run covers yet, writer by
+ * writer. Holds one chunk of lines a writer, however much there is. Checks each line's leaf hash, nothing else. Throws
+ * EvidenceError ERR_EVIDENCE_TAMPERED for a line that is not a record, unless only the unwritten follows.
  */
-export async function* readRecords(directory: string, options: ReadOptions = {}): AsyncGenerator<StoredRecord> {
+export async function* readRecords(evidence: Evidence, options: ReadOptions = {}): AsyncGenerator<StoredRecord> {
   const { from = 0, mark = '' } = options
+  const source = sourceOf(evidence)
   const marks = typeof mark === 'string' ? [mark] : mark
   const isMarked = (line: Buffer): boolean => marks.some((each) => line.includes(each))
-  const readers = new Map<string, EntryReader>()
-  for (const name of await recordFiles(directory)) readers.set(name, new EntryReader(directory, 'record', name))
-  const { runs } = parseSequence((await textOf(sequenceFile(directory))) ?? '')
-  for (const { writer, index, count } of runs) {
+  const readers = new Map<string, LineSource>()
+  for (const { id } of (await source.writers()).toSorted(byAge)) readers.set(id, source.lines('record', id))
+  for await (const { writer, index, count } of source.runs()) {
     const reader = readers.get(writer)
     if (reader === undefined) continue // a verifier says what is gone
     for (let at = index; at < index + count; at += 1) {
       const line = await reader.next()
       if (line === undefined) break
-      if (at >= from && isMarked(line)) yield storedRecord(reader.entry(line), at)
+      if (at >= from && isMarked(line)) yield storedRecord(entryOf('record', line, reader.where), at)
     }
   }
   for (const reader of readers.values()) {
     for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
-      if (isMarked(line)) yield storedRecord(reader.entry(line), null)
+      if (isMarked(line)) yield storedRecord(entryOf('record', line, reader.where), null)
     }
   }
 }
 
-/** Every whole frame of one writer, in file order; none when it has no recording. Throws as readRecords does. */
-export async function* readFrames(directory: string, writerId: string): AsyncGenerator<StoredFrame> {
-  const reader = new EntryReader(directory, 'frame', writerId)
-  for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
-    const { fields, payload, leaf, text, where } = reader.entry(line)
-    const frame = parseFrame(fields, payload)
-    if (frame === undefined) throw unreadable(where, 'the fields of a frame')
-    yield { frame, fields, payload: bodyOf(payload), leaf, text }
-  }
+/** Every whole frame of one writer, in their order; none when it has no recording. Throws as readRecords does. */
+export async function* readFrames(evidence: Evidence, writerId: string): AsyncGenerator<StoredFrame> {
+  const reader = sourceOf(evidence).lines('frame', writerId)
+  for (let line = await reader.next(); line !== undefined; line = await reader.next()) yield frameOf(line, reader.where)
+}
+
+/** One frame's line (without its newline), wherever it was kept; `where` names that. Throws as readRecords does. */
+export function frameOf(line: Buffer, where: string): StoredFrame {
+  const { fields, payload, leaf, text } = entryOf('frame', line, where)
+  const frame = parseFrame(fields, payload)
+  if (frame === undefined) throw unreadable(where, 'the fields of a frame')
+  return { frame, fields, payload: bodyOf(payload), leaf, text }
 }
 
 function storedRecord({ fields, payload, leaf, text, where }: EntryLine, index: number | null): StoredRecord {
@@ -102,27 +110,6 @@ interface EntryLine {
   readonly leaf: string
   readonly text: string
   readonly where: string
-}
-
-/** One writer's entries of a kind, one after the other. */
-class EntryReader {
-  readonly #kind: EntryKind
-  readonly #lines: LineReader
-
-  constructor(directory: string, kind: EntryKind, writer: string) {
-    this.#kind = kind
-    this.#lines = new LineReader(kind === 'record' ? recordsFile(directory, writer) : recordingFile(directory, writer))
-  }
-
-  /** The next line, good until the one after it is asked for; undefined where what was written ends. */
-  next(): Promise<Buffer | undefined> {
-    return this.#lines.next()
-  }
-
-  /** The line that `next` has just given. */
-  entry(line: Buffer): EntryLine {
-    return entryOf(this.#kind, line, `${this.#lines.path}:${this.#lines.line}`)
-  }
 }
 
 /** One record's line (without its newline), wherever it was kept; `where` names that. Throws as readRecords does. */
@@ -152,14 +139,4 @@ function parsed(entry: Buffer): JsonValue {
   } catch {
     return null
   }
-}
-
-async function recordFiles(directory: string): Promise<readonly string[]> {
-  const names = await readdir(recordsIn(directory))
-  const writers = names.map(parseWriterFile).filter((writer) => writer !== undefined)
-  return writers.toSorted(byAge).map(({ id }) => id)
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(ifGone)
 }

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../access-request.ts'
 import { asObject, asText, isCount } from './decision-record.ts'
 import type { EntryKind } from './line.ts'
-import { readRecords } from './reading.ts'
+import { readRecords, type Evidence } from './reading.ts'
 import type { Subject } from './retention.ts'
 
 /** Payloads of one writer's file whose erasing is recorded: those of the entries `from` to `to`, as far as they have any. */
@@ -24,9 +24,9 @@ export interface RetentionIndex {
  * Reads all records once. Subjects are few where decisions are many, so each stands once; a decision costs its id and a
  * place in a map.
  */
-export async function indexForRetention(directory: string): Promise<RetentionIndex> {
+export async function indexForRetention(evidence: Evidence): Promise<RetentionIndex> {
   const index = new Index()
-  for await (const { record, fields } of readRecords(directory)) {
+  for await (const { record, fields } of readRecords(evidence)) {
     if (record.event === 'retention.applied') index.erased(record.detail)
     else index.record(fields)
   }

@@ -1,6 +1,8 @@
 import type { EntryKind } from './line.ts'
+import type { PayloadPlace } from './overwriting.ts'
 import type { StoredRecord } from './reading.ts'
 import type { Run, Sequence } from './sequence.ts'
+import type { EvidenceSource } from './source.ts'
 import type { WriterName } from './writers.ts'
 
 /** Whole lines of each kind, in order, each with its newline; either may be empty. */
@@ -14,6 +16,8 @@ export type Batch = Readonly<Record<EntryKind, string>>
 export interface EvidenceStore {
   /** How messages name it: the directory, or the database. Never a secret. */
   readonly place: string
+  /** What is in it, for who reads. */
+  readonly source: EvidenceSource
   /** Makes what a store needs before anything is in it. Safe to call when it is there. */
   prepare(): Promise<void>
   /**
@@ -32,32 +36,19 @@ export interface EvidenceStore {
    * Throws ERR_EVIDENCE_LOCKED where it may not.
    */
   order(): Promise<OrderStore | null>
-  /**
-   * Whole records of a writer behind a place, as many as one read brings; none where there are no more yet. For who
-   * follows what is written: a record may be handed out a moment before it is durable.
-   */
-  recordsAfter(writer: string, place: LinePlace): Promise<readonly PlacedLine[]>
   /** How many of a writer's records have a place in the order, and are signed or about to be. */
   ordered(writer: string): Promise<number>
-  /** The records of approvals, policies and revocations, of all instances, for state to be rebuilt from; in no order that could be relied on. */
+  /** The records of approvals, policies, revocations and used assertions, of all instances, for state to be rebuilt from; in no order that could be relied on. */
   stateChanges(): AsyncIterable<StoredRecord>
   /** Whether somebody writes as this instance now. */
   isHeld(instance: string): Promise<boolean>
+  /**
+   * Overwrites payloads in place, `null` and spaces; entries and their leaves stay as they are. Durable when it resolves;
+   * after it has thrown, some of them may be gone.
+   */
+  erase(kind: EntryKind, writer: string, payloads: readonly PayloadPlace[]): Promise<void>
   /** Closes what it holds open itself. Holds and orders are their holders' to release. */
   close(): Promise<void>
-}
-
-/** Behind a record: its seq, and where the next one begins, in bytes where the store has files. Before the first: both 0. */
-export interface LinePlace {
-  readonly seq: number
-  readonly at: number
-}
-
-/** A line without its newline, the place that it begins at, and the one behind it. */
-export interface PlacedLine {
-  readonly line: Buffer
-  readonly before: LinePlace
-  readonly after: LinePlace
 }
 
 export interface InstanceHold {
@@ -114,12 +105,10 @@ export interface LeafSource {
   read(limit: number, onLeaf: (leaf: Buffer) => void): Promise<void>
 }
 
-/** What begins the name of every event that state is rebuilt from. */
-export const STATE_EVENTS: readonly string[] = [
-  'approval.',
-  'access.',
-  'breakglass.',
-  'policy.',
-  'credential.revoked',
-  'agent.',
+const STATE_EVENTS = ['approval.', 'access.', 'breakglass.', 'policy.', 'credential.revoked', 'agent.'] as const
+
+/** What stands in the line of every record that state is rebuilt from: its event, or that an assertion was used. */
+export const STATE_MARKS: readonly string[] = [
+  ...STATE_EVENTS.map((name) => `"event":"${name}`),
+  '"detail":{"assertion":{',
 ]

@@ -16,4 +16,12 @@ export interface AssertionCredentials {
   /** A SAML 2.0 response, or an assertion alone, in base64 or base64url. */
   readonly assertion: string
   readonly source: string | null
+  /** The gateway's own request that it answers, and where that asked for the answer; absent: it must answer none. */
+  readonly asked?: AskedAssertion
+}
+
+export interface AskedAssertion {
+  /** The request's ID. */
+  readonly request: string
+  readonly recipient: string
 }

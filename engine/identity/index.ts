@@ -1,10 +1,11 @@
 /** Credentials → principal; whose are no longer believed; tokens of the gateway's own. */
+export type { AssertionCredentials } from './credentials.ts'
 export type { IssuerConfig } from './issuer.ts'
 export { createTokenVerifier, type TokenVerifier } from './token-verifier.ts'
 export { OwnIssuer, type OwnIssuerConfig } from './own-issuer.ts'
-export { type AssertionVerifier, createAssertionVerifier } from './saml/assertion-verifier.ts'
+export { type AssertionVerifier, createAssertionVerifier, type ProvenAssertion } from './saml/assertion-verifier.ts'
 export type { SamlProvider } from './saml/saml-provider.ts'
-export { rebuildRevocations } from './rebuild.ts'
+export { assertionDetail, rebuildAssertions, rebuildRevocations } from './rebuild.ts'
 export type { Revocation, Target } from './revocation.ts'
 export { RevocationStore } from './revocation-store.ts'
 export { Revocations } from './revocations.ts'

@@ -1,5 +1,6 @@
 import { StateError } from '../errors.ts'
 import type { Database } from '../state/index.ts'
+import type { SpentAssertion } from './saml/assertion-verifier.ts'
 import { revocationFrom } from './revocation-document.ts'
 import type { Revocation } from './revocation.ts'
 
@@ -51,7 +52,7 @@ export class RevocationStore {
   }
 
   /** True for the first that asks for this digest, at whichever gateway; durable when it resolves. */
-  use(digest: string, forgetAt: number, now: number): Promise<boolean> {
+  use({ digest, forgetAt }: SpentAssertion, now: number): Promise<boolean> {
     return asked(async () => {
       await this.#database.deleteFrom('used_assertions').where('forget_at', '<', now).execute()
       const insert = this.#database.insertInto('used_assertions').values({ digest, forget_at: forgetAt })

@@ -1,18 +1,21 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { EVENT_NAMES, type EvidenceStore } from '../evidence/index.ts'
+import { EVENT_NAMES, type EvidenceSource } from '../evidence/index.ts'
 import { decisionOf, decisionsOf, numberOrNull } from './decisions.ts'
 import type { Meter } from './meter.ts'
+import { placesOf } from './places.ts'
 import type { Choices, DayVerdicts, QuestionName, Questions, Standing } from './questions.ts'
 import { citedOf, eventsOf, recordsOf, toldOf } from './records.ts'
 import { agentsOf, metBy, sessionOf, sessionsOf } from './sessions.ts'
 
 export interface Library {
   readonly database: DatabaseSync
-  readonly store: EvidenceStore
+  readonly source: EvidenceSource
   readonly meter: Meter
   readonly path: string
   readonly caughtUp: () => boolean
+  /** Resolves when all that was in evidence by now has been taken in. */
+  readonly fresh: () => Promise<void>
 }
 
 type Answers = {
@@ -25,19 +28,23 @@ type Answers = {
 const MOST_CHOICES = 500
 
 /** An answer for each question. */
-export function answersOf({ database, store, meter, path, caughtUp }: Library): Answers {
+export function answersOf({ database, source, meter, path, caughtUp, fresh }: Library): Answers {
   return {
     decisions: (filter) => decisionsOf(database, filter),
     decision: async ({ id, payload }) => {
       const decision = decisionOf(database, id)
-      return decision === null ? null : { decision, records: await recordsOf(database, store, id, payload) }
+      return decision === null ? null : { decision, records: await recordsOf(database, source, id, payload) }
     },
     sessions: (filter) => sessionsOf(database, filter),
     session: ({ id }) => sessionOf(database, id),
+    replay: async ({ id }) => {
+      await fresh()
+      return placesOf(database, id)
+    },
     agents: ({ limit }) => agentsOf(database, limit),
     met: ({ agent }) => metBy(database, agent),
-    told: (asked) => toldOf(database, store, asked),
-    cited: (asked) => citedOf(database, store, asked),
+    told: (asked) => toldOf(database, source, asked),
+    cited: (asked) => citedOf(database, source, asked),
     events: ({ from, to }) => eventsOf(database, from, to),
     verdicts: ({ from }) => verdictsOf(database, from),
     choices: () => choicesOf(database),

@@ -1,10 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { JsonObject } from '../access-request.ts'
-import { EVENT_NAMES, type PlacedLine } from '../evidence/index.ts'
+import { EVENT_NAMES, type FrameStretch, type PlacedLine } from '../evidence/index.ts'
 import { countAt, fieldsOf, objectsAt, textAt, textsAt } from './entry.ts'
 import { familyOf } from './family.ts'
 import type { Meter } from './meter.ts'
 import { Numbered } from './names.ts'
+import { approvalTopic, sessionTopic, topicsOf } from './topics.ts'
 import { statementsOn, type Statements } from './statements.ts'
 
 const EVENTS: ReadonlyMap<string, number> = new Map(EVENT_NAMES.map((name, at) => [name, at]))
@@ -62,7 +63,25 @@ export class Ingest {
     )
     const family = familyOf(event)
     if (family !== null) this.#do.addTold.run(n, family)
+    this.#addTopics(Number(n), event, fields)
     this.#do.addDay.run(new Date(ts).toISOString().slice(0, 10), code, ruling)
+  }
+
+  #addTopics(n: number, event: string, fields: JsonObject): void {
+    for (const topic of topicsOf(event, fields)) this.#do.addTopic.run(this.#names.number(topic), n)
+    const session = textAt(fields, 'session')
+    const approval = textAt(fields, 'approval', 'id')
+    if (session === null || approval === null) return
+    const [one, other] = [sessionTopic(session), approvalTopic(approval)].map((topic) => this.#names.number(topic))
+    this.#do.addSessionApproval.run(one ?? null, other ?? null)
+  }
+
+  /** Frames of these sessions follow each other there. */
+  recorded(writer: Writer, { before, after, sessions }: FrameStretch): void {
+    for (const session of sessions) {
+      const named = this.#names.number(sessionTopic(session))
+      this.#do.addStretch.run(named, writer.n, before.seq, before.at, after.seq)
+    }
   }
 
   /** A transaction was taken back. */
@@ -78,7 +97,12 @@ export class Ingest {
     }
     const id = textAt(fields, 'decision')
     if (id === null) return null
-    if (event.startsWith('decision.')) return this.#decided(id, event.slice('decision.'.length), fields, about)
+    if (event.startsWith('decision.')) {
+      const decided = this.#decided(id, event.slice('decision.'.length), fields, about)
+      const status = textAt(fields, 'outcome', 'status')
+      if (status !== null) this.#settled(id, status, fields, about) // answered at once
+      return decided
+    }
     if (event.startsWith('outcome.')) this.#settled(id, event.slice('outcome.'.length), fields, about)
     const state = approvalState(event)
     if (state !== undefined) this.#do.approve.run(textAt(fields, 'approval', 'id'), state, id)
@@ -144,7 +168,8 @@ export class Ingest {
   #settled(id: string, status: string, fields: JsonObject, { writer }: About): void {
     const began = this.#open.get(id)
     this.#open.delete(id)
-    const tookUs = began === undefined ? null : Number((monotonic(fields) - began) / 1000n)
+    const apart = began === undefined ? null : Number((monotonic(fields) - began) / 1000n)
+    const tookUs = countAt(fields, 'detail', 'took_us') ?? apart
     this.#do.settle.run(status, countAt(fields, 'outcome', 'rows'), textAt(fields, 'outcome', 'error'), tookUs, id)
     const bytes = countAt(fields, 'outcome', 'bytes')
     this.#meter.settled(writer.id, { status, bytes, tookUs })

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../access-request.ts'
 import type { Family } from './family.ts'
+import type { SessionPlaces } from './places.ts'
 
 /** Times are milliseconds since 1970; a cursor is opaque, of the answer before. */
 export interface DecisionFilter {
@@ -129,6 +130,8 @@ export interface Questions {
   }
   readonly sessions: { readonly asked: SessionFilter; readonly answer: Page<SessionRow> }
   readonly session: { readonly asked: { readonly id: string }; readonly answer: SessionRow | null }
+  /** Where all is that a session's replay is made from: as of when it was asked. Null: nothing is of that session. */
+  readonly replay: { readonly asked: { readonly id: string }; readonly answer: SessionPlaces | null }
   readonly agents: { readonly asked: { readonly limit: number }; readonly answer: readonly AgentRow[] }
   /** The rules that an agent met, among its last 100,000 decisions. */
   readonly met: { readonly asked: { readonly agent: string }; readonly answer: readonly RuleMet[] }

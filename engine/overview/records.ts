@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import { EVENT_NAMES, recordOf, type EvidenceStore } from '../evidence/index.ts'
+import { EVENT_NAMES, recordOf, type EvidenceSource, type LinePlace } from '../evidence/index.ts'
 import { asObject, fieldsOf } from './entry.ts'
 import type { Family } from './family.ts'
 import type { EventCount, Page, RecordRow } from './questions.ts'
@@ -15,20 +15,20 @@ const MOST_CITATIONS = 1_000
 /** The whole records of one decision, read from where they stand. */
 export async function recordsOf(
   database: DatabaseSync,
-  store: EvidenceStore,
+  source: EvidenceSource,
   decision: string,
   withPayload: boolean,
 ): Promise<readonly RecordRow[]> {
   const rows = database
     .prepare(`SELECT ${PLACES} WHERE r.decision = (SELECT n FROM decisions WHERE id = ?) ORDER BY r.ts, r.n LIMIT ?`)
     .all(decision, MOST_OF_ONE_DECISION)
-  return read(store, rows, withPayload)
+  return read(source, rows, withPayload)
 }
 
 /** Newest first. */
 export async function toldOf(
   database: DatabaseSync,
-  store: EvidenceStore,
+  source: EvidenceSource,
   { family, cursor, limit }: { readonly family: Family; readonly cursor?: string; readonly limit: number },
 ): Promise<Page<RecordRow>> {
   const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
@@ -38,7 +38,7 @@ export async function toldOf(
     .all(family, before, limit)
   const last = rows.at(-1)
   return {
-    rows: await read(store, rows, false),
+    rows: await read(source, rows, false),
     next: rows.length === limit && last !== undefined ? String(last['n']) : null,
   }
 }
@@ -46,7 +46,7 @@ export async function toldOf(
 /** The newest records that cite a control. */
 export async function citedOf(
   database: DatabaseSync,
-  store: EvidenceStore,
+  source: EvidenceSource,
   { control, limit }: { readonly control: string; readonly limit: number },
 ): Promise<readonly RecordRow[]> {
   const citations = database
@@ -59,7 +59,7 @@ export async function citedOf(
     .slice(0, limit)
   const place = database.prepare(`SELECT ${PLACES} WHERE r.n = ?`)
   return read(
-    store,
+    source,
     found.map(({ n }) => place.get(Number(n))).filter((row) => row !== undefined),
     false,
   )
@@ -83,16 +83,23 @@ export function eventsOf(database: DatabaseSync, from: string, to: string): read
   })
 }
 
-async function read(store: EvidenceStore, rows: readonly Row[], withPayload: boolean): Promise<readonly RecordRow[]> {
-  const found: RecordRow[] = []
-  for (const { n, writer, seq, at } of rows) {
-    const place = { seq: Number(seq) - 1, at: Number(at) }
-    const [placed] = await store.recordsAfter(String(writer), place)
-    const fields = placed === undefined ? null : fieldsOf(placed.line)
-    if (placed === undefined || fields === null) continue // a verifier says what is wrong with it
-    const where = `record ${Number(seq)} of ${String(writer)}`
-    const payload = withPayload ? (recordOf(placed.line, where).payload ?? null) : undefined
-    found.push({ n: Number(n), fields, ...(payload === undefined ? {} : { payload: asObject(payload) }) })
+async function read(source: EvidenceSource, rows: readonly Row[], withPayload: boolean): Promise<readonly RecordRow[]> {
+  const lines = new Map<string, Buffer>()
+  for (const [writer, places] of Map.groupBy(rows.map(placeOf), (place) => place.writer)) {
+    for await (const { line, after } of source.linesAt('record', writer, places)) {
+      lines.set(`${writer} ${after.seq}`, line)
+    }
   }
-  return found
+  return rows.flatMap((row) => {
+    const where = `record ${Number(row['seq'])} of ${String(row['writer'])}`
+    const line = lines.get(`${String(row['writer'])} ${Number(row['seq'])}`)
+    const fields = line === undefined ? null : fieldsOf(line)
+    if (line === undefined || fields === null) return [] // a verifier says what is wrong with it
+    const payload = withPayload ? (recordOf(line, where).payload ?? null) : undefined
+    return { n: Number(row['n']), fields, ...(payload === undefined ? {} : { payload: asObject(payload) }) }
+  })
+}
+
+function placeOf({ writer, seq, at }: Row): LinePlace & { readonly writer: string } {
+  return { writer: String(writer), seq: Number(seq) - 1, at: Number(at) }
 }

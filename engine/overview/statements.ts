@@ -6,6 +6,9 @@ type ByVerdict = Readonly<Record<'forward' | 'mask' | 'hold' | 'reject', Stateme
 export interface Statements {
   readonly addRecord: StatementSync
   readonly addTold: StatementSync
+  readonly addTopic: StatementSync
+  readonly addSessionApproval: StatementSync
+  readonly addStretch: StatementSync
   readonly addDay: StatementSync
   readonly openSession: StatementSync
   readonly closeSession: StatementSync
@@ -32,6 +35,9 @@ export function statementsOn(database: DatabaseSync): Statements {
   return {
     addRecord: on('INSERT INTO records (ts, event, writer, seq, at, decision, citation) VALUES (?, ?, ?, ?, ?, ?, ?)'),
     addTold: on('INSERT INTO told (n, family) VALUES (?, ?)'),
+    addTopic: on('INSERT OR IGNORE INTO topics (topic, n) VALUES (?, ?)'),
+    addSessionApproval: on('INSERT OR IGNORE INTO session_approvals (session, approval) VALUES (?, ?)'),
+    addStretch: on('INSERT INTO stretches (session, writer, seq, at, last) VALUES (?, ?, ?, ?, ?)'),
     addDay: on(`INSERT INTO days (day, event, ruling, records) VALUES (?, ?, ?, 1)
       ON CONFLICT DO UPDATE SET records = records + 1`),
     openSession: on(`INSERT INTO sessions (id, agent, owner, kind, plane, source, opened, writer)

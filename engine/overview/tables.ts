@@ -2,15 +2,19 @@ import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
 /** Told by `user_version`: an index of another version is made anew, since all that is in it is in evidence. */
-const VERSION = 2
+const VERSION = 3
 
 /**
  * What pages ask of evidence, and where in it the whole is. Nothing here is the truth: no payload is in it, so that what is
  * erased there is not here, and all of it is made again from evidence where it is lost. Names that come again and again are
  * numbers (`names`), as are the sets of rules (`rulings`) and of controls (`citations`) that records carry.
+ * `topics`: what a session's replay is made from; `stretches`: where in recordings its frames are.
  */
 const SCHEMA = `
-CREATE TABLE writers (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL, at INTEGER NOT NULL, last_at INTEGER NOT NULL);
+CREATE TABLE writers (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL DEFAULT 0,
+  last_at INTEGER NOT NULL DEFAULT 0, frame_seq INTEGER NOT NULL DEFAULT 0, frame_at INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE names (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE rulings (n INTEGER PRIMARY KEY, rules TEXT NOT NULL UNIQUE);
 CREATE TABLE ruling_rules (rule TEXT NOT NULL, ruling INTEGER NOT NULL, PRIMARY KEY (rule, ruling)) WITHOUT ROWID;
@@ -48,6 +52,12 @@ CREATE TABLE agents (
 );
 CREATE TABLE told (n INTEGER PRIMARY KEY, family TEXT NOT NULL);
 CREATE INDEX told_family ON told (family, n);
+CREATE TABLE topics (topic INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (topic, n)) WITHOUT ROWID;
+CREATE TABLE session_approvals (session INTEGER NOT NULL, approval INTEGER NOT NULL, PRIMARY KEY (session, approval)) WITHOUT ROWID;
+CREATE TABLE stretches (
+  session INTEGER NOT NULL, writer INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (session, writer, seq)
+) WITHOUT ROWID;
 `
 
 /**

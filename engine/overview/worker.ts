@@ -45,9 +45,9 @@ if (port === null) throw new Error('worker.ts runs as a worker thread only')
 const { evidence, path, writer, everyMs, restAfterMs }: OverviewThread = workerData
 const store = 'directory' in evidence ? directoryStore(evidence.directory) : postgresStore(evidence.postgres)
 const database = openTables(path)
-await requireSameEvidence(store, database)
+await requireSameEvidence(store.source, database)
 const meter = new Meter(writer)
-const follower = new Follower(store, database, new Ingest(database, meter))
+const follower = new Follower(store.source, database, new Ingest(database, meter))
 /** How long the first to ask again waits for what was left alone. */
 const CATCH_UP_MS = 5000
 
@@ -57,7 +57,7 @@ const isHere = Promise.resolve()
 let lastAsked = Date.now()
 let asleep: PromiseWithResolvers<void> | null = null
 let advanced = Promise.withResolvers<void>()
-const answers = answersOf({ database, store, meter, path, caughtUp: () => isCaughtUp })
+const answers = answersOf({ database, source: store.source, meter, path, caughtUp: () => isCaughtUp, fresh })
 
 port.on('message', (asked: Question | Watched) => {
   if (asked.kind === 'watched') watchers = asked.by
@@ -69,6 +69,12 @@ port.on('message', (asked: Question | Watched) => {
     void (wasAsleep ? Promise.race([next, sleep(CATCH_UP_MS)]) : isHere).then(() => answer(asked, port))
 })
 await follow(port)
+
+/** The look at evidence that is under way may have passed by what is new; the one after it hasn't. */
+async function fresh(): Promise<void> {
+  await advanced.promise
+  await advanced.promise
+}
 
 async function answer<Name extends QuestionName>({ id, name, asked }: Question<Name>, to: MessagePort): Promise<void> {
   try {

@@ -1,11 +1,18 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { EvidenceError } from '../errors.ts'
 import { parseCheckpoint, type SignedCheckpoint } from '../evidence/checkpoint.ts'
-import { tilesIn } from '../evidence/file-store.ts'
 import { inclusionProof } from '../evidence/proof.ts'
-import { readFrames, readRecords, type StoredFrame, type StoredRecord } from '../evidence/reading.ts'
-import { nodesIn } from '../evidence/tile.ts'
+import {
+  frameOf,
+  readFrames,
+  readRecords,
+  recordOf,
+  sourceOf,
+  type Evidence,
+  type StoredFrame,
+  type StoredRecord,
+} from '../evidence/reading.ts'
+import type { EvidenceSource, LinePlace } from '../evidence/source.ts'
+import { nodesOf } from '../evidence/tile.ts'
 import type { Entry } from './entry.ts'
 import { erases } from './erasure.ts'
 import { objectOf, textOf } from './json.ts'
@@ -28,44 +35,104 @@ const ABOUT: readonly string[] = [
 /** A running gateway signs anew each second and clears away what the last checkpoint's proofs were read from. */
 const ATTEMPTS = 10
 
+/** Where a session's evidence is: what engine/overview tells of it. */
+export interface SessionPlaces {
+  readonly records: readonly { readonly writer: string; readonly places: readonly LinePlace[] }[]
+  readonly frames: readonly { readonly writer: string; readonly from: LinePlace; readonly last: number }[]
+}
+
 /**
- * Gathers the evidence of one session out of a directory, live or a copy: its records and frames, the policies that it was
+ * Gathers the evidence of one session out of all there is, live or a copy: its records and frames, the policies that it was
  * decided under, who has looked at it since, what was erased of it, and the proof of each record. Null when no record is
  * of this session. Throws EvidenceError: ERR_EVIDENCE_TAMPERED where the files can't be read as a log,
  * ERR_EVIDENCE_TOO_LARGE for a session of more than MAX_SESSION_BYTES.
  */
-export async function collectSession(directory: string, session: string): Promise<SessionEvidence | null> {
+export function collectSession(evidence: Evidence, session: string): Promise<SessionEvidence | null> {
+  const source = sourceOf(evidence)
+  return inOneState(source, async () => {
+    const found = new Found(session)
+    for await (const record of readRecords(source, { mark: `"${session}"` })) found.own(record)
+    for (const writer of found.writers) {
+      for await (const frame of readFrames(source, writer)) if (frame.frame.session === session) found.frame(frame)
+    }
+    if (found.writers.size > 0) for await (const record of readRecords(source, { mark: ABOUT })) found.about(record)
+    return found
+  })
+}
+
+/** As collectSession, and reads nothing but what is at these places. */
+export function collectPlaced(
+  source: EvidenceSource,
+  session: string,
+  places: SessionPlaces,
+): Promise<SessionEvidence | null> {
+  return inOneState(source, async () => {
+    const found = new Found(session)
+    const records = await recordsAt(source, places)
+    for (const record of records) found.own(record)
+    for (const stretch of places.frames) {
+      for await (const frame of framesIn(source, stretch, session)) found.frame(frame)
+    }
+    for (const record of records) if (record.record.session !== session) found.about(record)
+    return found
+  })
+}
+
+async function inOneState(source: EvidenceSource, collect: () => Promise<Found>): Promise<SessionEvidence | null> {
   for (let attempt = 1; ; attempt += 1) {
-    const signed = await logText(directory, 'checkpoint')
+    const signed = (await source.document('checkpoint')) ?? null
     try {
-      return await collectUnder(signed, directory, session)
+      const witnessed = (await source.document('witnessed')) ?? null
+      const found = await collect()
+      return found.writers.size === 0 ? null : await proven(source, found, coveringNote(signed, witnessed))
     } catch (error) {
       const isOff = error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_TAMPERED'
       // Tiles are cleared away behind the next checkpoint: while that is the one begun with, they have to be there.
-      const raced = isOff && (await logText(directory, 'checkpoint')) !== signed
+      const raced = isOff && ((await source.document('checkpoint')) ?? null) !== signed
       if (!raced || attempt === ATTEMPTS) throw error
     }
   }
 }
 
-async function collectUnder(
-  signed: string | null,
-  directory: string,
-  session: string,
-): Promise<SessionEvidence | null> {
-  const witnessed = await logText(directory, 'witnessed')
-  const found = new Found(session)
-  for await (const record of readRecords(directory, { mark: `"${session}"` })) found.own(record)
-  if (found.writers.size === 0) return null
-  for (const writer of found.writers) {
-    for await (const frame of readFrames(directory, writer)) if (frame.frame.session === session) found.frame(frame)
-  }
-  for await (const record of readRecords(directory, { mark: ABOUT })) found.about(record)
-  const checkpoint = coveringNote(signed, witnessed)
+async function proven(source: EvidenceSource, found: Found, checkpoint: string | null): Promise<SessionEvidence> {
   const parsed = checkpoint === null ? undefined : parseCheckpoint(checkpoint)
   const records: ProvenLine[] = []
-  for (const record of found.inOrder()) records.push(await proven(directory, record, parsed))
-  return { format: 1, session, records, frames: found.frames, checkpoint }
+  for (const record of found.inOrder()) records.push(await provenLine(source, record, parsed))
+  return { format: 1, session: found.session, records, frames: found.frames, checkpoint }
+}
+
+/** In the log's order, those that no run has behind all others. */
+async function recordsAt(source: EvidenceSource, { records }: SessionPlaces): Promise<readonly StoredRecord[]> {
+  const all: StoredRecord[] = []
+  for (const { writer, places } of records) {
+    const leaves = await source.leavesOf(
+      writer,
+      places.map(({ seq }) => seq + 1),
+    )
+    for await (const { line, after } of source.linesAt('record', writer, places)) {
+      const stored = recordOf(line, `${source.place}: record ${after.seq} of ${writer}`)
+      all.push({ ...stored, index: leaves.get(after.seq) ?? null })
+    }
+  }
+  return all.toSorted(byLeaf)
+}
+
+async function* framesIn(
+  source: EvidenceSource,
+  { writer, from, last }: SessionPlaces['frames'][number],
+  session: string,
+): AsyncGenerator<StoredFrame> {
+  for (let place = from; place.seq < last;) {
+    const lines = await source.linesAfter('frame', writer, place)
+    for (const { line, after } of lines) {
+      if (after.seq > last) return
+      place = after
+      if (!line.includes(session)) continue
+      const frame = frameOf(line, `${source.place}: frame ${after.seq} of ${writer}`)
+      if (frame.frame.session === session) yield frame
+    }
+    if (lines.length === 0) return
+  }
 }
 
 /** The note that witnesses signed, where it is the checkpoint itself with their lines behind it; else the checkpoint. */
@@ -78,7 +145,7 @@ class Found {
   /** Writers of the session's own records: normally one. */
   readonly writers = new Set<string>()
   readonly frames: string[] = []
-  readonly #session: string
+  readonly session: string
   readonly #records = new Map<string, StoredRecord>()
   readonly #policies = new Map<string, StoredRecord>()
   readonly #digests = new Set<string | null>()
@@ -91,13 +158,13 @@ class Found {
   #bytes = 0
 
   constructor(session: string) {
-    this.#session = session
+    this.session = session
   }
 
   /** A record that names the session somewhere; taken when it is the session's own. */
   own(stored: StoredRecord): void {
     const { record, fields, payload } = stored
-    if (record.session !== this.#session) return
+    if (record.session !== this.session) return
     this.writers.add(record.writerId)
     this.#digests.add(policyOf(stored))
     this.#approvals.add(textOf(objectOf(fields['approval'])['id']))
@@ -122,7 +189,7 @@ class Found {
     if (event.startsWith('policy.') && policy !== null && isBefore && this.#digests.has(policy)) {
       this.#policies.set(policy, stored)
     }
-    const viewed = { session: this.#session, agent: this.#agent, from: this.#from, to: this.#to }
+    const viewed = { session: this.session, agent: this.#agent, from: this.#from, to: this.#to }
     const erased = this.#erased.some((entry) => erases(stored, entry))
     const approval = textOf(objectOf(stored.fields['approval'])['id'])
     const answered = event.startsWith('approval.') && approval !== null && this.#approvals.has(approval)
@@ -132,7 +199,7 @@ class Found {
 
   inOrder(): readonly StoredRecord[] {
     const all = [...this.#policies.values(), ...this.#records.values()]
-    return all.toSorted((one, other) => (one.index ?? Infinity) - (other.index ?? Infinity))
+    return all.toSorted(byLeaf)
   }
 
   #keep(stored: StoredRecord): void {
@@ -144,7 +211,7 @@ class Found {
   #count(text: string): void {
     this.#bytes += text.length
     if (this.#bytes <= MAX_SESSION_BYTES) return
-    const message = `session ${this.#session}: expected at most ${MAX_SESSION_BYTES} bytes of evidence; found more`
+    const message = `session ${this.session}: expected at most ${MAX_SESSION_BYTES} bytes of evidence; found more`
     throw new EvidenceError(
       'ERR_EVIDENCE_TOO_LARGE',
       `${message}; take it out with countersign evidence export --session`,
@@ -156,23 +223,18 @@ function policyOf({ fields }: StoredRecord): string | null {
   return textOf(objectOf(fields['policy'])['digest'])
 }
 
-async function proven(
-  directory: string,
+async function provenLine(
+  source: EvidenceSource,
   { text, index }: StoredRecord,
   checkpoint: SignedCheckpoint | undefined,
 ): Promise<ProvenLine> {
   if (index === null || checkpoint === undefined || index >= checkpoint.size)
     return { line: text, index: null, proof: [] }
   const { size } = checkpoint
-  const path = await inclusionProof(index, size, nodesIn(tilesIn(directory), size))
+  const path = await inclusionProof(index, size, nodesOf(source.tile, source.place, size))
   return { line: text, index, proof: path.map((hash) => hash.toString('base64')) }
 }
 
-async function logText(directory: string, name: 'checkpoint' | 'witnessed'): Promise<string | null> {
-  try {
-    return await readFile(join(directory, 'log', name), 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-    throw error
-  }
+function byLeaf(one: StoredRecord, other: StoredRecord): number {
+  return (one.index ?? Infinity) - (other.index ?? Infinity) || 0 // two that no run has: as they were read
 }

@@ -1,5 +1,5 @@
 import { asText, isIntent } from '../evidence/decision-record.ts'
-import { readRecords, type StoredRecord } from '../evidence/reading.ts'
+import { readRecords, type Evidence, type StoredRecord } from '../evidence/reading.ts'
 import { objectOf, type JsonValue } from './json.ts'
 
 /** A session in a list: enough to choose one. */
@@ -21,10 +21,10 @@ export interface SessionSummary {
 /** Open sessions and this many newer ones are kept in memory at a time. */
 const KEPT = 10_000
 
-/** The sessions of a directory, newest first, `limit` at most. */
-export async function listSessions(directory: string, limit: number): Promise<readonly SessionSummary[]> {
+/** The sessions of all evidence, newest first, `limit` at most. */
+export async function listSessions(evidence: Evidence, limit: number): Promise<readonly SessionSummary[]> {
   const sessions = new Map<string, Counted>()
-  for await (const stored of readRecords(directory, { mark: '"session":"' })) {
+  for await (const stored of readRecords(evidence, { mark: '"session":"' })) {
     count(sessions, stored)
     if (sessions.size > KEPT + limit) forget(sessions, limit)
   }

@@ -45,7 +45,13 @@ async function exported(
   session: string | null,
 ): Promise<Readonly<Record<string, number | string>>> {
   const query = { ...EVERYTHING, session }
-  const { predicate } = await exportEvidence({ directory, out, query, signer: EXPORT_SIGNER, producer: 'bench' })
+  const { predicate } = await exportEvidence({
+    evidence: directory,
+    out,
+    query,
+    signer: EXPORT_SIGNER,
+    producer: 'bench',
+  })
   return { records: predicate.counts.records, proofBytes: (await stat(join(out, 'proofs/hashes.txt'))).size }
 }
 

@@ -7,6 +7,7 @@ import { brief, WireClient } from './wire-client.ts'
 import { freePort } from './free-port.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import { startIdentityProvider, type IdentityProvider } from './identity-provider.ts'
+import { openSamlPage, type SamlPage } from './saml-page.ts'
 import { samlIdentityProvider, type SamlIdentityProvider } from './saml-provider.ts'
 import { gatewayConfiguration, newLogKey, writeBundle, writeLogKey } from './stack-config.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -25,6 +26,8 @@ export interface Recorded {
 export interface IdentityDoors extends AsyncDisposable {
   readonly provider: IdentityProvider
   readonly saml: SamlIdentityProvider
+  /** Where that sends people who sign in to the console. */
+  readonly samlPage: SamlPage
   readonly gateway: GatewayProcess
   /** What the gateway calls itself in its own tokens. */
   readonly issuer: string
@@ -55,6 +58,8 @@ export async function openIdentityDoors(): Promise<IdentityDoors> {
   const provider = await startIdentityProvider()
   opened.defer(() => provider.close())
   const saml = samlIdentityProvider()
+  const samlPage = await openSamlPage(saml)
+  opened.defer(() => samlPage[Symbol.asyncDispose]())
   const apiPort = await freePort()
   const issuer = `http://127.0.0.1:${apiPort}`
   const ownKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -63,7 +68,10 @@ export async function openIdentityDoors(): Promise<IdentityDoors> {
   await writeLogKey(directory, newLogKey())
   await writeFile(join(directory, 'own.key'), ownKey, { mode: 0o600 })
   await writeFile(join(directory, 'saml.pem'), saml.provider.certificates[0] ?? '')
-  await writeFile(join(directory, 'gateway.yaml'), stringify(configuration({ provider, saml, apiPort, issuer })))
+  await writeFile(
+    join(directory, 'gateway.yaml'),
+    stringify(configuration({ provider, saml, ssoUrl: samlPage.address, apiPort, issuer })),
+  )
   const gateway = await GatewayProcess.start({ config: join(directory, 'gateway.yaml') })
   opened.defer(async () => void (await gateway.stop()))
   const { planes, api } = gateway.listening
@@ -77,6 +85,7 @@ export async function openIdentityDoors(): Promise<IdentityDoors> {
   return {
     provider,
     saml,
+    samlPage,
     gateway,
     issuer,
     ownKey,
@@ -100,10 +109,11 @@ export async function openIdentityDoors(): Promise<IdentityDoors> {
 function configuration(parts: {
   readonly provider: IdentityProvider
   readonly saml: SamlIdentityProvider
+  readonly ssoUrl: string
   readonly apiPort: number
   readonly issuer: string
 }): object {
-  const { provider, saml, apiPort, issuer } = parts
+  const { provider, saml, ssoUrl, apiPort, issuer } = parts
   const { audience, recipient } = saml.provider
   const believed = {
     saml: [{ issuer: saml.provider.issuer, certificates: [{ file: './saml.pem' }], audience, recipient }],
@@ -111,7 +121,13 @@ function configuration(parts: {
   }
   const upstream = { host: '127.0.0.1', port: 1, user: 'nobody', tls: 'off' }
   return gatewayConfiguration(
-    { identity: provider, apiPort, logLevel: 'error', believed },
+    {
+      identity: provider,
+      apiPort,
+      logLevel: 'error',
+      believed,
+      signIn: { issuer: saml.provider.issuer, sso_url: ssoUrl },
+    },
     {
       postgres: { listen: { host: '127.0.0.1', port: 0 }, plaintext: 'loopback', upstream, databases: ['bank'] },
     },

@@ -27,7 +27,7 @@ async function interact(provider: Provider, request: IncomingMessage, response: 
   const { client_id: clientId, resource } = params
   if (accountId === undefined || typeof clientId !== 'string') throw new Error('nobody to give consent')
   const grant = new provider.Grant({ accountId, clientId })
-  grant.addOIDCScope('openid')
+  grant.addOIDCScope('openid offline_access')
   if (typeof resource === 'string') grant.addResourceScope(resource, 'openid')
   return provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } })
 }

@@ -121,7 +121,7 @@ function configuration(keys: JWK[], minted: WeakMap<object, TokenOverrides>): Co
         client_id: 'cli', // countersign login
         application_type: 'native',
         token_endpoint_auth_method: 'none',
-        grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+        grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
         redirect_uris: ['http://127.0.0.1/signed-in'],
       },
       {
@@ -151,6 +151,7 @@ function configuration(keys: JWK[], minted: WeakMap<object, TokenOverrides>): Co
       rpInitiatedLogout: { enabled: false },
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context, resource) => resourceServer(resource) },
     },
     formats: {

@@ -96,7 +96,7 @@ export function samlIdentityProvider(overrides: Partial<SamlProvider> = {}): Sam
     key,
     assertion,
     respond: async (facts = {}) => {
-      const text = responseAround(assertion(facts), provider.recipient)
+      const text = responseAround(assertion(facts), facts.recipient ?? provider.recipient)
       const { context } = await idp.createLoginResponse(sp, {}, 'post', {}, () => ({ id: 'response', context: text }))
       return context
     },

@@ -35,6 +35,8 @@ export interface StackConfigOptions {
   readonly webhooks?: readonly object[]
   /** Merged over `identity`. */
   readonly believed?: Readonly<Record<string, unknown>>
+  /** `api.sign_in`, where it isn't the OpenID provider. */
+  readonly signIn?: Readonly<Record<string, unknown>>
 }
 
 export interface StackFiles {
@@ -94,7 +96,7 @@ export interface GatewayConfiguration {
 export function gatewayConfiguration(
   options: Pick<
     StackConfigOptions,
-    'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'webhooks' | 'believed' | 'maskingKey'
+    'identity' | 'apiPort' | 'logLevel' | 'instance' | 'store' | 'webhooks' | 'believed' | 'signIn' | 'maskingKey'
   >,
   planes: Readonly<Record<string, unknown>>,
 ): GatewayConfiguration {
@@ -121,7 +123,7 @@ export function gatewayConfiguration(
       auditors: { groups: ['auditors'] },
       viewers: { groups: ['viewers'] },
       operators: { groups: ['operators'] },
-      sign_in: { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
+      sign_in: options.signIn ?? { issuer: identity.issuer, client_id: 'console', resource: identity.resource },
     },
     ...(options.maskingKey === undefined ? {} : { masking: { key: { file: options.maskingKey }, key_id: 'tests' } }),
     ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),

@@ -1,10 +1,10 @@
-import { lstat, readFile } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { EvidenceError } from '../../errors.ts'
 import { canonicalJson } from '../canonical-json.ts'
 import { parseCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
-import { checkpointFile, logIn } from '../file-store.ts'
-import { readFrames, type StoredRecord } from '../reading.ts'
+import { readFrames, sourceOf, type Evidence, type StoredRecord } from '../reading.ts'
+import type { EvidenceSource } from '../source.ts'
 import { keyName, type NoteSigner } from '../signed-note.ts'
 import { sealEnvelope } from './dsse.ts'
 import { FolderSink, type FileSink } from './file-sink.ts'
@@ -45,7 +45,7 @@ export interface ReportScope {
 }
 
 export interface ExportOptions {
-  readonly directory: string
+  readonly evidence: Evidence
   /** The bundle's folder; must not be there yet. */
   readonly out: string
   readonly query: Query
@@ -103,6 +103,7 @@ class Export {
   readonly #options: ExportOptions
   readonly #checkpoint: SignedCheckpoint
   readonly #sink: FolderSink
+  readonly #source: EvidenceSource
   readonly #tally = new Tally()
   /** Per writer and session: how many frames the selected records name. */
   readonly #named = new Map<string, Map<string, number>>()
@@ -113,12 +114,13 @@ class Export {
     this.#options = options
     this.#checkpoint = checkpoint
     this.#sink = sink
+    this.#source = sourceOf(options.evidence)
   }
 
   async run(checkpointText: string): Promise<Pick<ExportReport, 'predicate' | 'manifest'>> {
-    const { directory, query, producer, signer } = this.#options
+    const { query, producer, signer } = this.#options
     const { origin, size, root } = this.#checkpoint
-    const scope = await findScope(directory, size, query)
+    const scope = await findScope(this.#source, size, query)
     await this.#sink.put(FILES.checkpoint, checkpointText)
     await this.#records(scope)
     for (const writer of [...this.#named.keys()].toSorted()) await this.#recording(writer)
@@ -138,7 +140,7 @@ class Export {
     const selection = new Selection(this.#options.query)
     const mapper = new OcsfMapper()
     const proof = new MultiproofMaker((hash) => hashes.add(`${hash.toString('hex')}\n`))
-    for await (const stored of recordsUnder(this.#options.directory, this.#checkpoint.size)) {
+    for await (const stored of recordsUnder(this.#source, this.#checkpoint.size)) {
       const { index, record, leaf, text } = stored
       const taken = isInRange(scope, index) && selection.takes(record)
       const beside = !taken && isContext(scope, record, index)
@@ -176,7 +178,7 @@ class Export {
     const found = proof.end()
     if (read === size && found.equals(root)) return
     const what = read < size ? `only ${read} records in order` : `root ${found.toString('base64')}`
-    const message = `${this.#options.directory}: expected the ${size} records under root ${root.toString('base64')}; found ${what}; run countersign evidence verify, and keep the directory as it is`
+    const message = `${this.#source.place}: expected the ${size} records under root ${root.toString('base64')}; found ${what}; run countersign evidence verify, and keep the directory as it is`
     throw new EvidenceError('ERR_EVIDENCE_TAMPERED', message)
   }
 
@@ -186,7 +188,7 @@ class Export {
     const name = recordingName(writer)
     const file = await this.#sink.open(name)
     let missing = sessions.size
-    for await (const { frame, text } of readFrames(this.#options.directory, writer)) {
+    for await (const { frame, text } of readFrames(this.#source, writer)) {
       const last = sessions.get(frame.session) ?? 0
       if (frame.index > last) continue
       this.#frames += 1
@@ -196,7 +198,7 @@ class Export {
     }
     await this.#sink.close(name, file)
     if (missing === 0) return
-    const message = `${this.#options.directory}/${name}: expected the frames that records name; found less in ${missing} sessions; run countersign evidence verify`
+    const message = `${this.#source.place}/${name}: expected the frames that records name; found less in ${missing} sessions; run countersign evidence verify`
     throw new EvidenceError('ERR_EVIDENCE_TAMPERED', message)
   }
 
@@ -243,28 +245,19 @@ async function flush(...sinks: readonly FileSink[]): Promise<void> {
 }
 
 async function readCheckpoint({
-  directory,
+  evidence,
   checkpoint,
 }: ExportOptions): Promise<{ readonly text: string; readonly parsed: SignedCheckpoint }> {
-  const text =
-    checkpoint ?? (await textOf(join(logIn(directory), 'witnessed'))) ?? (await textOf(checkpointFile(directory)))
+  const source = sourceOf(evidence)
+  const text = checkpoint ?? (await source.document('witnessed')) ?? (await source.document('checkpoint'))
   if (text === undefined) {
-    const message = `${directory}: expected a signed checkpoint; found none; an export is proved against one, so give the gateway a log key (evidence.log.key)`
+    const message = `${source.place}: expected a signed checkpoint; found none; an export is proved against one, so give the gateway a log key (evidence.log.key)`
     throw new EvidenceError('ERR_EVIDENCE_EXPORT', message)
   }
   const parsed = parseCheckpoint(text)
   if (parsed !== undefined) return { text, parsed }
-  const message = `${directory}: expected a checkpoint (C2SP tlog-checkpoint); found other text; run countersign evidence verify`
+  const message = `${source.place}: expected a checkpoint (C2SP tlog-checkpoint); found other text; run countersign evidence verify`
   throw new EvidenceError('ERR_EVIDENCE_EXPORT', message)
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
 }
 
 // One key for both would let whoever exports sign a log, and whoever signs the log make up an export.

@@ -1,5 +1,5 @@
 import type { EvidenceRecord } from '../decision-record.ts'
-import { readRecords, type StoredRecord } from '../reading.ts'
+import { readRecords, type Evidence, type StoredRecord } from '../reading.ts'
 import type { Range } from './manifest.ts'
 import { isFiltered, isWithin, type Query } from './query.ts'
 
@@ -11,10 +11,10 @@ export interface Scope {
 
 /** The records under a checkpoint, in the log's order, each with its index. Ends early where the log does. */
 export async function* recordsUnder(
-  directory: string,
+  evidence: Evidence,
   size: number,
 ): AsyncGenerator<StoredRecord & { readonly index: number }> {
-  for await (const stored of readRecords(directory)) {
+  for await (const stored of readRecords(evidence)) {
     const { index } = stored
     if (index === null || index >= size) return
     yield { ...stored, index }
@@ -25,13 +25,13 @@ export async function* recordsUnder(
  * The shortest stretch of the log that holds every record within the query's times; records between them that some other
  * writer's clock dated outside are in it too. And the approvals that were granted before it and not used yet.
  */
-export async function findScope(directory: string, size: number, query: Query): Promise<Scope> {
+export async function findScope(evidence: Evidence, size: number, query: Query): Promise<Scope> {
   if (query.from === null && query.to === null) {
     return { range: size === 0 ? null : { first: 0, last: size - 1 }, grants: new Set() }
   }
   const waiting = new Map<string, number>()
   let [first, last] = [-1, -1]
-  for await (const { record, index } of recordsUnder(directory, size)) {
+  for await (const { record, index } of recordsUnder(evidence, size)) {
     if (isWithin(query, record.ts)) [first, last] = [first < 0 ? index : first, index]
     if (first < 0) follow(waiting, record, index)
   }

@@ -2,19 +2,31 @@ import { createHash } from 'node:crypto'
 import { SAML, ValidateInResponseTo } from '@node-saml/node-saml'
 import type { Principal } from '../../access-request.ts'
 import { IdentityError } from '../../errors.ts'
+import type { AskedAssertion } from '../credentials.ts'
 import { readResponse, type ResponseForm } from './response-form.ts'
 import { samlPrincipal } from './saml-principal.ts'
 import { checkSamlProviders, type SamlProvider } from './saml-provider.ts'
-import { checkUnasked, misdirected, readStatement } from './statement.ts'
+import { checkAnswer, misdirected, readStatement } from './statement.ts'
 import { malformed } from './xml.ts'
 
 /** Turns SAML 2.0 assertions into principals, each once. */
 export interface AssertionVerifier {
   /**
    * `encoded`: a response in base64, or an assertion alone. The assertion is spent when this resolves: at every gateway on the
-   * same state, and over restarts. Throws IdentityError with one code per failure.
+   * same state, and over restarts. `asked`: it answers this request of the gateway; else it must answer none. Throws IdentityError with one code per failure.
    */
-  verify(encoded: string): Promise<Principal>
+  verify(encoded: string, asked?: AskedAssertion): Promise<ProvenAssertion>
+}
+
+export interface ProvenAssertion {
+  readonly principal: Principal
+  readonly spent: SpentAssertion
+}
+
+/** An assertion that was used: SHA-256 over its issuer and id, and from when on (ms since 1970) it is refused for its age. */
+export interface SpentAssertion {
+  readonly digest: string
+  readonly forgetAt: number
 }
 
 export interface AssertionOptions {
@@ -22,8 +34,8 @@ export interface AssertionOptions {
   now(): number
   /** Names that other issuers have: two must not share one. */
   readonly taken: readonly string[]
-  /** Durable: true for the first that asks for this digest, and for nobody after. It may be forgotten from `forgetAt` on. */
-  use(digest: string, forgetAt: number): Promise<boolean>
+  /** Durable: true for the first that asks for this one, and for nobody after. It may be forgotten from `forgetAt` on. */
+  use(assertion: SpentAssertion): Promise<boolean>
 }
 
 interface Known {
@@ -38,7 +50,7 @@ export function createAssertionVerifier(
 ): AssertionVerifier {
   checkSamlProviders(providers, options.taken)
   const known = providers.map((provider): Known => ({ provider, saml: libraryFor(provider) }))
-  return { verify: (encoded) => verify(encoded, known, options) }
+  return { verify: (encoded, asked) => verify(encoded, asked ?? null, known, options) }
 }
 
 /** Its own rules on times and recipients are weaker than ours, which follow; the signature is its work. */
@@ -56,19 +68,25 @@ function libraryFor({ certificates, audience, recipient, issuer }: SamlProvider)
   })
 }
 
-async function verify(encoded: string, known: readonly Known[], options: AssertionOptions): Promise<Principal> {
+async function verify(
+  encoded: string,
+  asked: AskedAssertion | null,
+  known: readonly Known[],
+  options: AssertionOptions,
+): Promise<ProvenAssertion> {
   const form = readResponse(encoded)
-  const { provider, saml } = issuerOf(form, known)
-  const statement = readStatement(await signedBytes(form, saml), provider, options.now())
+  const { provider: configured, saml } = issuerOf(form, known)
+  const provider = asked === null ? configured : { ...configured, recipient: asked.recipient }
+  const request = asked?.request ?? null
+  const statement = readStatement(await signedBytes(form, saml), { provider, request, now: options.now() })
   if (form.destination !== null && form.destination !== provider.recipient) throw misdirected(provider)
-  checkUnasked(form.inResponseTo)
+  if (form.inResponseTo !== null) checkAnswer(form.inResponseTo, request)
   if (statement.id === '') throw malformed('has no ID')
   const digest = createHash('sha256').update(encoded).digest('hex')
   const principal = samlPrincipal(statement, provider, { digest, now: options.now() })
-  const spent = createHash('sha256')
-    .update(JSON.stringify([provider.issuer, statement.id]))
-    .digest('hex')
-  if (await options.use(spent, statement.overAt)) return principal
+  const name = JSON.stringify([provider.issuer, statement.id])
+  const spent = { digest: createHash('sha256').update(name).digest('hex'), forgetAt: statement.overAt }
+  if (await options.use(spent)) return { principal, spent }
   throw new IdentityError('ERR_IDENTITY_REPLAYED', 'the SAML assertion was used before: get a fresh one')
 }
 

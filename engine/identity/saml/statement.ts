@@ -21,8 +21,18 @@ export interface Statement {
   readonly sessionUntil: number | null
 }
 
+/** What the statement must fit. */
+export interface Terms {
+  readonly provider: SamlProvider
+  /** The ID of the request that it answers; null: none. */
+  readonly request: string | null
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
 /** Reads the very bytes that the signature covers. Throws IdentityError, one code per rule that is broken. */
-export function readStatement(signed: string, provider: SamlProvider, now: number): Statement {
+export function readStatement(signed: string, terms: Terms): Statement {
+  const { provider, now } = terms
   const assertion = parseXml(signed).documentElement
   if (assertion === null || assertion.localName !== 'Assertion') throw malformed('is not what was signed')
   if (attributeOf(assertion, 'Version') !== '2.0') throw malformed('is of another version than 2.0')
@@ -32,7 +42,7 @@ export function readStatement(signed: string, provider: SamlProvider, now: numbe
   const issuedAt = timeIn(assertion, 'IssueInstant')
   checkAge(issuedAt, provider, now)
   const subject = only(assertion, NAMESPACE.assertion, 'Subject')
-  const confirmedUntil = checkConfirmation(only(subject, NAMESPACE.assertion, 'SubjectConfirmation'), provider, now)
+  const confirmedUntil = checkConfirmation(only(subject, NAMESPACE.assertion, 'SubjectConfirmation'), terms)
   const until = checkConditions(only(assertion, NAMESPACE.assertion, 'Conditions'), provider, now)
   const authentication = only(assertion, NAMESPACE.assertion, 'AuthnStatement')
   const sessionUntil =
@@ -53,21 +63,23 @@ function checkAge(issuedAt: number, { maxAgeSeconds }: SamlProvider, now: number
   if (now >= issuedAt + maxAgeSeconds * 1000 + SKEW_MS) throw over()
 }
 
-/** SAML profiles, 4.1.4.2: a bearer's confirmation names the recipient, ends, doesn't begin, and answers nobody's question. */
-function checkConfirmation(confirmation: Element, provider: SamlProvider, now: number): number {
+/** SAML profiles, 4.1.4.2: a bearer's confirmation names the recipient, ends, doesn't begin, and answers what was asked. */
+function checkConfirmation(confirmation: Element, { provider, request, now }: Terms): number {
   if (attributeOf(confirmation, 'Method') !== BEARER) {
     throw new IdentityError('ERR_IDENTITY_BINDING', 'the SAML assertion is bound in a way that can not be checked here')
   }
   const data = only(confirmation, NAMESPACE.assertion, 'SubjectConfirmationData')
   if (attributeOf(data, 'Recipient') !== provider.recipient) throw misdirected(provider)
   if (attributeOf(data, 'NotBefore') !== null) throw malformed('has a confirmation with a NotBefore')
-  checkUnasked(attributeOf(data, 'InResponseTo'))
+  checkAnswer(attributeOf(data, 'InResponseTo'), request)
   return notOver(timeIn(data, 'NotOnOrAfter'), now)
 }
 
-/** The gateway asks no provider anything: an answer to a question is somebody else's, and was stolen from them. */
-export function checkUnasked(inResponseTo: string | null): void {
-  if (inResponseTo !== null) throw malformed('answers a request (InResponseTo), and the gateway has made none')
+/** An answer to another request is somebody else's, and was stolen from them; or was put into this browser by who wants it to be theirs. */
+export function checkAnswer(inResponseTo: string | null, request: string | null): void {
+  if (inResponseTo === request) return
+  if (request === null) throw malformed('answers a request (InResponseTo), and the gateway has made none')
+  throw malformed('does not answer the request that this sign-in was begun with (InResponseTo)')
 }
 
 export function misdirected({ recipient }: SamlProvider): IdentityError {

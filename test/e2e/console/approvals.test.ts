@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seriousFindings } from '../../support/axe.ts'
@@ -7,6 +10,7 @@ import { findChromium, openChromium } from '../../support/chromium.ts'
 import { direct } from '../../support/direct.ts'
 import { findPsql } from '../../support/psql.ts'
 import { startStack, type Stack } from '../../support/stack.ts'
+import { receive, type Receiver } from '../../support/webhook-receiver.ts'
 
 const chromium = findChromium()
 const psql = findPsql()
@@ -21,12 +25,21 @@ describe.skipIf(chromium === null || psql === null)('the console', () => {
   let stack: Stack
   let browser: Browser
 
+  let receiver: Receiver
+
   beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack(), openChromium(chromium ?? '')])
+    receiver = await receive()
+    const home = await mkdtemp(join(tmpdir(), 'countersign-webhook-'))
+    const secret = { file: join(home, 'secret') }
+    await writeFile(secret.file, `whsec_${Buffer.alloc(32, 9).toString('base64')}`)
+    const webhooks = [{ name: 'chat', url: receiver.url.href, secret, private_network: true }]
+    ;[stack, browser] = await Promise.all([startStack({ webhooks }), openChromium(chromium ?? '')])
+    await rm(home, { recursive: true })
   })
   afterAll(async () => {
     await browser?.close()
     await stack?.stop()
+    receiver?.close()
   })
 
   function ask(mark: string, amount: string): Asking {
@@ -115,6 +128,29 @@ describe.skipIf(chromium === null || psql === null)('the console', () => {
     await ann.page.getByLabel('Reason (needed)').fill('enough')
     await ann.page.getByRole('button', { name: 'Deny' }).click()
     await asking.ended
+  })
+
+  test('a link out of a message leads through sign-in to what it is about, once', async () => {
+    const seen = new Set(receiver.got.map(({ body }) => body))
+    const asking = ask('console-link', '250003.00')
+    const told = (): string | undefined =>
+      receiver.got.map(({ body }) => body).find((body) => /requested/.test(body) && !seen.has(body))
+    await expect.poll(told).toBeDefined()
+    const message: unknown = JSON.parse(told() ?? '{}')
+    const link = String(Object(Object(message).data).link)
+    const context = await browser.newContext({ reducedMotion: 'reduce' })
+    const page = await context.newPage()
+    await page.goto(link)
+    await page.getByLabel('User name').fill('ann')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.waitForURL(/\/console\/approvals\/[\w-]+$/)
+    await page.getByText('250003').first().waitFor()
+    await page.getByLabel('Reason (needed)').fill('not today')
+    await page.getByRole('button', { name: 'Deny' }).click()
+    expect((await asking.ended).stderr).toContain('not today')
+    await page.goto(link)
+    await page.getByRole('heading', { name: 'This link leads nowhere any more' }).waitFor()
+    await context.close()
   })
 
   test('a change that does not come from the page itself is refused, whatever cookie it brings', async () => {

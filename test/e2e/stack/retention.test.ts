@@ -7,9 +7,13 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import {
+  openEvidence,
   openEvidenceLog,
   parseVerifier,
+  postgresStore,
+  pullEvidence,
   readRecords,
+  directoryStore,
   retain,
   verifyEvidence,
   type RecordDraft,
@@ -54,7 +58,7 @@ test('beside a gateway that goes on, what is erased is nowhere, and the log veri
     now: Date.now,
     monotonic: () => process.hrtime.bigint(),
   })
-  const report = await retain(stack.evidence, {
+  const report = await retain(directoryStore(stack.evidence), {
     rules: [{ resource: 'public.*', olderThan: '1h', olderThanMs: HOUR }],
     holds: [],
     now: Date.now() + HOUR,
@@ -71,11 +75,11 @@ test('beside a gateway that goes on, what is erased is nowhere, and the log veri
   expect((await verifyEvidence(stack.evidence)).findings).toEqual([])
 })
 
-/** The stack's configuration over another directory of evidence. */
-async function configured(evidence: object): Promise<string> {
+/** The stack's configuration over other evidence, and other state where that must be elsewhere too. */
+async function configured(evidence: object, more: object = {}): Promise<string> {
   const config: unknown = parse(await readFile(stack.line.config, 'utf8'))
   const file = join(dirname(stack.line.config), `retention-${Date.now()}.yaml`)
-  await writeFile(file, stringify({ ...Object(config), evidence }))
+  await writeFile(file, stringify({ ...Object(config), ...more, evidence }))
   return file
 }
 
@@ -161,4 +165,39 @@ test('both verifiers take the log as it is then, down to the signed root', async
     encoding: 'utf8',
   })
   expect([theirs.status, theirs.stderr]).toEqual([0, ''])
+})
+
+test('the commands over a database, as over a directory', async () => {
+  const { host, port, user, password } = stack.line.upstream
+  const owner = new Client({ ...stack.line.upstream, database: 'postgres' })
+  await owner.connect()
+  await owner.query('CREATE DATABASE kept')
+  await owner.end()
+  const address = { host, port, user, password, database: 'kept', tls: null }
+  const store = postgresStore(address)
+  const log = await openEvidence(store, {
+    instance: 'stack',
+    now: () => Date.now() - 100 * 24 * HOUR,
+    monotonic: () => process.hrtime.bigint(),
+  })
+  for (const word of ['one', 'two']) {
+    const payload = { block: { statement: `SELECT ${CANARY} ${word}` }, values: [] }
+    await log.append({ ...intent(word, `session-${word}`), payload }).durable
+    await log.append({ event: 'outcome.ok', session: `session-${word}`, decision: word }).durable
+  }
+  await log.close()
+  await store.close()
+  const passwordFile = join(directory, 'password')
+  await writeFile(passwordFile, password)
+  const postgres = { host, port, user, password: { file: passwordFile }, database: 'kept', tls: 'off' }
+  const retention = [{ resource: 'public.accounts', older_than: '90d', payloads: true }]
+  const holds = [{ name: 'case-7', session: 'session-one', reason: 'a complaint' }]
+  const config = await configured({ postgres, retention, legal_holds: holds }, { state: { postgres } })
+  expect(await countersign('evidence', 'hold', '--config', config)).toMatchObject({ code: 0, err: '' })
+  expect(await countersign('evidence', 'retain', '--config', config)).toMatchObject({ code: 0, err: '' })
+  const out = join(directory, 'pulled')
+  await pullEvidence(address, out)
+  expect(bytesOf(out)).toContain(`${CANARY} one`)
+  expect(bytesOf(out)).not.toContain(`${CANARY} two`)
+  expect((await verifyEvidence(out)).findings).toEqual([])
 })

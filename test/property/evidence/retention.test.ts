@@ -9,10 +9,12 @@ import {
   readRecords,
   retain,
   type LegalHold,
-  type Overwriter,
+  type Erasable,
   type RecordDraft,
   type RetentionRule,
 } from '../../../engine/evidence/index.ts'
+import { directorySource, fileOf } from '../../../engine/evidence/directory-source.ts'
+import { overwrite, type Overwriter } from '../../../engine/evidence/overwriting.ts'
 import { intent, PRINCIPAL, unsynced } from '../../unit/evidence/workbench.ts'
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 40)
@@ -166,6 +168,14 @@ async function gone(directory: string): Promise<readonly string[]> {
   return places
 }
 
+function erasable(directory: string, overwriter?: Overwriter): Erasable {
+  const source = directorySource(directory)
+  return {
+    source,
+    erase: (kind, writer, payloads) => overwrite(fileOf(directory, kind, writer), payloads, overwriter),
+  }
+}
+
 /** The log that notes what is erased, as the command has it. */
 async function run(
   directory: string,
@@ -176,12 +186,7 @@ async function run(
   const log = await openEvidenceLog({ directory, instance: 'gw-cli', files: unsynced, ...clock })
   const record = (draft: RecordDraft): Promise<void> => log.append(draft).durable
   try {
-    return await retain(directory, {
-      ...options,
-      reason: null,
-      record,
-      ...(overwriter === undefined ? {} : { overwriter }),
-    })
+    return await retain(erasable(directory, overwriter), { ...options, reason: null, record })
   } finally {
     await log.close()
   }
@@ -203,7 +208,7 @@ test('exactly the payloads that should go are gone, and every other byte stays',
       const now = START + steps.length * HOUR
       const before = files(directory)
       const due = entries.filter((entry) => goes(entry, rules, holds, now))
-      const dry = await retain(directory, { rules, holds, now, reason: null, record: null })
+      const dry = await retain(erasable(directory), { rules, holds, now, reason: null, record: null })
       expect(files(directory)).toEqual(before)
       const report = await run(directory, { rules, holds, now })
       const after = files(directory)

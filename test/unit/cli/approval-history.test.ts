@@ -1,7 +1,7 @@
 import { appendFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { approvalHistory } from '../../../cli/approval-history.ts'
+import { approvalHistory, stateTold } from '../../../cli/approval-history.ts'
 import { directoryStore, openEvidenceLog } from '../../../engine/evidence/index.ts'
 import type { EvidenceLog } from '../../../engine/evidence/index.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
@@ -29,6 +29,23 @@ test('every approval of this gateway, over its restarts and in order, and of no 
     await log.close()
   }
   expect(await read(directory.path, 'gw')).toEqual(['1a', '1b', '3a', '3b'].map((id) => ({ id, summary: {} })))
+})
+
+test('beside them, which assertions were used, let in or not', async () => {
+  using directory = temporaryDirectory()
+  const log = await open(directory.path, 'gw')
+  const assertion = { digest: 'ab'.repeat(32), until: '2026-04-18T09:00:00.000Z' }
+  const refused = { ...assertion, digest: 'cd'.repeat(32) }
+  log.append({ event: 'identity.verified', detail: { assertion, plane: 'api', source: null } })
+  log.append({ event: 'identity.verified', detail: { plane: 'api', source: null } })
+  await log.append({
+    event: 'identity.rejected',
+    detail: { assertion: refused, plane: 'api', source: null, code: 'x' },
+  }).durable
+  await log.close()
+  const told = stateTold()
+  for await (const approval of approvalHistory(directoryStore(directory.path), 'gw', told)) expect(approval).toBeNull()
+  expect(told).toEqual({ policies: [], revocations: [], assertions: [assertion, refused] })
 })
 
 test('text that ends a line for some readers, or that looks like an approval, misleads nobody', async () => {

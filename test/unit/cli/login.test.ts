@@ -25,11 +25,12 @@ beforeEach(() => {
 type Command = typeof loginCommand
 
 /** Runs a command; what it prints is at hand while it runs. */
-function run(command: Command, argv: readonly string[]) {
+function run(command: Command, argv: readonly string[], aheadMs = 0) {
   const told = { stdout: '', stderr: '' }
   const io = {
     stdout: { write: (text: string) => (told.stdout += text) },
     stderr: { write: (text: string) => (told.stderr += text) },
+    now: () => Date.now() + aheadMs,
     env: { HOME: home, COUNTERSIGN_ISSUER: provider.issuer, COUNTERSIGN_RESOURCE: provider.resource },
   }
   return { told, exit: command(argv, io) }
@@ -80,6 +81,62 @@ describe('countersign login', () => {
     expect([await away.exit, away.told.stderr]).toEqual([69, expect.stringContaining('identity provider')])
     const clear = run(loginCommand, ['--client-id', 'cli', '--issuer', 'http://idp.bank.example'])
     expect([await clear.exit, clear.told.stderr]).toEqual([64, expect.stringContaining('https')])
+  })
+})
+
+const signIn = async (scope = 'openid offline_access'): Promise<void> => {
+  const { told, exit } = run(loginCommand, ['--client-id', 'cli', '--scope', scope])
+  const address = await seen(told, /browser on this machine:\n(\S+)/)
+  await new FormBrowser().walk(address, { name: 'ann' }, new URL(address).searchParams.get('redirect_uri') ?? '')
+  expect(await exit).toBe(0)
+}
+
+describe('a token that is over', () => {
+  const LATER_MS = 5 * 3_600_000
+
+  test('is renewed in silence, once for all who ask at the same time', async () => {
+    await signIn()
+    const { token, refresh_token: first } = kept()
+    const before = run(tokenCommand, [])
+    expect([await before.exit, before.told.stdout.trim()]).toEqual([0, token])
+    const asked = [1, 2, 3].map(() => run(tokenCommand, [], LATER_MS))
+    expect(await Promise.all(asked.map(({ exit }) => exit))).toEqual([0, 0, 0])
+    const got = new Set(asked.map(({ told }) => told.stdout.trim()))
+    expect([got.size, got.has(String(token))]).toEqual([1, false])
+    expect(await who(kept()['token'])).toMatchObject({ id: 'ann', kind: 'person' })
+    expect(kept()['refresh_token']).not.toBe(first) // rotated: the one before is no good any more
+  })
+
+  test('until the provider says no: then it is told, and not asked again', async () => {
+    await signIn()
+    const file = join(home, '.config/countersign/signed-in.json')
+    await writeFile(file, JSON.stringify({ ...kept(), refresh_token: 'taken-back' }))
+    const refused = run(tokenCommand, [], LATER_MS)
+    expect([await refused.exit, refused.told.stderr]).toEqual([77, expect.stringMatching(/invalid_grant/)])
+    expect(refused.told.stderr + refused.told.stdout).not.toContain('taken-back')
+    expect(kept()).not.toHaveProperty('refresh_token')
+    const again = run(tokenCommand, [], LATER_MS)
+    expect([await again.exit, again.told.stderr]).toEqual([64, expect.stringContaining('sign in again')])
+  })
+
+  test('with a provider that is away: the token serves to its end, and no longer', async () => {
+    await signIn()
+    const file = join(home, '.config/countersign/signed-in.json')
+    await writeFile(file, JSON.stringify({ ...kept(), issuer: 'http://127.0.0.1:1' }))
+    const lastMs = Number(kept()['expires_at']) * 1000 - Date.now() - 10_000
+    expect(await run(tokenCommand, [], lastMs).exit).toBe(0)
+    expect(await run(tokenCommand, [], LATER_MS).exit).toBe(69)
+    expect(kept()).toHaveProperty('refresh_token')
+  })
+
+  test('without a refresh token is over; and who signs out gives a refresh token back', async () => {
+    await signIn('openid')
+    expect(await run(tokenCommand, [], LATER_MS).exit).toBe(64)
+    await signIn()
+    const before = kept()
+    expect(await run(loginCommand, ['--out']).exit).toBe(0)
+    await writeFile(join(home, '.config/countersign/signed-in.json'), JSON.stringify(before))
+    expect(await run(tokenCommand, [], LATER_MS).exit).toBe(77)
   })
 })
 

@@ -101,7 +101,12 @@ describe('what is refused', () => {
     [
       'a provider to sign in at that is not believed',
       `${WHOLE}api: { sign_in: { issuer: "https://other.example", client_id: console } }`,
-      'api.sign_in.issuer: expected one of identity.issuers: http://127.0.0.1:4444; found https://other.example',
+      'api.sign_in.issuer: expected one of identity.issuers or identity.saml: http://127.0.0.1:4444; found https://other.example',
+    ],
+    [
+      'a console that its OpenID provider has no name for',
+      `${WHOLE}api: { sign_in: { issuer: "http://127.0.0.1:4444" } }`,
+      'api.sign_in.client_id: expected what the provider calls the console; found nothing',
     ],
     [
       'a console whose browsers would come in the clear',

@@ -1,9 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
+import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EvidenceError } from '../../../engine/index.ts'
+import { issueCertificates } from '../../support/certificates.ts'
 import { startIdentityProvider, type IdentityProvider } from '../../support/identity-provider.ts'
 import { SESSION } from '../replay/recorded-session.ts'
 import { openWithEvidence, type WithEvidence } from './evidence-setting.ts'
@@ -225,7 +230,40 @@ test('a bad question is refused; one that an index which is away can’t answer 
   expect([status, body['code']]).toEqual([503, 'ERR_EVIDENCE_OVERVIEW'])
 })
 
+/** An address of this machine by which it is another host to itself. */
+const elsewhere = Object.values(networkInterfaces())
+  .flatMap((each) => each ?? [])
+  .find(({ family, internal }) => family === 'IPv4' && !internal)?.address
+
+async function statusBy(host: string, gateway: { readonly url: string }, ca: string): Promise<number | undefined> {
+  const headers = { 'x-forwarded-for': '127.0.0.1', forwarded: 'for=127.0.0.1' }
+  const asked = request({
+    host,
+    port: new URL(gateway.url).port,
+    path: '/metrics',
+    ca,
+    headers,
+    servername: 'localhost',
+  })
+  const [response]: readonly IncomingMessage[] = await once(asked.end(), 'response')
+  response?.resume()
+  return response?.statusCode
+}
+
 describe('metrics', () => {
+  test.skipIf(elsewhere === undefined && process.env['CI'] !== 'true')(
+    'are nothing to another host, whatever it says of whom it asks for, unless they are open',
+    async () => {
+      const { ca, certificate: cert, key } = issueCertificates(['localhost'])
+      const reached = { host: '0.0.0.0', tls: { cert, key } }
+      const closed = await openGateway(provider, reached)
+      const open = await openGateway(provider, { ...reached, metrics: 'open' })
+      const other = elsewhere ?? ''
+      expect(await Promise.all([closed, open].map((each) => statusBy(other, each, ca)))).toEqual([404, 200])
+      expect(await Promise.all([closed, open].map((each) => statusBy('127.0.0.1', each, ca)))).toEqual([200, 200])
+    },
+  )
+
   test('tell what evidence tells, and are for this host alone unless they are opened or off', async () => {
     const { gateway } = await openWithEvidence(provider)
     const text = await (await fetch(`${gateway.url}/metrics`)).text()

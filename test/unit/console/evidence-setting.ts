@@ -45,7 +45,7 @@ export async function openWithEvidence(
       standing: () => log.standing(),
     },
     pack: await loadControlPack(SHIPPED_CONTROLS),
-    place: { directory, exportKey: null, controls: SHIPPED_CONTROLS, policies: [], producer: '0.0.0' },
+    place: { evidence: { directory }, exportKey: null, controls: SHIPPED_CONTROLS, policies: [], producer: '0.0.0' },
     ...overrides,
   })
   await gateway.policies.start('r1')

@@ -295,6 +295,7 @@ describe('the server', () => {
         ...withoutEvidence(gateway.policies),
         instance: 'gw-1',
         signIn: null,
+        identify: () => Promise.reject(new Error('nobody comes')),
         secret: new Uint8Array(32),
         now: Date.now,
         ready: () => Promise.resolve(),

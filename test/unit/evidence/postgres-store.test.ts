@@ -1,19 +1,36 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { EvidenceReader } from '../../../console/evidence-reader.ts'
+import { SHIPPED_CONTROLS } from '../../../engine/controls/index.ts'
 import {
+  EVERYTHING,
+  exportEvidence,
   openEvidence,
   postgresStore,
   pullEvidence,
+  readFrames,
+  retain,
+  sourceOf,
+  verifierText,
   verifyEvidence,
+  type Erasable,
   type EvidenceLog,
+  type EvidenceSource,
   type PostgresAddress,
+  type RetainReport,
   type WriterOptions,
 } from '../../../engine/evidence/index.ts'
 import { openDirectoryOrder } from '../../../engine/evidence/directory-order.ts'
 import { localFiles } from '../../../engine/evidence/file-store.ts'
+import { checkSession, collectSession } from '../../../engine/replay/index.ts'
+import type { OverviewDoor } from '../../../engine/overview/index.ts'
 import { startDatabases, type Databases } from '../../support/databases.ts'
+import { startWitness } from '../../support/witness-process.ts'
 import { openIndexOf } from '../overview/setting.ts'
+import { collectBothWays } from '../replay/both-ways.ts'
+import { recordSession, SESSION } from '../replay/recorded-session.ts'
+import { cosigner } from './cosigned.ts'
 import { logSigner, openSigned } from './signed.ts'
 import { fileOf, intent, linesOf, outcome, rows, scratch, stepClock, writeLines, writeSession } from './workbench.ts'
 
@@ -319,7 +336,7 @@ it('is followed by an index as a directory is: writer by writer, each record onc
   onTestFinished(() => store.close())
   const [one, two] = [await openIn(address), await openIn(address, { instance: 'gw-2' })]
   await writeSession(one, 's-1', 30)
-  const index = await openIndexOf(store)
+  const index = await openIndexOf(store.source)
   expect(await index.advance()).toBe(64)
   await writeSession(two, 's-2', 2)
   await Promise.all([two.close(), one.close()]) // each waits a while for the other to sign what it wrote
@@ -334,3 +351,141 @@ it('is followed by an index as a directory is: writer by writer, each record onc
   const whole = await index.ask.decision({ id: 's-1-d29', payload: false })
   expect(whole?.records.map(({ fields }) => fields['event'])).toEqual(['decision.forward', 'outcome.ok'])
 })
+
+/** Two gateways' evidence in one database, one of them with the session that is asked for; made once. */
+async function twoGateways(): Promise<{ readonly address: PostgresAddress; readonly source: EvidenceSource }> {
+  const address = await (recorded ??= recordTwo())
+  const store = postgresStore(address)
+  onTestFinished(() => store.close())
+  return { address, source: store.source }
+}
+
+let recorded: Promise<PostgresAddress> | null = null
+
+async function recordTwo(): Promise<PostgresAddress> {
+  const address = await databases.create()
+  const [one, two] = [await openIn(address), await openIn(address, { instance: 'gw-2' })]
+  await writeSession(one, 's-1', 20)
+  await recordSession(two)
+  await writeSession(one, 's-2', 20)
+  await Promise.all([two.close(), one.close()])
+  return address
+}
+
+describe('a page reads a database as it reads a directory', () => {
+  it('one session, without reading the others, with its proofs', async () => {
+    const { address, source } = await twoGateways()
+    const directory = await pulled(address)
+    const found = await collectBothWays(source, SESSION)
+    expect(found).toEqual(await collectSession(directory, SESSION))
+    expect(found.records.every(({ index }) => index !== null)).toBe(true)
+    const { checks } = await checkSession(found, [verifierText(signer.verifier)])
+    expect(checks.filter(({ state }) => state === 'bad')).toEqual([])
+    const index = await openIndexOf(source)
+    const places = await index.ask.replay({ id: SESSION })
+    expect(places?.records.flatMap((each) => each.places).length).toBeLessThan(40) // of 100
+  })
+
+  it('on its own threads, and exports all of it into the same bundle', async () => {
+    const { address, source } = await twoGateways()
+    const index = await openIndexOf(source)
+    const place = { evidence: { postgres: address }, exportKey: null, controls: SHIPPED_CONTROLS, policies: [] }
+    const ask: OverviewDoor['ask'] = (name, asked) => Promise.resolve(index.ask[name](asked))
+    const reader = new EvidenceReader({ ...place, producer: '0.0.0' }, { ask, onAdvance: () => () => undefined })
+    onTestFinished(() => reader.close())
+    expect(JSON.parse((await reader.session(SESSION)) ?? '')).toEqual(await collectSession(source, SESSION))
+    expect(await reader.session('none')).toBeNull()
+    const [there, here] = [join(scratch(), 'bundle'), join(scratch(), 'bundle')]
+    const query = { ...EVERYTHING, session: SESSION }
+    await reader.export({ query, out: there, onProgress: () => undefined, beforePublishing: () => Promise.resolve() })
+    await exportEvidence({ query, out: here, evidence: await pulled(address), signer: null, producer: '0.0.0' })
+    expect(filesIn(there)).toEqual(filesIn(here))
+  })
+
+  it('a row that is gone is missed, and not read over', async () => {
+    const { address, source } = await twoGateways()
+    await databases.sql(address, `DELETE FROM evidence_lines WHERE kind = 'record' AND seq = 40`)
+    const out = join(scratch(), 'bundle')
+    const asked = exportEvidence({ evidence: source, out, query: EVERYTHING, signer: null, producer: '0.0.0' })
+    await expect(asked).rejects.toMatchObject({
+      code: 'ERR_EVIDENCE_TAMPERED',
+      message: expect.stringContaining('record 40'),
+    })
+  })
+})
+
+describe('retention, a new key and a witness, as over a directory', () => {
+  it('erases the same payloads, and what was pulled verifies by the first key and the witness', async () => {
+    const [next, by] = [logSigner(8), cosigner()]
+    const witness = await startWitness({ cosigner: by, logs: [signer.verifier, next.verifier], home: scratch() })
+    onTestFinished(() => witness.kill())
+    const witnesses = [{ url: witness.url, key: by.verifier }]
+    const address = await databases.create()
+    const old = await openIn(address, { ...stepClock(Date.UTC(2026, 1, 1)), witnesses })
+    await writeSession(old, 's-old', 3)
+    await old.close()
+    const second = await openIn(address, { signer: next, previousSigner: signer, witnesses })
+    await writeSession(second, 's-new', 2)
+    await retainIn(address)
+    await second.close()
+    const directory = await pulled(address)
+    expect(await payloadsIn(directory)).toEqual({ 's-old': { erased: 3, kept: 0 }, 's-new': { erased: 0, kept: 2 } })
+    const trust = { logKey: signer.verifier, witnessKeys: [by.verifier] }
+    expect(await verifyEvidence(directory, trust)).toMatchObject({
+      status: 'ok',
+      findings: [],
+      events: { 'key.rotated': 1, 'retention.applied': 1 },
+    })
+  })
+
+  it('a run that dies anywhere is finished by the next, and none erases what is not recorded', async () => {
+    const address = await databases.create()
+    const log = await openIn(address, { ...stepClock(Date.UTC(2026, 1, 1)) })
+    await writeSession(log, 's-old', 3)
+    await log.close()
+    const death = new Error('the machine died')
+    await expect(retainIn(address, () => Promise.reject(death))).rejects.toThrow('the machine died')
+    expect(await payloadsIn(await pulled(address))).toEqual({ 's-old': { erased: 0, kept: 3 } })
+    const { finished, due } = await retainIn(address)
+    expect([finished, due]).toEqual([3, []])
+    await (await openIn(address, stepClock(Date.UTC(2026, 6, 1)))).close() // signs what the notes left
+    const directory = await pulled(address)
+    expect(await payloadsIn(directory)).toEqual({ 's-old': { erased: 3, kept: 0 } })
+    expect((await verifyEvidence(directory)).findings).toEqual([])
+  })
+})
+
+async function retainIn(address: PostgresAddress, erase?: Erasable['erase']): Promise<RetainReport> {
+  const store = postgresStore(address)
+  onTestFinished(() => store.close())
+  const notes = await openEvidence(store, { instance: 'gw-1-cli', ...stepClock(Date.UTC(2026, 5, 1)) })
+  try {
+    return await retain(
+      { source: store.source, erase: erase ?? ((...payloads) => store.erase(...payloads)) },
+      {
+        rules: [{ resource: '*', olderThan: '30d', olderThanMs: 30 * 24 * 3_600_000 }],
+        holds: [],
+        now: Date.UTC(2026, 3, 19),
+        reason: null,
+        record: (draft) => notes.append(draft).durable,
+      },
+    )
+  } finally {
+    await notes.close()
+  }
+}
+
+/** Of frames, by session: how many answers are gone, and how many are there. */
+async function payloadsIn(
+  directory: string,
+): Promise<Readonly<Record<string, { readonly erased: number; readonly kept: number }>>> {
+  const found: Record<string, { erased: number; kept: number }> = {}
+  for (const { id } of await sourceOf(directory).writers()) {
+    for await (const { frame, payload } of readFrames(directory, id)) {
+      const counts = (found[frame.session] ??= { erased: 0, kept: 0 })
+      if (payload === null) counts.erased += 1
+      else counts.kept += 1
+    }
+  }
+  return found
+}

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { rebuildRevocations, Revocations, RevocationStore } from '../../../engine/identity/index.ts'
+import {
+  assertionDetail,
+  rebuildAssertions,
+  rebuildRevocations,
+  Revocations,
+  RevocationStore,
+} from '../../../engine/identity/index.ts'
 import type { Principal } from '../../../engine/index.ts'
 import type { RecordDraft } from '../../../engine/evidence/index.ts'
 import { openDatabase, type Database, type PostgresPlace } from '../../../engine/state/index.ts'
@@ -142,6 +148,19 @@ test('state that is lost is rebuilt from evidence: revocations, quarantines and 
   }
 })
 
+test('an assertion that was used is not taken again where state is lost; one whose time is over is forgotten', async () => {
+  const { database } = await setUp()
+  const now = Date.UTC(2026, 3, 18)
+  const used = { digest: 'ab'.repeat(32), forgetAt: now + 60_000 }
+  const told = [assertionDetail(used), assertionDetail({ digest: 'cd'.repeat(32), forgetAt: now - 1 })]
+  expect(await rebuildAssertions(database, told, now)).toBe(1)
+  expect(await rebuildAssertions(database, told, now)).toBe(0)
+  expect(await new RevocationStore(database).use(used, now)).toBe(false)
+  await expect(rebuildAssertions(database, [{ digest: 'x', until: 'never' }], now)).rejects.toMatchObject({
+    code: 'ERR_STATE_REBUILD',
+  })
+})
+
 const here = ({ revocations }: Setting): number => revocations.list().length
 
 describe('gateways on one database', () => {
@@ -169,9 +188,11 @@ describe('gateways on one database', () => {
   test('an assertion that all of them are shown at once is taken once', async () => {
     const place = await databases.create()
     const stores = [await setUp(place), await setUp(place)].map(({ database }) => new RevocationStore(database))
-    const all = await Promise.all(Array.from({ length: 20 }, async (_, at) => stores[at % 2]?.use('digest', 10, 5)))
+    const all = await Promise.all(
+      Array.from({ length: 20 }, async (_, at) => stores[at % 2]?.use({ digest: 'digest', forgetAt: 10 }, 5)),
+    )
     expect(all.filter((taken) => taken === true)).toHaveLength(1)
-    expect(await stores[0]?.use('another', 20, 11)).toBe(true) // and forgets those whose time is over
-    expect(await stores[1]?.use('digest', 30, 12)).toBe(true)
+    expect(await stores[0]?.use({ digest: 'another', forgetAt: 20 }, 11)).toBe(true) // and forgets those whose time is over
+    expect(await stores[1]?.use({ digest: 'digest', forgetAt: 30 }, 12)).toBe(true)
   })
 })

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { directoryStore, type EvidenceStore } from '../../../engine/evidence/index.ts'
+import { sourceOf, type Evidence } from '../../../engine/evidence/index.ts'
 import { answersOf } from '../../../engine/overview/answers.ts'
 import { Follower, requireSameEvidence } from '../../../engine/overview/follower.ts'
 import { Ingest } from '../../../engine/overview/ingest.ts'
@@ -15,11 +15,11 @@ export interface Index {
 
 /** The index of a directory as its thread has it, in this thread. */
 export function openIndex(directory: string, path = ':memory:', writer = ''): Promise<Index> {
-  return openIndexOf(directoryStore(directory), path, writer)
+  return openIndexOf(directory, path, writer)
 }
 
-/** The same of any store. */
-export async function openIndexOf(store: EvidenceStore, path = ':memory:', writer = ''): Promise<Index> {
+/** The same of any evidence. */
+export async function openIndexOf(evidence: Evidence, path = ':memory:', writer = ''): Promise<Index> {
   const database = openTables(path)
   let isOpen = true
   const close = (): void => {
@@ -27,9 +27,17 @@ export async function openIndexOf(store: EvidenceStore, path = ':memory:', write
     isOpen = false
   }
   onTestFinished(close)
-  await requireSameEvidence(store, database)
+  const source = sourceOf(evidence)
+  await requireSameEvidence(source, database)
   const meter = new Meter(writer)
-  const follower = new Follower(store, database, new Ingest(database, meter))
-  const ask = answersOf({ database, store, meter, path, caughtUp: () => true })
+  const follower = new Follower(source, database, new Ingest(database, meter))
+  const ask = answersOf({
+    database,
+    source,
+    meter,
+    path,
+    caughtUp: () => true,
+    fresh: async () => void (await follower.advance()),
+  })
   return { ask, advance: () => follower.advance(), close }
 }

@@ -3,23 +3,13 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { verifierText, type EvidenceLog, type NoteSigner, type RecordDraft } from '../../../engine/evidence/index.ts'
 import { signatureLine } from '../../../engine/evidence/signed-note.ts'
-import {
-  checkSession,
-  collectSession,
-  entriesOf,
-  replayOf,
-  type Check,
-  type SessionEvidence,
-} from '../../../engine/replay/index.ts'
+import { checkSession, entriesOf, replayOf, type Check, type SessionEvidence } from '../../../engine/replay/index.ts'
 import { logSigner, openSigned } from '../evidence/signed.ts'
 import { scratch } from '../evidence/workbench.ts'
+import { collectBothWays } from './both-ways.ts'
 import { recordedDirectory, recordSession, SESSION } from './recorded-session.ts'
 
-async function evidenceIn(directory: string): Promise<SessionEvidence> {
-  const evidence = await collectSession(directory, SESSION)
-  if (evidence === null) throw new Error('no such session')
-  return evidence
-}
+const evidenceIn = (directory: string): Promise<SessionEvidence> => collectBothWays(directory, SESSION)
 
 async function checked(
   directory: string,

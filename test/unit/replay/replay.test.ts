@@ -15,13 +15,11 @@ import {
 } from '../../../engine/replay/index.ts'
 import { openSigned } from '../evidence/signed.ts'
 import { scratch, writeSession } from '../evidence/workbench.ts'
+import { collectBothWays } from './both-ways.ts'
 import { recordedDirectory, recordSession, SESSION } from './recorded-session.ts'
 
-async function evidenceIn(directory: string, session = SESSION): Promise<SessionEvidence> {
-  const evidence = await collectSession(directory, session)
-  if (evidence === null) throw new Error('no such session')
-  return evidence
-}
+const evidenceIn = (directory: string, session = SESSION): Promise<SessionEvidence> =>
+  collectBothWays(directory, session)
 
 async function lookedAt(log: EvidenceLog): Promise<void> {
   for (const session of [SESSION, 'another']) {

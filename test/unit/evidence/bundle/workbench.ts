@@ -30,7 +30,7 @@ export async function exportTo(
 ): Promise<ExportReport> {
   const out = join(scratch(), 'bundle')
   const asked = { ...EVERYTHING, ...query }
-  return exportEvidence({ directory, out, query: asked, signer: exporter, producer: '0.0.0', ...options })
+  return exportEvidence({ evidence: directory, out, query: asked, signer: exporter, producer: '0.0.0', ...options })
 }
 
 /** Every file of a folder, by name. */

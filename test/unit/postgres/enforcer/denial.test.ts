@@ -24,7 +24,7 @@ const DECISION: Decision = {
   controls: [],
   policy: { revision: 'r1', digest: '' },
   approval: null,
-  durable: Promise.resolve(),
+  recorded: () => Promise.resolve(),
 }
 
 describe('a decision', () => {
