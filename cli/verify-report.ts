@@ -61,7 +61,7 @@ function renderWriters(writers: readonly WriterReport[]): string {
   return lines.length === 0 ? '' : `Writers\n${lines.join('')}`
 }
 
-function renderChecked({ records, frames, sessions, events, underway, erased }: VerifyReport): string {
+function renderChecked({ records, frames, sessions, events, settled, underway, erased }: VerifyReport): string {
   if (records === 0 && frames === 0) return ''
   const byEvent = (family: string): string =>
     Object.entries(events)
@@ -73,7 +73,7 @@ function renderChecked({ records, frames, sessions, events, underway, erased }: 
   ${plural(frames, 'frame')} of ${plural(sessions, 'session')}: bytes, leaf hashes, chains, and against the records that name them
   payloads: against the digests in their entries, ${erased === 0 ? 'none erased' : `${count(erased)} erased, by retention`}
   decisions: ${byEvent('decision.')}
-  outcomes: ${byEvent('outcome.')}${underway === 0 ? '' : `, ${count(underway)} under way`}
+  outcomes: ${byEvent('outcome.')}${settled === 0 ? '' : `, ${count(settled)} with the decision`}${underway === 0 ? '' : `, ${count(underway)} under way`}
   approvals: ${byEvent('approval.')}
 `
 }

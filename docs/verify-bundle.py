@@ -189,9 +189,10 @@ class Selection:
             return True
         if not (decision in self.decisions or self.carries(record, agent, session)):
             return False
-        if event in ('decision.forward', 'decision.mask', 'decision.hold'):
+        settled = (record.get('outcome') or {}).get('status') in ('ok', 'failed')
+        if event in ('decision.forward', 'decision.mask', 'decision.hold') and not settled:
             self.decisions.add(decision)
-        elif event == 'decision.reject' or event.startswith('outcome.'):
+        elif event.startswith(('decision.', 'outcome.')):
             self.decisions.discard(decision)
         if event == 'session.closed':
             self.sessions.discard(session)

@@ -90,7 +90,7 @@ class Findings:
 
 FOUND = Findings()
 NO_LEAF = '0' * 64
-FORMAT = 2
+FORMATS = (2, 3)
 WRITER = re.compile(r'^([A-Za-z0-9][A-Za-z0-9_-]{0,62})\.(\d{13}-[0-9a-f]{12})\.ndjson$')
 MAX_LINE = 65_535 + 128 * 1024 + 256
 
@@ -226,7 +226,7 @@ class Writer:
             self.opened = (where, detail)
             if event != 'writer.opened':
                 FOUND.note(1, where, 'does not begin as a writer does')
-            elif detail.get('format') != FORMAT:
+            elif detail.get('format') not in FORMATS:
                 FOUND.note(3, where, 'written in a format that this version does not know')
         if 'recording' in record and 'session' in record:
             heads = self.frame_heads.setdefault(record['session'], {})
@@ -310,8 +310,10 @@ class Events:
             policy = policy_of(record)
             if policy and policy not in self.policies[writer.id]:
                 FOUND.note(1, where, f'decision {decision} is by a policy that was not in force')
+        settled = (record.get('outcome') or {}).get('status') in ('ok', 'failed')  # answered at once: it tells its own outcome
         if event in ('decision.forward', 'decision.mask') and decision:
-            self.open[decision] = (record['ts'], decision, writer.id, where)
+            if not settled:
+                self.open[decision] = (record['ts'], decision, writer.id, where)
             if approval and record['approval'].get('state') == 'used':
                 self.uses.append((approval, moment))
 

@@ -81,8 +81,9 @@ export class Grants {
     const { verdict } = live
     const answer = verdict.kind === 'hold' || verdict.kind === 'reject' ? live : UNENFORCEABLE
     const carried: Verdict = verdict.kind === 'hold' ? verdict : { kind: 'reject' }
-    const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
-    const judgement: Judgement = { sealed, policy: policy.reference, answer, decidedUs }
+    const decidedNs = this.#rooms.monotonic()
+    const decidedUs = Number((decidedNs - asked) / 1000n)
+    const judgement: Judgement = { sealed, policy: policy.reference, answer, decidedUs, decidedNs }
     await this.#record({ ...intentOf(principal, decision, judgement, carried, null), session })
     return { decision, judgement, terms: verdict.kind === 'hold' ? verdict.terms : null }
   }

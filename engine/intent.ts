@@ -26,6 +26,8 @@ export interface Judgement {
   readonly answer: PolicyAnswer
   /** From the request's coming to its judgement. */
   readonly decidedUs: number
+  /** When, of the clock that never goes back, in nanoseconds. */
+  readonly decidedNs: bigint
 }
 
 /** The record of an intent. */
@@ -51,8 +53,8 @@ export function intentOf(
     request: { digest },
     payload: {
       block: recordedBlock(request),
-      values: writtenValues(request.recorded.resources),
       ...recordedInput(request),
+      values: writtenValues(request.recorded.resources),
     },
     ...(verdict.kind === 'mask' ? { masks: verdict.fields } : {}),
     ...withLimits(limitsOf(verdict)),

@@ -118,7 +118,7 @@ export interface Session {
   readonly over: AbortSignal
   /** The session's own connection upstream is open. Durable when it resolves; nothing is sent over it before. */
   connected(upstream: UpstreamInfo): Promise<void>
-  /** The intent is durable when it resolves (see Decision.durable). Throws EvidenceError when it can't be recorded. */
+  /** The intent is durable when it resolves (see Decision.recorded). Throws EvidenceError when it can't be recorded. */
   decide(request: AccessRequest, options: DecideOptions): Promise<Decision>
   /**
    * Whether policy would let this request through, unasked and unmasked: for leaving names out of a list. Nothing is decided
@@ -129,8 +129,8 @@ export interface Session {
   refuse(refusal: Refusal): Promise<Decision>
   /** The masked view; durable before the bytes go to the client. */
   record(frame: RecordingFrame): Promise<void>
-  /** Durable when it resolves. */
-  settle(decision: Decision, outcome: Outcome): Promise<void>
+  /** Durable when it resolves. `answer`: the masked view of what came back, or the last part of it, where nothing is recorded of it yet. */
+  settle(decision: Decision, outcome: Outcome, answer?: RecordedAnswer): Promise<void>
   /** Records that an answer was withheld because it could not be masked with certainty; an alarm. Durable when it resolves. */
   failedClosed(error: ObligationError): Promise<void>
   close(reason: string): Promise<void>
@@ -144,11 +144,15 @@ export interface Refusal {
   readonly block: JsonObject
 }
 
-/** One step of a session as it is replayed. Only the masked view ever gets here. */
-export interface RecordingFrame {
-  readonly dir: 'client' | 'upstream'
-  /** `sql.query`, `sql.rows`, `http.request`, `note`, … */
+/** What came back, as it is replayed. Only the masked view ever gets here. */
+export interface RecordedAnswer {
+  /** `sql.rows`, `http.response`, `sqs.messages`, … */
   readonly kind: string
-  readonly decision: string | null
   readonly body: JsonValue
+}
+
+/** One step of a session as it is replayed. */
+export interface RecordingFrame extends RecordedAnswer {
+  readonly dir: 'client' | 'upstream'
+  readonly decision: string | null
 }

@@ -1,4 +1,4 @@
-import type { AccessRequest, JsonObject, JsonValue } from './access-request.ts'
+import { constant, type AccessRequest, type JsonObject, type JsonValue } from './access-request.ts'
 import type { StoredRecord } from './evidence/index.ts'
 import { isObject, type ReadPath } from './policy/index.ts'
 
@@ -15,8 +15,10 @@ export function recordedInput({ context, recorded, resources, block }: AccessReq
   const masked: ReadPath[] = []
   if (!isSame(resources, recorded.resources)) masked.push(['resources'])
   addMasked(block, recorded.block, [context.plane], masked)
-  return { context: { ...context }, masked }
+  return { context: { ...context }, masked: masked.length === 0 ? NONE_MASKED : masked }
 }
+
+const NONE_MASKED: readonly ReadPath[] = constant([])
 
 /** Members of objects one by one, so that a policy that reads one is not taken for one that reads another; lists whole. */
 function addMasked(seen: JsonObject, recorded: JsonObject, at: ReadPath, masked: ReadPath[]): void {

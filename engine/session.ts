@@ -2,10 +2,20 @@ import type { ApprovalLedger, Approval } from './approvals/index.ts'
 import type { AccessRequest, GrantSeen, Principal, SealedRequest } from './access-request.ts'
 import { constant, sealRequest } from './access-request.ts'
 import { ApprovalError, IdentityError, ObligationError } from './errors.ts'
-import type { Appended, EvidenceLog, RecordDraft } from './evidence/index.ts'
-import type { DecideOptions, Enforceable, RecordingFrame, Refusal, Session, UpstreamInfo } from './plane.ts'
+import type { Appended, EvidenceLog } from './evidence/index.ts'
+import { HeldIntent, HeldIntents, type SessionDraft } from './held-intents.ts'
+import type {
+  DecideOptions,
+  Enforceable,
+  RecordedAnswer,
+  RecordingFrame,
+  Refusal,
+  Session,
+  UpstreamInfo,
+} from './plane.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
 import { approverView, controlsOf, intentOf, limitsOf, withLimits, type ApprovalRef, type Judgement } from './intent.ts'
+import { outcomeOf, settledIntent } from './outcome.ts'
 import { rejection, verdictOf, withoutHold } from './judged.ts'
 import { ruleOf, SessionEnd, type EndRooms } from './session-end.ts'
 import type { Observer } from './shadow/index.ts'
@@ -27,10 +37,14 @@ export interface SessionRooms extends EndRooms {
   newId(): string
 }
 
+/** The largest request, as JSON, whose intent waits for its outcome. */
+const HELD_CHARACTERS = 16 * 1024
+
 const EXPIRED = { event: 'credential.expired' } as const
 const REFUSED = { event: 'identity.rejected' } as const
 
 const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
+const alreadyRecorded = (): Promise<void> => NOTHING_TO_WAIT_FOR
 
 /**
  * One client connection as evidence sees it: decide, hold, settle, in the order of durability. An intent is on disk
@@ -42,6 +56,7 @@ export class GatewaySession implements Session {
   readonly #enforceable: Enforceable
   readonly #rooms: SessionRooms
   readonly #end: SessionEnd
+  readonly #held: HeldIntents = new HeldIntents((draft) => this.#append(draft))
   /** What this session has recorded: its last record tells, so that one that is left out of a copy is missed. */
   #records = 0
 
@@ -73,12 +88,20 @@ export class GatewaySession implements Session {
     const judgement = this.#judgePart(request, decision, options.partOf)
     const { verdict } = judgement.answer
     if (verdict.kind === 'hold') return this.#hold(decision, judgement, verdict, options)
-    // Nothing leaves before its answer is recorded as well: both can share one write.
-    const unhurried = verdict.kind !== 'reject' && options.effectFree === true
-    const appended = this.#recordIntent(decision, judgement, verdict, null, unhurried)
-    if (!unhurried) await appended.durable
-    else appended.durable.catch(() => undefined) // the plane awaits it before a byte leaves; not an unhandled rejection until then
-    return this.#decision(decision, judgement, verdict, null, appended.durable)
+    // One that may be more than a record can hold is tried at once, to be refused while that can still be.
+    const small = judgement.sealed.json.length <= HELD_CHARACTERS
+    if (verdict.kind !== 'reject' && options.effectFree === true && small)
+      return this.#unhurried(decision, judgement, verdict)
+    await this.#recordIntent(decision, judgement, verdict, null).durable
+    return this.#decision(decision, judgement, verdict, null)
+  }
+
+  /** Its intent waits for its outcome, to share a record with it, unless somebody asks for it before. */
+  #unhurried(id: string, judgement: Judgement, verdict: Verdict): Decision {
+    const draft = intentOf(this.#principal, id, judgement, verdict, null)
+    const intent = new HeldIntent(draft, judgement.decidedNs)
+    this.#held.hold(id, intent)
+    return this.#decision(id, judgement, verdict, null, () => this.#held.record(intent))
   }
 
   allows(named: AccessRequest): boolean {
@@ -106,19 +129,31 @@ export class GatewaySession implements Session {
       payload: { block: refusal.block, values: [] },
     })
     await durable
-    return { id, verdict, reasons, controls: [], policy, approval: null, durable: NOTHING_TO_WAIT_FOR }
+    return { id, verdict, reasons, controls: [], policy, approval: null, recorded: alreadyRecorded }
   }
 
   record(frame: RecordingFrame): Promise<void> {
+    if (frame.decision !== null) this.#held.recordOf(frame.decision) // before what it led to
     return this.#rooms.evidence.appendFrame(this.id, frame).durable
   }
 
-  settle(decision: Decision, outcome: Outcome): Promise<void> {
-    return this.#append({
-      event: `outcome.${outcome.status}`,
-      decision: decision.id,
-      outcome: { ...outcome },
-    }).durable
+  settle({ id }: Decision, outcome: Outcome, answer?: RecordedAnswer): Promise<void> {
+    const intent = this.#held.take(id)
+    if (intent === undefined) return this.#settleApart(id, outcome, answer)
+    if (intent.durable === null && outcome.status !== 'unknown') {
+      const whole = this.#append(settledIntent(intent, outcome, answer, this.#rooms.monotonic()))
+      if (whole.id !== '') return (intent.durable = whole.durable)
+    }
+    // Too late for that, or both together are more than a record can hold, or nothing can be recorded any more.
+    const recorded = this.#held.record(intent)
+    return together(recorded, this.#settleApart(id, outcome, answer))
+  }
+
+  #settleApart(decision: string, outcome: Outcome, answer: RecordedAnswer | undefined): Promise<void> {
+    const appended = this.#append(outcomeOf(decision, outcome, answer))
+    if (appended.id !== '' || answer === undefined) return appended.durable
+    const frame = this.record({ dir: 'upstream', decision, ...answer })
+    return together(frame, this.#append(outcomeOf(decision, outcome)).durable)
   }
 
   failedClosed({ code, message }: ObligationError): Promise<void> {
@@ -127,6 +162,7 @@ export class GatewaySession implements Session {
 
   async close(reason: string): Promise<void> {
     this.#end.close()
+    this.#held.recordAll()
     await this.#append({ event: 'session.closed', detail: { reason, records: this.#records + 1 } }).durable
   }
 
@@ -147,8 +183,8 @@ export class GatewaySession implements Session {
     }
     const sealed = sealRequest(request, this.#rooms.bindingKey)
     const answer = this.#over() ?? this.#enforceableOnly(this.#evaluate(policy, request, sealed, decision))
-    const decidedUs = Number((this.#rooms.monotonic() - asked) / 1000n)
-    return { sealed, policy: policy.reference, answer, decidedUs }
+    const decidedNs = this.#rooms.monotonic()
+    return { sealed, policy: policy.reference, answer, decidedUs: Number((decidedNs - asked) / 1000n), decidedNs }
   }
 
   #evaluate(
@@ -233,7 +269,7 @@ export class GatewaySession implements Session {
       case 'granted':
         return this.#release(decision, judgement, answered, options)
       case 'requested': // the client's patience ended first; the question stays and the client may come back to it
-        return this.#decision(decision, judgement, verdict, ref(answered, 'requested'), NOTHING_TO_WAIT_FOR)
+        return this.#decision(decision, judgement, verdict, ref(answered, 'requested'))
       case 'denied':
         return this.#rejectHeld(decision, judgement, answered, 'approval_denied', denialMessage(answered))
       case 'expired':
@@ -286,7 +322,7 @@ export class GatewaySession implements Session {
     if (verdict.kind === 'reject') {
       const intent = this.#recordIntent(decision, judgement, verdict, ref(approval, 'requested'))
       await intent.durable
-      return this.#decision(decision, judgement, verdict, null, NOTHING_TO_WAIT_FOR)
+      return this.#decision(decision, judgement, verdict, null)
     }
     if (verdict.kind === 'hold' && !sameTerms(verdict.terms, approval.terms)) {
       return this.#rejectHeld(
@@ -307,7 +343,7 @@ export class GatewaySession implements Session {
     const released: Verdict = fields.length > 0 ? { kind: 'mask', fields, ...limited } : { kind: 'forward', ...limited }
     const used = ref(approval, 'used')
     await this.#recordIntent(decision, judgement, released, used).durable
-    return this.#decision(decision, judgement, released, used, NOTHING_TO_WAIT_FOR)
+    return this.#decision(decision, judgement, released, used)
   }
 
   /** The token that asked may have named another owner than the one that now comes for the answer. */
@@ -341,18 +377,12 @@ export class GatewaySession implements Session {
     const state = approval.state === 'denied' ? 'denied' : 'expired'
     const verdict: Verdict = { kind: 'reject' }
     await this.#recordIntent(decision, rejected, verdict, ref(approval, state)).durable
-    return this.#decision(decision, rejected, verdict, ref(approval, state), NOTHING_TO_WAIT_FOR)
+    return this.#decision(decision, rejected, verdict, ref(approval, state))
   }
 
-  #recordIntent(
-    decision: string,
-    judgement: Judgement,
-    verdict: Verdict,
-    approval: ApprovalRef | null,
-    unhurried = false,
-  ): Appended {
-    const draft = intentOf(this.#principal, decision, judgement, verdict, approval)
-    return this.#append(draft, { unhurried })
+  #recordIntent(decision: string, judgement: Judgement, verdict: Verdict, approval: ApprovalRef | null): Appended {
+    this.#held.recordAll() // a session's intents are in the order of their decisions
+    return this.#append(intentOf(this.#principal, decision, judgement, verdict, approval))
   }
 
   #decision(
@@ -360,17 +390,22 @@ export class GatewaySession implements Session {
     { policy, answer }: Judgement,
     verdict: Verdict,
     approval: ApprovalRef | null,
-    durable: Promise<void>,
+    recorded: () => Promise<void> = alreadyRecorded,
   ): Decision {
     const { reasons } = answer
-    return { id, verdict, reasons, controls: controlsOf(reasons), policy, approval, durable }
+    return { id, verdict, reasons, controls: controlsOf(reasons), policy, approval, recorded }
   }
 
-  #append(draft: Omit<RecordDraft, 'session'>, how?: { readonly unhurried: boolean }): Appended {
-    const appended = this.#rooms.evidence.append({ ...draft, session: this.id }, how)
+  #append(draft: SessionDraft): Appended {
+    const appended = this.#rooms.evidence.append({ ...draft, session: this.id })
     if (appended.id !== '') this.#records += 1
     return appended
   }
+}
+
+/** What is written together is one promise already. */
+function together(one: Promise<void>, other: Promise<void>): Promise<void> {
+  return one === other ? one : Promise.all([one, other]).then(() => undefined)
 }
 
 /** The request with what its principal has been granted; the very same where that is nothing. */

@@ -69,10 +69,12 @@ export interface Decision {
   /** The approval that released it, or that it still waits for. */
   readonly approval: { readonly id: string; readonly state: 'used' | 'requested' | 'denied' | 'expired' } | null
   /**
-   * Settles when the intent record is on disk. Already settled when `decide` resolves, unless the request was declared
-   * free of effects: then the plane may ask the upstream, but hands out no byte of its answer before this.
+   * Resolves when the intent is on disk. It is when `decide` resolves, unless the request was declared free of effects:
+   * then the plane may ask the upstream, but hands out no byte of its answer before this or `settle`'s promise has
+   * resolved. Called only where a part of the answer is to leave before the rest has come: it gives the intent a record of
+   * its own.
    */
-  readonly durable: Promise<void>
+  recorded(): Promise<void>
 }
 
 /** How often a mask was put over one field. `key`: the id of the key that a keyed method used, else absent. */

@@ -21,6 +21,11 @@ export function verdictOf({ record: { event } }: Pick<Seen, 'record'>): 'forward
   }
 }
 
+/** Whether it is an intent that tells its outcome itself: it was answered at once. */
+function isSettled(seen: Pick<Seen, 'fields' | 'record'>): boolean {
+  return isIntent(seen) && textAt(seen.fields, 'outcome', 'status') !== null
+}
+
 /** Whether it let something happen. */
 export function isIntent(seen: Pick<Seen, 'record'>): boolean {
   const verdict = verdictOf(seen)
@@ -63,6 +68,10 @@ export function intentsWithOutcome(): Measure {
       const { event, decision } = seen.record
       if (decision === null) return
       if (isIntent(seen)) open.set(decision, seen)
+      if (isSettled(seen)) {
+        open.delete(decision)
+        if (seen.inPeriod) share.count(seen, true, '')
+      }
       if (!event.startsWith('outcome.')) return
       const intent = open.get(decision)
       open.delete(decision)
@@ -167,9 +176,8 @@ export function accounts(): Measure {
         if (!seen.inPeriod) return
         decisions += 1
         count(tally.row(id), verdict)
-        return
       }
-      if (!event.startsWith('outcome.')) return
+      if (!event.startsWith('outcome.') && !isSettled(seen)) return
       const id = who.get(decision)
       who.delete(decision)
       if (!seen.inPeriod || id === undefined) return

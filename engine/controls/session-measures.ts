@@ -131,7 +131,7 @@ class Sessions {
     }
     const state = this.#open.get(session)
     if (state === undefined) return
-    if (recording !== null) state.recorded = true
+    if (recording !== null || textAt(seen.fields, 'outcome', 'answer') !== null) state.recorded = true
     if (verdictOf(seen) !== null) state.decisions += 1
     if (isIntent(seen)) state.intents += 1
     if (event !== 'session.closed') return

@@ -1,5 +1,13 @@
 import type { JsonObject } from '../access-request.ts'
-import { asObject, asText, isDecision, isIntent, isOutcome, type EvidenceRecord } from './decision-record.ts'
+import {
+  asObject,
+  asText,
+  awaitsOutcome,
+  isDecision,
+  isIntent,
+  isOutcome,
+  type EvidenceRecord,
+} from './decision-record.ts'
 import type { Place, Report } from './finding.ts'
 import { inDoubt, type InDoubt } from './recovery.ts'
 import { tampered } from './scan.ts'
@@ -48,7 +56,7 @@ export class Causality {
     if (decision === null) return
     if (isOutcome(event)) this.#outcome(record, decision, place)
     if (isDecision(event)) this.#judgePolicy(record, decision, place)
-    if (isIntent(event)) this.#open.set(decision, { about: inDoubt(record, decision), place })
+    if (awaitsOutcome(record)) this.#open.set(decision, { about: inDoubt(record, decision), place })
   }
 
   /** Intents without any outcome, once all records are in. */

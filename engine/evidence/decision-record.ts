@@ -1,8 +1,12 @@
 import type { Action, JsonObject, JsonValue, Principal, Resource } from '../access-request.ts'
+import { canonicalJson } from './canonical-json.ts'
 import type { Limits, PolicyReference, Reason } from '../verdict.ts'
 
-/** Of the files, told by each writer's first record; a verifier that knows another one says that it can't verify. */
-export const FORMAT = 2
+/** Of the files, told by each writer's first record. */
+export const FORMAT = 3
+
+/** Those that can be read; of one that isn't here a verifier says that it can't verify. In 2, no intent tells its own outcome. */
+export const READABLE_FORMATS: readonly unknown[] = [2, FORMAT]
 
 /** Everything that is ever recorded, by name. A verifier refuses a name that is not here: it can't know what it means. */
 export const EVENT_NAMES = [
@@ -117,6 +121,7 @@ export interface RecordDraft {
   readonly limits?: Limits
   /** `id`, and in an intent `state`: an intent with state `used` needs an earlier approval.granted with the same id. */
   readonly approval?: JsonObject
+  /** In an outcome; in an intent that was answered at once, too. `answer`: the kind of what the payload holds of it. */
   readonly outcome?: JsonObject
   /** What the policy's clock, random and other impure built-ins answered. */
   readonly nondeterministic?: JsonObject
@@ -165,44 +170,46 @@ export interface PayloadDigest {
   readonly sha256: string
 }
 
-/**
- * All of a record, its members in their canonical order: nothing is left to sort when it is written down. What is undefined
- * is left out there.
- */
-export function recordEntry(
+/** A record in canonical JSON: its members in their order, with nothing to sort, and what is undefined left out. */
+export function recordText(
   draft: RecordDraft,
   citation: Citation | undefined,
   stamp: Stamp,
   payload: PayloadDigest | undefined,
-): Readonly<Record<keyof RecordDraft | keyof Citation | keyof Stamp, unknown>> {
-  return {
-    action: draft.action,
-    approval: draft.approval,
-    control_pack: citation?.control_pack ?? draft.control_pack,
-    controls: citation?.controls ?? draft.controls,
-    decision: draft.decision,
-    detail: draft.detail,
-    event: draft.event,
-    id: stamp.id,
-    limits: draft.limits,
-    masks: draft.masks,
-    mono_ns: stamp.mono_ns,
-    nondeterministic: draft.nondeterministic,
-    outcome: draft.outcome,
-    payload,
-    policy: draft.policy,
-    prev: stamp.prev,
-    principal: draft.principal,
-    reasons: draft.reasons,
-    recording: stamp.recording,
-    request: draft.request,
-    resources: draft.resources,
-    seq: stamp.seq,
-    session: draft.session,
-    ts: stamp.ts,
-    verdict: draft.verdict,
-    writer_id: stamp.writer_id,
-  }
+): string {
+  return (
+    '{' +
+    member('action', draft.action) +
+    member('approval', draft.approval) +
+    member('control_pack', citation?.control_pack ?? draft.control_pack) +
+    member('controls', citation?.controls ?? draft.controls) +
+    member('decision', draft.decision) +
+    member('detail', draft.detail) +
+    member('event', draft.event) +
+    member('id', stamp.id) +
+    member('limits', draft.limits) +
+    member('masks', draft.masks) +
+    member('mono_ns', stamp.mono_ns) +
+    member('nondeterministic', draft.nondeterministic) +
+    member('outcome', draft.outcome) +
+    member('payload', payload) +
+    member('policy', draft.policy) +
+    member('prev', stamp.prev) +
+    member('principal', draft.principal) +
+    member('reasons', draft.reasons) +
+    member('recording', stamp.recording) +
+    member('request', draft.request) +
+    member('resources', draft.resources) +
+    member('seq', stamp.seq) +
+    member('session', draft.session) +
+    member('ts', stamp.ts) +
+    member('verdict', draft.verdict) +
+    `"writer_id":${canonicalJson(stamp.writer_id)}}`
+  )
+}
+
+function member(name: string, value: unknown): string {
+  return value === undefined ? '' : `"${name}":${canonicalJson(value)},`
 }
 
 /**
@@ -244,6 +251,18 @@ export function isIntent(event: EventName): boolean {
 /** Whether a record of this event tells of an approval, a grant of access or a break-glass: all have its whole state. */
 export function tellsApproval(event: string): boolean {
   return /^(?:approval|access|breakglass)\./.test(event)
+}
+
+/** How an intent ended that was answered at once: it tells its outcome itself, and no other record does. Null for any other. */
+export function settledAs({ event, fields }: Pick<EvidenceRecord, 'event' | 'fields'>): 'ok' | 'failed' | null {
+  if (!isIntent(event)) return null
+  const status = asObject(fields.outcome)?.status
+  return status === 'ok' || status === 'failed' ? status : null
+}
+
+/** An intent whose outcome another record is to tell: in doubt until that comes. */
+export function awaitsOutcome(record: Pick<EvidenceRecord, 'event' | 'fields'>): boolean {
+  return isIntent(record.event) && settledAs(record) === null
 }
 
 export function isOutcome(event: EventName): boolean {

@@ -8,8 +8,6 @@ import type { LineWriter } from './store.ts'
 const PATIENCE_MS = 10_000
 /** How often within it is looked. */
 const LOOKS = 10
-/** How long an entry that nobody waits for yet may ride until another takes it along. */
-const UNHURRIED_MS = 2
 
 /** Beyond this many bytes waiting for the disk, callers are refused: the gateway must not buffer what it can't prove. */
 const MAX_WAITING: number = 64 * 1024 * 1024
@@ -23,9 +21,7 @@ export interface Ticket {
 interface Batch {
   readonly number: number
   readonly lines: Record<EntryKind, string>
-  /** Somebody waits for it: it is not to ride any longer. */
-  hurried: boolean
-  /** Records that somebody waits for. */
+  /** Records in it. */
   waiting: number
   readonly settled: PromiseWithResolvers<void>
 }
@@ -44,7 +40,6 @@ export class GroupCommit {
   #durable = 0
   #running: Promise<void> | null = null
   #failure: EvidenceError | null = null
-  #timer: NodeJS.Timeout | null = null
   readonly #patienceMs: number
   readonly #company: Company = new Company()
 
@@ -79,23 +74,18 @@ export class GroupCommit {
     }
   }
 
-  /**
-   * Takes a line in order. The caller has asked `assertWritable` in the same turn. `unhurried`: nothing waits for it before
-   * something else is added; it goes with that, or by itself a moment later.
-   */
-  add(kind: EntryKind, text: string, unhurried = false): Ticket {
+  /** Takes a line in order. The caller has asked `assertWritable` in the same turn. */
+  add(kind: EntryKind, text: string): Ticket {
     const batch = this.#filling
     batch.lines[kind] += text
     this.#waiting += text.length
-    if (kind === 'record' && !unhurried) this.#company.waiting((batch.waiting += 1))
-    if (unhurried) this.#timer ??= setTimeout(() => this.#hurry(), UNHURRIED_MS)
-    else this.#hurry()
+    if (kind === 'record') this.#company.waiting((batch.waiting += 1))
+    if (this.#failure === null) this.#running ??= this.#run()
     return { batch: batch.number, durable: batch.settled.promise }
   }
 
   /** Resolves when nothing is being written, or waits to be; the failure, if there was one, is not thrown here. */
   async idle(): Promise<void> {
-    this.#hurry()
     await this.#running
   }
 
@@ -105,17 +95,9 @@ export class GroupCommit {
     await this.#writer.close()
   }
 
-  #hurry(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    if (this.#failure !== null || isEmpty(this.#filling)) return // a run of nothing would end before it is known to run
-    this.#filling.hurried = true
-    this.#running ??= this.#run()
-  }
-
   async #run(): Promise<void> {
     try {
-      while (this.#failure === null && this.#filling.hurried && !isEmpty(this.#filling)) {
+      while (this.#failure === null && !isEmpty(this.#filling)) {
         // Whoever is ready in this turn of the event loop (those that the last batch let go among them) shares the batch:
         // nearly all that a commit costs is the kernel's, per commit.
         await setImmediate()
@@ -179,7 +161,7 @@ function emptyBatch(number: number): Batch {
   const settled = Promise.withResolvers<void>()
   // A caller may look at it only later (or, for a note, never); a failure is told by onFailure all the same.
   settled.promise.catch(() => {})
-  return { number, lines: { record: '', frame: '' }, hurried: false, waiting: 0, settled }
+  return { number, lines: { record: '', frame: '' }, waiting: 0, settled }
 }
 
 function isEmpty({ lines }: Batch): boolean {

@@ -25,7 +25,11 @@ export interface Line {
  * member where it has a payload, whose digest the entry has as its `payload`. All of it is canonical JSON.
  */
 export function encodeLine(kind: EntryKind, entry: object, payload?: SaltedPayload): Line {
-  const canonical = canonicalJson(entry)
+  return encodeText(kind, canonicalJson(entry), payload)
+}
+
+/** The same of an entry that is in canonical JSON already. */
+export function encodeText(kind: EntryKind, canonical: string, payload?: SaltedPayload): Line {
   if (!fits(canonical)) {
     throw new EvidenceError(
       'ERR_EVIDENCE_RECORD',

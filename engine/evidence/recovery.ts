@@ -3,7 +3,7 @@ import { EvidenceError } from '../errors.ts'
 import {
   asObject,
   asText,
-  isIntent,
+  awaitsOutcome,
   isOutcome,
   parseRecord,
   type EvidenceRecord,
@@ -112,7 +112,7 @@ function trace(record: EvidenceRecord, { open, settled, closed }: Traces): void 
   if (closedWriter !== null) closed.add(closedWriter)
   if (record.decision === null) return
   if (isOutcome(record.event) && !open.delete(record.decision)) settled.add(record.decision)
-  if (isIntent(record.event) && !settled.has(record.decision)) {
+  if (awaitsOutcome(record) && !settled.has(record.decision)) {
     open.set(record.decision, inDoubt(record, record.decision))
   }
 }

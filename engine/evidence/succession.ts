@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../access-request.ts'
-import { asObject, asText, FORMAT, type EvidenceRecord } from './decision-record.ts'
+import { asObject, asText, READABLE_FORMATS, type EvidenceRecord } from './decision-record.ts'
 import type { Finding, Place, Report } from './finding.ts'
 import type { Tail } from './lines.ts'
 import { closesItself, tampered, type FramesScan, type RecordsScan } from './scan.ts'
@@ -62,10 +62,10 @@ export class Succession {
       return
     }
     this.#opened.set(record.writerId, statement)
-    if (detail.format === FORMAT) return
+    if (READABLE_FORMATS.includes(detail.format)) return
     const message = 'written in a format that this version does not know'
     const found = `format ${asNumber(detail.format)}`
-    this.#report({ severity: 'cannot', ...place, message, expected: `format ${FORMAT}`, found })
+    this.#report({ severity: 'cannot', ...place, message, expected: `format ${READABLE_FORMATS.join(' or ')}`, found })
   }
 
   #judgePrevious({ name }: ScannedWriter, before: ScannedWriter | undefined): void {

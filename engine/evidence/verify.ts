@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { Causality } from './causality.ts'
-import type { EvidenceRecord } from './decision-record.ts'
+import { settledAs, type EvidenceRecord } from './decision-record.ts'
 import { Erasures } from './erasures.ts'
 import { recordingFile, recordingsIn, recordsIn } from './file-store.ts'
 import type { Finding, Place, Report, Severity } from './finding.ts'
@@ -37,6 +37,8 @@ export interface VerifyReport {
   readonly sessions: number
   /** Records by event. */
   readonly events: Readonly<Record<string, number>>
+  /** Intents that tell their outcomes themselves. */
+  readonly settled: number
   readonly writers: readonly WriterReport[]
   /** Intents whose outcome nobody knows, with or without an outcome.unknown. */
   readonly inDoubt: readonly InDoubt[]
@@ -72,6 +74,7 @@ class Verification {
   readonly #findings: Finding[] = []
   readonly #severities = new Set<Severity>()
   readonly #events: Record<string, number> = {}
+  #settled = 0
   readonly #writers: WriterReport[] = []
   readonly #inDoubt: InDoubt[] = []
   readonly #report: Report = (finding) => this.#note(finding)
@@ -129,6 +132,7 @@ class Verification {
       frames: sum(this.#writers, ({ frames }) => frames),
       sessions: sum(this.#writers, ({ sessions }) => sessions),
       events: this.#events,
+      settled: this.#settled,
       writers: this.#writers,
       inDoubt: this.#inDoubt,
       underway: this.#underway,
@@ -194,6 +198,7 @@ class Verification {
 
   #record(record: EvidenceRecord, place: Place, leaf: string): void {
     this.#events[record.event] = (this.#events[record.event] ?? 0) + 1
+    if (settledAs(record) !== null) this.#settled += 1
     this.#logCheck.add(record, place, leaf)
     this.#succession.add(record, place)
     this.#causality.add(record, place)

@@ -4,14 +4,14 @@ import {
   FORMAT,
   isIntent,
   isOutcome,
-  recordEntry,
+  recordText,
   type Citation,
   type Cite,
   type RecordDraft,
   type Stamp,
 } from './decision-record.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { encodeLine } from './line.ts'
+import { encodeText } from './line.ts'
 import { NO_LEAF } from './merkle.ts'
 import { saltPayload, type Salts } from './payload.ts'
 import { Recordings, type RecordingFrame } from './recording.ts'
@@ -21,8 +21,6 @@ import type { InstanceHold } from './store.ts'
 /** Records of an end (a writer's own or a dead one's) that are on their way at once. */
 const CLOSING_BATCH = 1000
 const NONE_NAMED: readonly string[] = []
-
-const HURRIED: { readonly unhurried: boolean } = { unhurried: false }
 
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -59,8 +57,7 @@ export interface EvidenceLog {
   readonly writerId: string
   /** Intents of dead writers whose outcome nobody knows; each has got its outcome.unknown by now. */
   readonly inDoubt: readonly InDoubt[]
-  /** `unhurried`: the caller waits for it only together with something that it appends later, such as its outcome. */
-  append(draft: RecordDraft, how?: { readonly unhurried: boolean }): Appended
+  append(draft: RecordDraft): Appended
   /** A body that makes the frame larger than an entry may be is recorded by its digest, with `truncated: true`. */
   appendFrame(session: string, frame: RecordingFrame): Appended
   /** For who watches over it. */
@@ -125,8 +122,8 @@ export class WriterLog implements EvidenceLog {
     }
   }
 
-  append(draft: RecordDraft, how: { readonly unhurried: boolean } = HURRIED): Appended {
-    return this.#closing === null ? this.#append(draft, how) : refused(closedError(this.writerId))
+  append(draft: RecordDraft): Appended {
+    return this.#closing === null ? this.#append(draft) : refused(closedError(this.writerId))
   }
 
   appendFrame(session: string, frame: RecordingFrame): Appended {
@@ -200,15 +197,15 @@ export class WriterLog implements EvidenceLog {
     await Promise.all(batch)
   }
 
-  #append(draft: RecordDraft, { unhurried } = HURRIED): Appended {
+  #append(draft: RecordDraft): Appended {
     const { commit } = this.#parts
     try {
       commit.assertWritable()
       const stamp = this.#stamp(draft)
       const { payload } = draft
       const salted = payload === undefined ? undefined : saltPayload(payload, this.#parts.salts.next())
-      const { text, leaf } = encodeLine('record', recordEntry(draft, this.#cited(draft), stamp, salted?.digest), salted)
-      const { durable } = commit.add('record', text, unhurried)
+      const { text, leaf } = encodeText('record', recordText(draft, this.#cited(draft), stamp, salted?.digest), salted)
+      const { durable } = commit.add('record', text)
       this.#seq = stamp.seq
       this.#head = leaf
       this.#follow(draft, stamp)
@@ -246,12 +243,12 @@ export class WriterLog implements EvidenceLog {
     return this.#timestamp
   }
 
-  #follow({ event, session, decision, principal, action }: RecordDraft, { id, ts, recording }: Stamp): void {
+  #follow({ event, session, decision, principal, action, outcome }: RecordDraft, { id, ts, recording }: Stamp): void {
     if (session !== undefined && recording !== undefined) this.#recordings.named(session, recording)
     if (session !== undefined && event === 'session.closed') this.#recordings.end(session)
     if (decision === undefined) return
     if (isOutcome(event)) this.#open.delete(decision)
-    if (isIntent(event)) {
+    if (isIntent(event) && outcome === undefined) {
       const who = principal?.id ?? null
       const what = action?.name ?? null
       const writer = this.writerId

@@ -97,7 +97,12 @@ export class Ingest {
     }
     const id = textAt(fields, 'decision')
     if (id === null) return null
-    if (event.startsWith('decision.')) return this.#decided(id, event.slice('decision.'.length), fields, about)
+    if (event.startsWith('decision.')) {
+      const decided = this.#decided(id, event.slice('decision.'.length), fields, about)
+      const status = textAt(fields, 'outcome', 'status')
+      if (status !== null) this.#settled(id, status, fields, about) // answered at once
+      return decided
+    }
     if (event.startsWith('outcome.')) this.#settled(id, event.slice('outcome.'.length), fields, about)
     const state = approvalState(event)
     if (state !== undefined) this.#do.approve.run(textAt(fields, 'approval', 'id'), state, id)
@@ -163,7 +168,8 @@ export class Ingest {
   #settled(id: string, status: string, fields: JsonObject, { writer }: About): void {
     const began = this.#open.get(id)
     this.#open.delete(id)
-    const tookUs = began === undefined ? null : Number((monotonic(fields) - began) / 1000n)
+    const apart = began === undefined ? null : Number((monotonic(fields) - began) / 1000n)
+    const tookUs = countAt(fields, 'detail', 'took_us') ?? apart
     this.#do.settle.run(status, countAt(fields, 'outcome', 'rows'), textAt(fields, 'outcome', 'error'), tookUs, id)
     const bytes = countAt(fields, 'outcome', 'bytes')
     this.#meter.settled(writer.id, { status, bytes, tookUs })

@@ -15,13 +15,16 @@ const MAX_KEY = 4096
  * the first one got.
  */
 export class VerdictCache {
-  readonly #paths: readonly ReadPath[]
+  /** What is read, by the member of the input that it is in. */
+  readonly #roots: readonly (readonly [root: string, paths: readonly ReadPath[]])[]
   readonly #answers = new Map<string, PolicyAnswer>()
   readonly #numbers = new Map<string, number>()
   #known = new WeakMap<object, number>()
+  /** Of a constant root, such as a principal, its part of the key. */
+  #parts = new WeakMap<object, string>()
 
   constructor(paths: readonly ReadPath[]) {
-    this.#paths = paths
+    this.#roots = [...Map.groupBy(paths, ([root = '']) => root)]
   }
 
   /** The answer to this request, from `evaluate` where it isn't known. What `evaluate` throws is thrown, and not kept. */
@@ -42,11 +45,21 @@ export class VerdictCache {
     if (this.#numbers.size >= MAX_KEPT) this.#forget()
     const { plane } = request.context
     let key = `${plane.length}:${plane}`
-    for (const path of this.#paths) {
-      key += this.#part(valueAt(request, path))
+    for (const [root, paths] of this.#roots) {
+      key += this.#read(rootOf(request, root), paths)
       if (key.length > MAX_KEY) return null
     }
     return key
+  }
+
+  #read(root: unknown, paths: readonly ReadPath[]): string {
+    const constant = typeof root === 'object' && root !== null && isConstant(root)
+    const known = constant ? this.#parts.get(root) : undefined
+    if (known !== undefined) return known
+    let text = ''
+    for (const path of paths) text += this.#part(valueAt(root, path))
+    if (constant) this.#parts.set(root, text)
+    return text
   }
 
   #part(value: unknown): string {
@@ -71,13 +84,14 @@ export class VerdictCache {
   #forget(): void {
     this.#numbers.clear()
     this.#known = new WeakMap()
+    this.#parts = new WeakMap()
     this.#answers.clear()
   }
 }
 
-/** As policy finds it in the request's JSON: there `block` has the plane's own name. */
-function valueAt(request: AccessRequest, path: ReadPath): unknown {
-  let value = rootOf(request, path[0] ?? '')
+/** What stands at a path beneath its first member. */
+function valueAt(root: unknown, path: ReadPath): unknown {
+  let value = root
   for (let at = 1; at < path.length; at += 1) {
     const name = path[at] ?? ''
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
@@ -86,6 +100,7 @@ function valueAt(request: AccessRequest, path: ReadPath): unknown {
   return value
 }
 
+/** As policy finds it in the request's JSON: there `block` has the plane's own name. */
 function rootOf(request: AccessRequest, name: string): unknown {
   // Sealed last, so a plane that calls itself `action` takes that one's place.
   if (name === request.context.plane) return seenBlock(request)

@@ -28,14 +28,25 @@ export interface Answer {
   /** The server's tag (`SELECT 5`), or its SQLSTATE where it failed. */
   readonly end: string | null
   readonly error: string | null
-  /** Leaves of frames whose payload was erased since. */
+  /** Leaves of the entries that held parts of it and whose payload was erased since. */
   readonly erased: readonly string[]
 }
 
-/** Puts the frames of one statement together again; null where it has none. */
-export function answerOf(frames: readonly Entry[]): Answer | null {
-  if (frames.length === 0) return null
-  const bodies = frames.map(bodyOf)
+/**
+ * Puts the answer to one statement together again: its frames, and what the payload of the record that tells its outcome holds;
+ * null where there is neither.
+ */
+export function answerOf(frames: readonly Entry[], outcome: Entry | undefined): Answer | null {
+  const last = outcome === undefined || textOf(objectOf(outcome.fields['outcome'])['answer']) === null ? [] : [outcome]
+  const parts = [...frames, ...last]
+  return parts.length === 0 ? null : answerFrom(parts, [...frames.map(bodyOf), ...last.map(answerIn)])
+}
+
+function answerIn({ payload }: Entry): JsonObject {
+  return objectOf(objectOf(payload ?? undefined)['answer'])
+}
+
+function answerFrom(parts: readonly Entry[], bodies: readonly JsonObject[]): Answer {
   const heading = bodies.find((body) => body['columns'] !== undefined)
   const last = bodies.find((body) => body['count'] !== undefined) ?? {}
   return {
@@ -44,10 +55,10 @@ export function answerOf(frames: readonly Entry[]): Answer | null {
     count: numberOf(last['count']),
     bytes: numberOf(last['bytes']),
     digest: textOf(last['sha256']),
-    kept: frames.some(({ fields }) => fields['truncated'] === true) ? 'digest' : keptOf(last, bodies),
+    kept: parts.some(({ fields }) => fields['truncated'] === true) ? 'digest' : keptOf(last, bodies),
     end: textOf(last['end']),
     error: textOf(last['error']),
-    erased: frames.filter(({ payload }) => payload === null).map(({ leaf }) => leaf),
+    erased: parts.filter(({ payload }) => payload === null).map(({ leaf }) => leaf),
   }
 }
 

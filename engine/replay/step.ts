@@ -104,7 +104,8 @@ export function stepOf(
   const [first] = decisions
   const last = decisions.at(-1)
   if (first === undefined || last === undefined) return null
-  const outcome = records.find(({ fields }) => textOf(fields['event'])?.startsWith('outcome.') === true)
+  const apart = records.find(({ fields }) => textOf(fields['event'])?.startsWith('outcome.') === true)
+  const outcome = apart ?? (last.fields['outcome'] === undefined ? undefined : last) // answered at once
   const approvals = records.filter(({ fields }) => textOf(fields['event'])?.startsWith('approval.') === true)
   const { fields } = last
   const block = blockOf(last)
@@ -132,7 +133,7 @@ export function stepOf(
     decidedUs: numberOf(objectOf(first.fields['detail'])['decided_us']),
     masks: masksOf(outcome?.fields, fields),
     outcome: outcome === undefined ? null : outcomeOf(outcome, last),
-    answer: answerOf(frames),
+    answer: answerOf(frames, outcome),
     erased: records.filter(({ payload }) => payload === null).map(({ leaf }) => leaf),
     sources: [...records.map(recordSource), ...frames.map(frameSource)],
   }
@@ -206,8 +207,13 @@ function outcomeOf({ fields }: Entry, intent: Entry): StepOutcome {
     bytes: numberOf(bytes),
     error: textOf(error),
     at: textOf(fields['ts']) ?? '',
-    tookUs: fields['writer_id'] === intent.fields['writer_id'] ? microsecondsBetween(intent.fields, fields) : null,
+    tookUs: tookUs(fields, intent.fields),
   }
+}
+
+function tookUs(outcome: JsonObject, intent: JsonObject): number | null {
+  if (outcome === intent) return numberOf(objectOf(intent['detail'])['took_us'])
+  return outcome['writer_id'] === intent['writer_id'] ? microsecondsBetween(intent, outcome) : null
 }
 
 function microsecondsBetween(from: JsonObject, to: JsonObject): number | null {

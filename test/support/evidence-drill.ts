@@ -72,6 +72,12 @@ const settled = (decision: string): RecordDraft => ({
   decision,
   outcome: { rows: 1 },
 })
+/** An intent that tells its outcome, with the answer in its payload. */
+const answered = (decision: string): RecordDraft => ({
+  ...intent(decision),
+  outcome: { answer: 'sql.rows', rows: 1, status: 'ok' },
+  payload: { ...intent(decision).payload, answer: { rows: [['Ann']], count: 1 } },
+})
 const granted = (id: string): RecordDraft => ({ event: 'approval.granted', approval: { id, approver: 'ann' } })
 const used = (id: string): Partial<RecordDraft> => ({ approval: { id, state: 'used' } })
 const activated: RecordDraft = { event: 'policy.activated', policy: POLICY }
@@ -631,6 +637,18 @@ export const DRILL: readonly DrillItem[] = [
     make: (at) => one(at, [settled('d-7')]),
   },
   {
+    name: 'answered-at-once',
+    exit: 0,
+    words: null,
+    make: (at) => one(at, [answered('d-7')]),
+  },
+  {
+    name: 'answered-twice',
+    exit: 2,
+    words: 'an outcome without its intent',
+    make: (at) => one(at, [answered('d-7'), settled('d-7')]),
+  },
+  {
     name: 'unknown-format',
     exit: 3,
     words: 'written in a format that this version does not know',
@@ -638,7 +656,7 @@ export const DRILL: readonly DrillItem[] = [
       await live(at, { day: 1 })
       rmSync(join(at, 'log'), { recursive: true })
       edit(fileOf(at, 'records'), ([line = '']) => {
-        const { record }: { record: object } = JSON.parse(line.replace('"format":2', '"format":9'))
+        const { record }: { record: object } = JSON.parse(line.replace('"format":3', '"format":9'))
         return [encodeLine('record', record).text.slice(0, -1)]
       })
       rmSync(fileOf(at, 'recordings'))

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { verifyEvidence } from '../../engine/evidence/index.ts'
-import { isIntent, isOutcome } from '../../engine/evidence/decision-record.ts'
+import { awaitsOutcome, isIntent, isOutcome, settledAs } from '../../engine/evidence/decision-record.ts'
 import { startLoad } from './agent-load.ts'
 import type { ClientLedger } from './agent-load.ts'
 import { canariesIn } from './canaries.ts'
@@ -91,7 +91,9 @@ export async function judgeEvidence(stack: Stack, ledger: ClientLedger): Promise
 function judgeAcknowledged(traces: readonly Traced[], { acknowledged }: ClientLedger): void {
   const intents = traces.filter(({ record }) => isIntent(record.event))
   const ended = new Set(
-    traces.filter(({ record }) => record.event === 'outcome.ok').map(({ record }) => record.decision),
+    traces
+      .filter(({ record }) => record.event === 'outcome.ok' || settledAs(record) === 'ok')
+      .map(({ record }) => record.decision),
   )
   const known = new Set(intents.map(({ mark }) => mark))
   const settled = new Set(intents.filter(({ record }) => ended.has(record.decision)).map(({ mark }) => mark))
@@ -118,7 +120,7 @@ function judgeApprovals(
 async function judgeDoubts(traces: readonly Traced[], told: string, directory: string): Promise<number> {
   const ended = traces.filter(({ record }) => isOutcome(record.event) && record.event !== 'outcome.unknown')
   const known = new Set(ended.map(({ record }) => record.decision))
-  const open = traces.filter(({ record }) => isIntent(record.event) && !known.has(record.decision))
+  const open = traces.filter(({ record }) => awaitsOutcome(record) && !known.has(record.decision))
   const { inDoubt } = await verifyEvidence(directory)
   const listed = new Set(inDoubt.map(({ decision }) => decision))
   expect(listed).toEqual(new Set(open.map(({ record }) => record.decision)))

@@ -6,6 +6,7 @@ import type {
   ObligationError,
   Outcome,
   PlaneHost,
+  RecordedAnswer,
   RecordingFrame,
   Refusal,
   Session,
@@ -37,6 +38,9 @@ export class ScriptedEngine implements Session {
   readonly id = 'session-1'
   readonly decisions: LoggedDecision[] = []
   readonly frames: RecordingFrame[] = []
+  readonly #intents = new Map<LoggedDecision, Promise<void>>()
+  /** What came with outcomes. */
+  readonly answers: RecordedAnswer[] = []
   /** Why answers were withheld. */
   readonly withheld: string[] = []
   refusals = 0
@@ -87,14 +91,11 @@ export class ScriptedEngine implements Session {
       outcomes: [],
     }
     this.decisions.push(logged)
-    const durable = this.#append(() => {
-      logged.durable = true
-    })
-    durable.catch(() => undefined)
-    if (effectFree !== true || verdict.kind === 'reject') await durable
+    if (effectFree !== true || verdict.kind === 'reject') await this.#intent(logged)
     else await this.#pause()
     const reasons = [{ rule: 'scripted', message: 'as scripted', controls: [] }]
-    return { id, verdict, reasons, controls: [], policy: { revision: 'r1', digest: '' }, approval: null, durable }
+    const recorded = (): Promise<void> => this.#intent(logged)
+    return { id, verdict, reasons, controls: [], policy: { revision: 'r1', digest: '' }, approval: null, recorded }
   }
 
   allows(request: AccessRequest): boolean {
@@ -105,9 +106,9 @@ export class ScriptedEngine implements Session {
     this.refusals += 1
     this.#witness(refusal.action)
     await this.#append()
-    const durable = Promise.resolve()
     const policy = { revision: 'r1', digest: '' }
-    return { id: 'refused', verdict: { kind: 'reject' }, reasons: [], controls: [], policy, approval: null, durable }
+    const reject = { kind: 'reject' } as const
+    return { id: 'refused', verdict: reject, reasons: [], controls: [], policy, approval: null, recorded: atOnce }
   }
 
   record(frame: RecordingFrame): Promise<void> {
@@ -115,10 +116,26 @@ export class ScriptedEngine implements Session {
     return this.#append()
   }
 
-  settle(decision: Decision, outcome: Outcome): Promise<void> {
+  settle(decision: Decision, outcome: Outcome, answer?: RecordedAnswer): Promise<void> {
+    if (answer !== undefined) this.answers.push(answer)
     this.#witness(`outcome of ${decision.id}`)
-    this.decisions.find(({ id }) => id === decision.id)?.outcomes.push(outcome)
-    return this.#append()
+    const logged = this.decisions.find(({ id }) => id === decision.id)
+    logged?.outcomes.push(outcome)
+    return logged === undefined
+      ? this.#append()
+      : Promise.all([this.#intent(logged), this.#append()]).then(() => undefined)
+  }
+
+  /** On disk at most once, by itself or with its outcome. */
+  #intent(logged: LoggedDecision): Promise<void> {
+    const known = this.#intents.get(logged)
+    if (known !== undefined) return known
+    const durable = this.#append(() => {
+      logged.durable = true
+    })
+    durable.catch(() => undefined)
+    this.#intents.set(logged, durable)
+    return durable
   }
 
   failedClosed({ message }: ObligationError): Promise<void> {
@@ -168,3 +185,5 @@ function verdictOf({ block, resources }: AccessRequest): Verdict {
 function diskFull(): EvidenceError {
   return new EvidenceError('ERR_EVIDENCE_WRITE', 'the disk says no')
 }
+
+const atOnce = (): Promise<void> => Promise.resolve()

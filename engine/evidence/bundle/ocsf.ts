@@ -1,6 +1,14 @@
 import { isIP } from 'node:net'
 import type { JsonObject, JsonValue } from '../../access-request.ts'
-import { asObject, asText, isDecision, isIntent, isOutcome, type EvidenceRecord } from '../decision-record.ts'
+import {
+  asObject,
+  asText,
+  awaitsOutcome,
+  isDecision,
+  isOutcome,
+  settledAs,
+  type EvidenceRecord,
+} from '../decision-record.ts'
 import { MAPPING } from './manifest.ts'
 
 /** A record, its leaf and its place in the log; null where it has none yet. */
@@ -43,12 +51,13 @@ export class OcsfMapper {
     }
   }
 
-  #remember({ event, decision, session, fields }: EvidenceRecord, known: Known): void {
-    if (decision !== null && isOutcome(event)) this.#decisions.delete(decision)
-    if (decision !== null && (isIntent(event) || event === 'decision.hold')) {
-      this.#decisions.set(decision, { ...known, fields: pick(fields) })
+  #remember(record: EvidenceRecord, known: Known): void {
+    const { event, decision, session, fields } = record
+    if (decision !== null) {
+      const more = awaitsOutcome(record) || event === 'decision.hold'
+      if (more) this.#decisions.set(decision, { ...known, fields: pick(fields) })
+      else if (isOutcome(event) || isDecision(event)) this.#decisions.delete(decision)
     }
-    if (decision !== null && event === 'decision.reject') this.#decisions.delete(decision)
     if (session !== null && event === 'session.opened') this.#sessions.set(session, { ...known, fields: {} })
     if (session !== null && event === 'session.closed') this.#sessions.delete(session)
   }
@@ -288,12 +297,15 @@ const VERDICTS: Readonly<Record<string, Action>> = {
   'decision.reject': 'denied',
 }
 
-function outcomeOf({ event, fields }: EvidenceRecord): JsonObject {
-  if (isDecision(event)) return result(VERDICTS[event] ?? 'observed', event !== 'decision.reject', null)
+function outcomeOf(record: EvidenceRecord): JsonObject {
+  const { event, fields } = record
+  const settled = settledAs(record)
+  if (isDecision(event) && settled === null)
+    return result(VERDICTS[event] ?? 'observed', event !== 'decision.reject', null)
   const outcome = asObject(fields.outcome) ?? {}
   const masked = listOf(outcome.masks).length > 0
   if (event === 'outcome.unknown') return { ...result('allowed', true, null), status_id: 0, status: 'Unknown' }
-  return result(masked ? 'modified' : 'allowed', event === 'outcome.ok', asText(outcome.error))
+  return result(masked ? 'modified' : 'allowed', event === 'outcome.ok' || settled === 'ok', asText(outcome.error))
 }
 
 type Action = 'allowed' | 'denied' | 'modified' | 'delayed' | 'approved' | 'rejected' | 'observed'

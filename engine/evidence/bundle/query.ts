@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../access-request.ts'
-import { asObject, asText, isDecision, isIntent, isOutcome, type EvidenceRecord } from '../decision-record.ts'
+import { asObject, asText, awaitsOutcome, isDecision, isOutcome, type EvidenceRecord } from '../decision-record.ts'
 
 /** What an export was asked for. Times as in records: RFC 3339, UTC, milliseconds; `to` is the first moment not asked for. */
 export interface Query {
@@ -67,9 +67,12 @@ export class Selection {
     return agent === null || principalOf(fields) === agent || (session !== null && this.#sessions.has(session))
   }
 
-  #remember({ event, decision, session, fields }: EvidenceRecord): void {
-    if (decision !== null && (isIntent(event) || event === 'decision.hold')) this.#decisions.add(decision)
-    if (decision !== null && (isOutcome(event) || event === 'decision.reject')) this.#decisions.delete(decision)
+  #remember(record: EvidenceRecord): void {
+    const { event, decision, session, fields } = record
+    if (decision !== null) {
+      if (awaitsOutcome(record) || event === 'decision.hold') this.#decisions.add(decision)
+      else if (isOutcome(event) || isDecision(event)) this.#decisions.delete(decision)
+    }
     if (session === null) return
     if (event === 'session.closed') this.#sessions.delete(session)
     else if (event === 'session.opened' || isDecision(event)) {

@@ -79,8 +79,12 @@ function rowsOf(record: ReadRecord, session: Session, payload: JsonObject): read
     case 'session.closed':
       return [row(record, session, { message: `disconnection: user=${session.user} database=${session.database}` })]
     case 'decision.forward':
-    case 'decision.mask':
-      return executed(record, session, payload)
+    case 'decision.mask': {
+      const rows = executed(record, session, payload)
+      const status = textOf(objectOf(record.fields['outcome'])['status'])
+      if (status === 'ok') session.open.delete(record.decision ?? '')
+      return status === 'failed' ? [...rows, ...failed(record, session)] : rows // answered at once
+    }
     case 'decision.reject':
       return [refused(record, session, payload)]
     case 'outcome.ok':

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import type { JsonObject } from '../../../engine/index.ts'
 import type { SqlParser } from '../normalizer/index.ts'
 import { readRecord, type ReadRecord, type ReadRecords } from './audit-record.ts'
 import { Findings } from './findings.ts'
@@ -131,7 +132,10 @@ export class Reconciler {
     if (event !== 'decision.forward' && event !== 'decision.mask') return
     if (textOf(objectOf(fields['action'])['name']) === 'postgres.parse') return // parsed, never run
     const text = block === null ? null : (textOf(block['statement']) ?? '')
-    match.intent({ decision, record: id, time, text, status: 'open', ended: null, logged: null })
+    const settled = ENDED[`outcome.${textOf(objectOf(fields['outcome'])['status'])}`]
+    const begun = time - (settled === undefined ? 0 : tookMs(fields)) // its record was made at its end
+    match.intent({ decision, record: id, time: begun, text, status: 'open', ended: null, logged: null })
+    if (settled !== undefined) match.outcome(decision, settled, time)
   }
 
   #judge(owner: GatewaySession): Judged {
@@ -422,4 +426,10 @@ function inside(time: number, { from, to }: Span): boolean {
 
 function iso(time: number): string {
   return new Date(time).toISOString()
+}
+
+/** From decision to outcome, of a statement that was answered at once. */
+function tookMs(fields: JsonObject): number {
+  const { took_us: us } = objectOf(fields['detail'])
+  return typeof us === 'number' ? us / 1000 : 0
 }

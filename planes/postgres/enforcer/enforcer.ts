@@ -12,6 +12,7 @@ import type {
   Session,
 } from '../../../engine/index.ts'
 import {
+  constant,
   CountersignError,
   EvidenceError,
   keyUsed,
@@ -81,6 +82,7 @@ export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
+const NO_APPROVALS: readonly never[] = constant([])
 const UNKNOWN = '[binary]'
 /** How often a request is normalized again because the policy was swapped meanwhile. */
 const ATTEMPTS = 3
@@ -100,7 +102,8 @@ export class Enforcer {
   }
 
   async judge(invocation: Invocation, options: Omit<DecideOptions, 'again' | 'effectFree'>): Promise<Judged> {
-    const observed = await this.#observed(invocation)
+    const { estimate } = this.#options
+    const observed = estimate === null ? undefined : await this.#observed(invocation, estimate)
     const effectFree = invocation.prepareOnly || invocation.statement.effectFree
     let current = invocation
     for (let attempt = 1; ; attempt += 1) {
@@ -200,9 +203,10 @@ export class Enforcer {
   }
 
   /** What the server expects of it, where that is asked for. Functions that aren't the server's own might run as it plans. */
-  async #observed({ statement, prepareOnly }: Invocation): Promise<AccessRequest['observed']> {
-    const { estimate } = this.#options
-    if (estimate === null) return undefined
+  async #observed(
+    { statement, prepareOnly }: Invocation,
+    estimate: NonNullable<EnforcerOptions['estimate']>,
+  ): Promise<AccessRequest['observed']> {
     const { planned, functions } = statement
     const safe = !prepareOnly && planned !== null && functions.every((name) => name.startsWith('pg_catalog.'))
     return { estimate: safe ? await estimate(planned) : null }
@@ -225,12 +229,12 @@ export class Enforcer {
       action: prepareOnly ? preparing : statement.action,
       resources,
       context: {
+        approvals: NO_APPROVALS,
         plane: 'postgres',
         session: session.id,
-        time: this.#time(),
         source,
+        time: this.#time(),
         transaction,
-        approvals: [],
       },
       block,
       ...(observed === undefined ? {} : { observed }),

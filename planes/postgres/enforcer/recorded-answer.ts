@@ -94,10 +94,19 @@ export class RecordedAnswer {
    * `whole`, a `sample` (the first ones, without a gap), or the `digest` alone.
    */
   finish(end: JsonObject): JsonObject {
-    const rest = this.take() ?? this.#heading()
+    const { columns, rows } = this.take() ?? this.#heading()
     const part = this.#kept === 0 ? 'digest' : 'sample'
     const kept = this.#kept === this.#bytes ? 'whole' : part
-    return { ...rest, ...end, count: this.#rows, bytes: this.#bytes, sha256: this.#sha256(), kept }
+    // In canonical JSON's order: nothing is left to sort.
+    return {
+      bytes: this.#bytes,
+      ...(columns === undefined ? {} : { columns }),
+      count: this.#rows,
+      ...end,
+      kept,
+      ...(rows === undefined ? {} : { rows }),
+      sha256: this.#sha256(),
+    }
   }
 
   // Rows that lie one behind the other are hashed together: a call for each would cost more than its bytes do.

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../../engine/index.ts'
+import { constant, type JsonObject } from '../../../engine/index.ts'
 import type { NormalizedStatement } from '../normalizer/index.ts'
 
 /** What a statement's own text doesn't tell. */
@@ -13,15 +13,29 @@ export interface Asked {
 
 /** `input.postgres`, whoever asks policy: a rule that reads a field finds it in every request. */
 export function requestBlock(statement: NormalizedStatement, { kind, database, user, parameters }: Asked): JsonObject {
-  return {
-    kind,
-    statement: statement.text,
-    database,
-    user,
-    functions: statement.functions,
-    side_effects: statement.sideEffects.map((effect) => ({ ...effect })),
+  const { functions, opaque, setting, side_effects } = fixedPart(statement)
+  return { database, functions, kind, opaque, parameters, setting, side_effects, statement: statement.text, user }
+}
+
+interface FixedPart {
+  readonly functions: readonly string[]
+  readonly opaque: readonly string[]
+  readonly setting: JsonObject | null
+  readonly side_effects: readonly JsonObject[]
+}
+
+const FIXED = new WeakMap<NormalizedStatement, FixedPart>()
+
+/** The same objects each time that the same statement is run, so that what is written of them once is kept. */
+function fixedPart(statement: NormalizedStatement): FixedPart {
+  const known = FIXED.get(statement)
+  if (known !== undefined) return known
+  const fixed = constant({
+    functions: [...statement.functions],
     opaque: statement.opaque.map(({ what }) => what).toSorted(),
-    parameters,
     setting: statement.setting === null ? null : { ...statement.setting },
-  }
+    side_effects: statement.sideEffects.map((effect) => ({ ...effect })),
+  })
+  FIXED.set(statement, fixed)
+  return fixed
 }

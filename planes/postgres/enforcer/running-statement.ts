@@ -8,7 +8,7 @@ import type { CopyMasker } from './copy-masker.ts'
 import { type Denial, denialOfOverrun } from './denial.ts'
 import { IncomingCopy } from './incoming-copy.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
-import type { RowMasker } from './row-masker.ts'
+import { moved, REBUILT, type RowMasker } from './row-masker.ts'
 
 /** A COPY as it was judged. */
 export interface Copying {
@@ -58,7 +58,8 @@ export class RunningStatement {
   readonly #recorded: RecordedAnswer
   /** The rows that the client sends; null where the statement takes none. */
   readonly incoming: IncomingCopy | null
-  #begun = false
+  /** Whether its answer has begun to come, and what keeps that from leaving has been asked for. */
+  #answer: 'ahead' | 'begun' | 'gated' = 'ahead'
   #described = false
   #copying: 'before' | 'open' | 'done' = 'before'
   #settled: Promise<void> | null = null
@@ -108,11 +109,9 @@ export class RunningStatement {
     return this.#described
   }
 
-  /** The first sign of its answer: what has to be durable before any of it leaves; null from then on. */
-  begin(): Promise<void> | null {
-    if (this.#begun) return null
-    this.#begun = true
-    return this.#is.decision.durable
+  /** The first sign of its answer. */
+  begin(): void {
+    if (this.#answer === 'ahead') this.#answer = 'begun'
   }
 
   describe(fields: readonly FieldDescription[] | null): void {
@@ -122,26 +121,33 @@ export class RunningStatement {
   }
 
   /**
-   * Masks and records one DataRow. `passed`: the frame goes out where it lies; `rebuilt`: what stands in `out` does;
-   * `dropped`: it is beyond a limit. The durability of a full recording frame goes through `gate`.
+   * Masks and records one DataRow, and moves it to `toward` (see RowMasker). Gives where it then ends; `rebuilt`: what
+   * stands in `out` goes out instead; `dropped`: it is beyond a limit. The durability of a full recording frame goes
+   * through `gate`.
    */
   row(
     buffer: Buffer,
     start: number,
     bodyStart: number,
     end: number,
+    toward: number,
     out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): 'passed' | 'rebuilt' | 'dropped' {
+  ): number | 'rebuilt' | 'dropped' {
     const { masker, columns, limit } = this.#is
     if (columns === null || end < bodyStart + 2 || (columns !== 'any' && buffer.readUInt16BE(bodyStart) !== columns))
       throw unexpectedColumns(columns)
     if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const before = out.length
-    const rebuilt = masker !== null && masker.mask(buffer, start, bodyStart, end, out) === 'rebuilt'
-    const full = rebuilt ? this.#recordRebuilt(out.peek(before)) : this.#recorded.row(buffer, start, bodyStart, end)
-    if (full) this.flush(gate)
-    return rebuilt ? 'rebuilt' : 'passed'
+    const rowEnd =
+      masker === null ? moved(buffer, start, end, toward) : masker.mask(buffer, start, bodyStart, end, toward, out)
+    if (rowEnd !== REBUILT) {
+      if (this.#recorded.row(buffer, toward, toward + 5, rowEnd)) this.flush(gate)
+      return rowEnd
+    }
+    const at = out.start + before
+    if (this.#recorded.row(out.buffer, at, at + 5, out.start + out.length)) this.flush(gate)
+    return 'rebuilt'
   }
 
   /** The server begins a COPY to the client. Throws where the statement is none, or was judged to be another. */
@@ -179,8 +185,8 @@ export class RunningStatement {
     out.begin(buffer[start] ?? 0)
     masker.take(buffer, bodyStart, end, out)
     out.end()
-    const frame = out.peek(before)
-    if (this.#recorded.copied(frame, 0, 5, frame.length)) this.flush(gate)
+    const at = out.start + before
+    if (this.#recorded.copied(out.buffer, at, at + 5, out.start + out.length)) this.flush(gate)
     return 'rebuilt'
   }
 
@@ -196,11 +202,15 @@ export class RunningStatement {
     return this.incoming.begin()
   }
 
-  /** Sends what was recorded so far on its way to the disk. */
+  /** What has come so far is to leave: its intent, and what was recorded of it, are sent on their way to the disk. */
   flush(gate: (durable: Promise<void>) => void): void {
+    const { session, decision } = this.#is
+    if (this.#answer === 'begun') {
+      this.#answer = 'gated'
+      gate(decision.recorded())
+    }
     const body = this.#recorded.take()
-    if (body === null) return
-    gate(this.#is.session.record({ dir: 'upstream', kind: 'sql.rows', decision: this.#is.decision.id, body }))
+    if (body !== null) gate(session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body }))
   }
 
   /** Its answer ended well. */
@@ -227,10 +237,6 @@ export class RunningStatement {
     return this.#end({ error: 'unknown' }, { status: 'unknown', error: null, rows: null })
   }
 
-  #recordRebuilt(frame: Buffer): boolean {
-    return this.#recorded.row(frame, 0, 5, frame.length)
-  }
-
   #end(
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
@@ -239,7 +245,6 @@ export class RunningStatement {
     return this.#settled
   }
 
-  /** Last frame and outcome are queued together and share one write to the disk, and then one promise. */
   #settle(
     end: { readonly end: string } | { readonly error: string },
     how: Pick<Outcome, 'status' | 'error' | 'rows'>,
@@ -247,15 +252,14 @@ export class RunningStatement {
     const { session, decision, masker, copy, masks } = this.#is
     const sent = this.incoming?.end()
     const body = { ...this.#recorded.finish(end), ...(sent === undefined ? {} : { sent: { ...sent } }) }
-    const frame = session.record({ dir: 'upstream', kind: 'sql.rows', decision: decision.id, body })
     const counts = (masker ?? copy?.masker)?.counts ?? []
     const outcome: Outcome = {
       ...how,
       bytes: this.#recorded.bytes + (sent?.bytes ?? 0),
       masks: masks.map((mask, index) => ({ ...mask, count: counts[index] ?? 0 })),
     }
-    const settled = session.settle(decision, outcome)
-    return settled === frame ? settled : Promise.all([frame, settled]).then(() => undefined)
+    this.#answer = 'gated' // by the promise that this returns
+    return session.settle(decision, outcome, { kind: 'sql.rows', body })
   }
 
   /** The count in the server's tag (`INSERT 0 1`, `SELECT 5`), else the rows that came. */

@@ -21,6 +21,8 @@ export class Wire {
   /** The client was told of an error that the server knows nothing of: it has to be made to fail before the next Sync. */
   mustFail = false
   readonly #upstream: (bytes: Buffer) => void
+  /** The statement whose answer came last, or is coming. */
+  #begun: RunningStatement | null = null
 
   /** `kept`: how many prepared statements, and how many portals, the client may have, and how many bytes behind them. */
   constructor(
@@ -89,8 +91,13 @@ export class Wire {
 
   /** From here on answers to this statement may come: none leaves before its intent is durable. */
   begin(statement: RunningStatement): void {
-    const durable = statement.begin()
-    if (durable !== null) this.outbox.gate(durable)
+    statement.begin()
+    this.#begun = statement
+  }
+
+  /** Something of the answers that have begun is to leave: what that needs to be on disk is sent there. */
+  gateBegun(gate: (durable: Promise<void>) => void): void {
+    this.#begun?.flush(gate)
   }
 
   /** An answer of the gateway's own: it waits its turn behind what the server still owes; after an error there is none. */

@@ -258,11 +258,11 @@ describe('a disk that says no', () => {
     await expect(session.decide(request(rooms), noWait)).rejects.toMatchObject({ name: 'EvidenceError' })
   })
 
-  test('a request free of effects is decided at once, but its durable promise tells of the failure', async () => {
+  test('a request free of effects is decided at once, but what its answer waits for tells of the failure', async () => {
     await using rooms = await openRooms()
     const session = rooms.session()
     await rooms.evidence.close()
     const decision = await session.decide(request(rooms), { ...noWait, effectFree: true })
-    await expect(decision.durable).rejects.toMatchObject({ name: 'EvidenceError' })
+    await expect(decision.recorded()).rejects.toMatchObject({ name: 'EvidenceError' })
   })
 })

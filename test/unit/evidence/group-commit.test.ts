@@ -33,58 +33,6 @@ const STANDSTILL: LineWriter = {
 
 const turn = (): Promise<void> => sleep(0)
 
-describe('an entry that nobody waits for yet', () => {
-  test('goes with the next one that somebody does', async () => {
-    const { batches, answers, open } = slowStore()
-    const commit = open()
-    const intent = commit.add('record', 'intent\n', true)
-    const outcome = commit.add('record', 'outcome\n')
-    await turn()
-    expect(batches).toEqual(['intent\noutcome\n'])
-    expect(intent.batch).toBe(outcome.batch)
-    answers[0]?.resolve()
-    await Promise.all([intent.durable, outcome.durable])
-  })
-
-  test('goes by itself a moment later', async () => {
-    const { batches, answers, open } = slowStore()
-    const commit = open()
-    const { durable } = commit.add('record', 'intent\n', true)
-    await turn()
-    expect(batches).toEqual([])
-    await sleep(50)
-    expect(batches).toEqual(['intent\n'])
-    answers[0]?.resolve()
-    await durable
-  })
-
-  test('that comes while a batch is written does not follow it on its heels, and is not forgotten', async () => {
-    const { batches, answers, open } = slowStore()
-    const commit = open()
-    const first = commit.add('record', 'first\n')
-    await turn()
-    const second = commit.add('record', 'second\n', true)
-    answers[0]?.resolve()
-    await first.durable
-    expect(batches).toEqual(['first\n'])
-    await sleep(50)
-    expect(batches).toEqual(['first\n', 'second\n'])
-    answers[1]?.resolve()
-    await second.durable
-  })
-
-  test('is written before the end', async () => {
-    const { batches, answers, open } = slowStore()
-    const commit = open()
-    const { durable } = commit.add('record', 'intent\n', true)
-    const stopped = commit.stop()
-    await turn()
-    expect(batches).toEqual(['intent\n'])
-    answers[0]?.resolve()
-    await Promise.all([durable, stopped])
-  })
-})
-
 describe('a store that does not answer', () => {
   test('is given up: whoever waits is refused, and nothing is written any more', async () => {
     const { batches, answers, failures, open } = slowStore()

@@ -81,7 +81,7 @@ it('closes a dead writer: what was found, what is in doubt, where it ended', asy
   const [opened, recovered, unknown, closed] = recordsOf(fileOf(directory, 'records', 1))
   const { leaf }: { leaf: string } = JSON.parse(lines.at(-1) ?? '')
   const ended = { writer_id: expect.any(String), last_seq: 7, head: leaf }
-  expect(opened).toMatchObject({ event: 'writer.opened', detail: { format: 2, previous: ended } })
+  expect(opened).toMatchObject({ event: 'writer.opened', detail: { format: 3, previous: ended } })
   expect(recovered).toMatchObject({
     event: 'writer.recovered',
     detail: { ...ended, bytes: dead.read().length, torn: null, recording: { frames: 2, torn: null } },

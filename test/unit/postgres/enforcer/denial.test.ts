@@ -24,7 +24,7 @@ const DECISION: Decision = {
   controls: [],
   policy: { revision: 'r1', digest: '' },
   approval: null,
-  durable: Promise.resolve(),
+  recorded: () => Promise.resolve(),
 }
 
 describe('a decision', () => {
@@ -88,6 +88,8 @@ describe('a refusal', () => {
       position: 8,
       routine: 'Decision d1, ERR_NORMALIZE_SYNTAX.',
     })
+    const unary = new NormalizeError('ERR_NORMALIZE_SYNTAX', 'missing argument')
+    expect(denialOfRefusal(unary, DECISION).hint).toMatch(/^Use NONE to denote the missing argument/)
   })
 })
 

@@ -156,7 +156,7 @@ describe('masks', () => {
     await copying.complete('COPY 1')
     expect(out.take().toString('latin1', 5)).toBe('1\t[redacted]\n')
     expect(engine.decisions[0]?.outcomes).toMatchObject([{ status: 'ok', rows: 1, masks: [{ count: 1 }] }])
-    expect(JSON.stringify(engine.frames)).not.toContain('6789')
+    expect(JSON.stringify([engine.frames, engine.answers])).not.toContain('6789')
   })
 
   test.each([

@@ -32,7 +32,7 @@ async function start(changes: Partial<Enforcement> = {}) {
   const gates: Promise<void>[] = []
   const row = (value: string | null, out = new Writer()): { rebuilt: boolean; frame: Buffer; out: Writer } => {
     const frame = frameOf(value)
-    const how = running.row(frame, 0, 5, frame.length, out, (durable) => gates.push(durable))
+    const how = running.row(frame, 0, 5, frame.length, 0, out, (durable) => gates.push(durable))
     return { rebuilt: how === 'rebuilt', frame, out }
   }
   const outcomes = (): unknown => engine.decisions[0]?.outcomes
@@ -65,7 +65,7 @@ describe('rows', () => {
   test('without a body are no rows, whatever lies behind them', async () => {
     const { running } = await start()
     const buffer = Buffer.concat([Buffer.from('D\0\0\0\x04', 'latin1'), Buffer.from([0, 1, 0, 0, 0, 0])])
-    expect(() => running.row(buffer, 0, 5, 5, new Writer(), () => undefined)).toThrowError(
+    expect(() => running.row(buffer, 0, 5, 5, 0, new Writer(), () => undefined)).toThrowError(
       expect.objectContaining({ code: 'ERR_PROTOCOL_MESSAGE' }),
     )
   })
@@ -77,7 +77,7 @@ describe('rows', () => {
     ])
     row('12')
     await running.complete('CALL')
-    expect(engine.frames).toMatchObject([{ body: { columns: [{ name: 'total' }], rows: [['12']] } }])
+    expect(engine.answers).toMatchObject([{ body: { columns: [{ name: 'total' }], rows: [['12']] } }])
   })
 
   test('are recorded as the client sees them, never as they came', async () => {
@@ -85,7 +85,8 @@ describe('rows', () => {
     const { rebuilt, frame, out } = row('123-45-6789')
     expect((rebuilt ? out.take() : frame).includes('6789')).toBe(false)
     await running.complete('SELECT 1')
-    expect(JSON.stringify(engine.frames)).not.toContain('6789')
+    expect(engine.answers).toHaveLength(1)
+    expect(JSON.stringify([engine.frames, engine.answers])).not.toContain('6789')
   })
 
   test('in numbers go to the recording on the way, and the client waits for that', async () => {
@@ -135,8 +136,24 @@ describe('the outcome', () => {
   })
 })
 
-test('what must be durable before an answer leaves is told once', async () => {
-  const { running } = await start()
-  expect(running.begin()).toBeInstanceOf(Promise)
-  expect(running.begin()).toBeNull()
+describe('what must be durable before an answer leaves', () => {
+  test('is its intent, where a part of it leaves before the rest has come; told once', async () => {
+    const { running } = await start()
+    const gates: Promise<void>[] = []
+    running.flush((durable) => gates.push(durable))
+    expect(gates).toHaveLength(0) // nothing of it has come
+    running.begin()
+    running.flush((durable) => gates.push(durable))
+    running.flush((durable) => gates.push(durable))
+    expect(gates).toHaveLength(1)
+  })
+
+  test('is its outcome, where that is known before anything of it leaves', async () => {
+    const { running } = await start()
+    const gates: Promise<void>[] = []
+    running.begin()
+    gates.push(running.fail('22012'))
+    running.flush((durable) => gates.push(durable))
+    expect(gates).toHaveLength(1)
+  })
 })

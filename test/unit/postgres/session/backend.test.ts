@@ -170,10 +170,10 @@ describe('a COPY to the client', () => {
 
   test('goes out as it comes, and is recorded', () => {
     const { wire, take } = setting(copy())
-    engine.frames.length = 0
+    engine.answers.length = 0
     take(begin, rows, rows, done, end)
     expect(wire.expected.length).toBe(0)
-    expect(engine.frames).toMatchObject([
+    expect(engine.answers).toMatchObject([
       { kind: 'sql.rows', body: { rows: [['1\tAnn\n'], ['1\tAnn\n']], count: 2, end: 'COPY 1', kept: 'whole' } },
     ])
   })
