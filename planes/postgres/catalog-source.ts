@@ -1,3 +1,4 @@
+import { UpstreamError } from '../../engine/index.ts'
 import { nameAlike, nameInSession, type SessionTexts, usesSessionNames } from './naming.ts'
 import {
   Catalog,
@@ -7,6 +8,7 @@ import {
   withoutIntegers,
 } from './normalizer/index.ts'
 import type { Named } from './session/invocations.ts'
+import { ServerRefusal } from './upstream-messages.ts'
 import { type BackendPlace, QueryConnection, type UpstreamConfig } from './upstream.ts'
 
 /** Texts whose statements are kept, named, for the catalogue in force; a longer text is named anew each time. */
@@ -14,6 +16,9 @@ const KEPT_TEXTS = 1000
 const KEPT_TEXT_LENGTH = 16 * 1024
 /** A name that can't be found makes the catalogue be looked at again, no more often than this. */
 const RELOAD_AT_MOST_MS = 1000
+const ATTEMPTS = 5
+/** With these the server refuses to deparse what has just been dropped: internal error, undefined table, column, object, function. */
+const GONE: ReadonlySet<string> = new Set(['XX000', '42P01', '42703', '42704', '42883'])
 /** Look-ups must mean what they say, whatever the role's own settings are. */
 const SETTINGS: ReadonlyMap<string, string> = new Map([
   ['application_name', 'countersign catalogue'],
@@ -139,7 +144,8 @@ export class CatalogSource {
       this.#connection = await this.#connect()
     }
     const changes = this.#changes
-    const loaded = await Catalog.load(this.#connection, this.#catalog)
+    const connection = this.#connection
+    const loaded = await readAgain(() => Catalog.load(connection, this.#catalog))
     this.#loadedAt = this.#options.now()
     this.#seen = changes
     if (this.#catalog === loaded) return loaded
@@ -148,6 +154,21 @@ export class CatalogSource {
     this.#alike = new Map()
     return loaded
   }
+}
+
+/** Reads again where something was dropped in the midst: the server deparses by what is there now, not by its snapshot. */
+export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await read()
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isGone(error)) throw error
+    }
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof UpstreamError && error.cause instanceof ServerRefusal && GONE.has(error.cause.sqlstate)
 }
 
 function keep(kept: Map<string, Named>, text: string, named: Named): void {

@@ -1,9 +1,9 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Client } from 'pg'
-import { encodeFrontend, encodeStartup, passwordBody } from '../../planes/postgres/codec/frontend-messages.ts'
+import { encodeFrontend } from '../../planes/postgres/codec/frontend-messages.ts'
 import { Writer } from '../../planes/postgres/codec/writer.ts'
 import { connectUpstream } from '../../planes/postgres/upstream.ts'
+import { openRawSession, untilReady } from '../support/raw-session.ts'
 import type { Path } from './paths.ts'
 import type { Target } from './pgbench.ts'
 import { processorMicros } from './processor-time.ts'
@@ -88,27 +88,12 @@ export async function fetchAnswer({ target, pid }: Path, { name, sql, times }: A
   }
 }
 
-/** A session at its first ReadyForQuery. The gateway asks for a token in the clear, which our upstream's side never sends. */
+/** A session at its first ReadyForQuery. */
 async function openSession(target: Target): Promise<Socket> {
+  if (target.name === 'gateway') return openRawSession(target, target)
   const { host, port, user, password, database } = target
-  if (target.name !== 'gateway') {
-    const config = { host, port, user, password, database, tls: { mode: 'off' }, connectTimeoutMs: 10_000 } as const
-    return (await connectUpstream(config, new Map([['database', database]]))).socket
-  }
-  const socket = connect({ host, port, noDelay: true })
-  const hello = new Writer()
-  const parameters = new Map([
-    ['user', user],
-    ['database', database],
-  ])
-  encodeStartup(hello, { kind: 'startup', minor: 0, parameters })
-  socket.write(hello.take())
-  await once(socket, 'data') // AuthenticationCleartextPassword
-  const answer = new Writer()
-  encodeFrontend(answer, { kind: 'password', body: passwordBody(password) })
-  socket.write(answer.take())
-  await untilReady(socket, () => undefined)
-  return socket
+  const config = { host, port, user, password, database, tls: { mode: 'off' }, connectTimeoutMs: 10_000 } as const
+  return (await connectUpstream(config, new Map([['database', database]]))).socket
 }
 
 async function fetchOnce(
@@ -132,34 +117,4 @@ const ERROR = 0x45
 function descriptionLength(chunk: Buffer): number {
   if (chunk[0] === ERROR) throw new Error(`refused: ${chunk.toString('latin1')}`)
   return 1 + chunk.readInt32BE(1)
-}
-
-const READY = Buffer.from('5a00000005', 'hex')
-const READY_LENGTH = 6
-
-/** ReadyForQuery is the last that comes, and the tables hold text without a zero byte. */
-function untilReady(socket: Socket, onChunk: (chunk: Buffer) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let tail = Buffer.alloc(0)
-    const done = (): void => {
-      socket.off('data', take)
-      socket.off('close', lost)
-    }
-    const lost = (): void => reject(new Error('the connection was closed within an answer'))
-    const take = (chunk: Buffer): void => {
-      try {
-        onChunk(chunk)
-      } catch (error) {
-        done()
-        return reject(error instanceof Error ? error : new Error(String(error)))
-      }
-      tail = Buffer.concat([tail, chunk.subarray(-READY_LENGTH)]).subarray(-READY_LENGTH)
-      if (tail.length < READY_LENGTH || !tail.subarray(0, READY.length).equals(READY)) return
-      done()
-      resolve()
-    }
-    socket.on('data', take)
-    socket.once('close', lost)
-    socket.resume()
-  })
 }

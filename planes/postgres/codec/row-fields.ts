@@ -1,5 +1,26 @@
 import { ProtocolError } from '../../../engine/index.ts'
 
+/** Fields that a row announces. Throws ProtocolError where it ends before that. */
+export function columnCount(buffer: Buffer, bodyStart: number, end: number): number {
+  if (end - bodyStart < 2) throw malformed('has no field count')
+  return buffer.readUInt16BE(bodyStart)
+}
+
+/** Bytes of the field whose length lies at `at`, -1 for NULL. Throws ProtocolError where the row ends within it. */
+export function fieldLength(buffer: Buffer, at: number, end: number): number {
+  if (end - at < 4) throw malformed('ends within a field’s length')
+  const length = buffer.readInt32BE(at)
+  if (length < -1 || length > end - at - 4) {
+    throw malformed(`has ${end - at - 4} bytes left for a field of ${length}`)
+  }
+  return length
+}
+
+/** Throws ProtocolError where a row's last field ends at `at`, and the row doesn't. */
+export function assertRowEnd(at: number, end: number): void {
+  if (at !== end) throw malformed(`has ${end - at} bytes behind its last field`)
+}
+
 /**
  * Walks the fields of a DataRow frame without allocating: one walker serves a whole result. `open`, then `next` until
  * it returns false, which it does only when the frame ends exactly behind the last field. Throws ProtocolError.
@@ -19,11 +40,10 @@ export class RowFields {
   #end = 0
 
   open(buffer: Buffer, bodyStart: number, end: number): void {
-    if (end - bodyStart < 2) throw malformed('has no field count')
+    this.count = columnCount(buffer, bodyStart, end)
     this.#buffer = buffer
     this.#at = bodyStart + 2
     this.#end = end
-    this.count = buffer.readUInt16BE(bodyStart)
     this.index = -1
     this.start = this.#at
     this.length = 0
@@ -31,15 +51,11 @@ export class RowFields {
 
   next(): boolean {
     if (++this.index >= this.count) {
-      if (this.#at !== this.#end) throw malformed(`has ${this.#end - this.#at} bytes behind its last field`)
+      assertRowEnd(this.#at, this.#end)
       return false
     }
-    if (this.#end - this.#at < 4) throw malformed('ends within a field’s length')
-    this.length = this.#buffer.readInt32BE(this.#at)
+    this.length = fieldLength(this.#buffer, this.#at, this.#end)
     this.start = this.#at + 4
-    if (this.length < -1 || this.length > this.#end - this.start) {
-      throw malformed(`has ${this.#end - this.start} bytes left for a field of ${this.length}`)
-    }
     this.#at = this.start + Math.max(this.length, 0)
     return true
   }

@@ -5,6 +5,8 @@ const DEFAULT_CAPACITY = 8 * 1024
 const WORTH_KEEPING = 1024
 /** The most that is allocated ahead because the last batch took as much. */
 const MAX_AHEAD = 256 * 1024
+/** Fewer bytes are copied one by one: a call of `copy` takes longer. */
+const WORTH_A_CALL = 40
 const EMPTY = Buffer.alloc(0)
 
 /**
@@ -77,8 +79,10 @@ export class Writer {
   }
 
   bytes(source: Buffer, start: number = 0, end: number = source.length): this {
-    const at = this.#reserve(end - start)
-    source.copy(this.#buffer, at, start, end)
+    let at = this.#reserve(end - start)
+    const target = this.#buffer
+    if (end - start > WORTH_A_CALL) source.copy(target, at, start, end)
+    else for (let from = start; from < end; from += 1) target[at++] = source[from] ?? 0
     return this
   }
 
@@ -112,9 +116,13 @@ export class Writer {
     return taken
   }
 
-  /** What was written since `length` was `from`. A view for reading at once: the next write may move the bytes. */
-  peek(from: number): Buffer {
-    return this.#buffer.subarray(this.#from + from, this.#at)
+  /** What was written and not taken lies in it from `start` on: for reading at once, the next write may move it. */
+  get buffer(): Buffer {
+    return this.#buffer
+  }
+
+  get start(): number {
+    return this.#from
   }
 
   /** Forgets an unfinished frame, after an encoder threw. */

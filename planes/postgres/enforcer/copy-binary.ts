@@ -74,11 +74,12 @@ export class BinaryRows implements CopyRows {
       const to = from + Math.max(length, 0)
       const mask = length < 0 ? undefined : this.#masks.at[column]
       if (mask !== undefined) {
-        const value = Buffer.from(buffer.subarray(from, to))
-        const masked = mask(value, 0, value.length)
+        const masked = mask(buffer, from, to)
         this.#masks.count(column)
-        out.bytes(buffer, unwritten, at).value(masked === 'in-place' ? value : masked)
-        unwritten = to
+        if (masked !== 'in-place') {
+          out.bytes(buffer, unwritten, at).value(masked)
+          unwritten = to
+        }
       }
       at = to
     }

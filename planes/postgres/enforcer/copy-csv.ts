@@ -1,12 +1,12 @@
 import { ProtocolError } from '../../../engine/index.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { CopyForm } from '../normalizer/index.ts'
-import type { CopyMasks, CopyRows } from './copy-rows.ts'
+import { type CopyMasks, type CopyRows, reads } from './copy-rows.ts'
 
 const NEWLINE = 0x0a
 const RETURN = 0x0d
 /** Alone on a line it once was the end of all rows, so the server quotes it. */
-const END_OF_DATA = String.raw`\.`
+const END_OF_DATA = Buffer.from(String.raw`\.`)
 
 /** COPY's CSV format: fields that hold a delimiter, a quote or a line's end are quoted; one that isn't quoted and reads as the null text is NULL. */
 export class CsvRows implements CopyRows {
@@ -88,51 +88,52 @@ export class CsvRows implements CopyRows {
     out: Writer,
   ): boolean {
     const mask = this.#masks.at[column]
-    if (mask === undefined || (!quoted && this.#null.equals(buffer.subarray(from, to)))) return false
-    const value = quoted ? this.#unquoted(buffer, from + 1, to - 1) : Buffer.from(buffer.subarray(from, to))
-    const masked = mask(value, 0, value.length)
+    if (mask === undefined || (!quoted && reads(buffer, from, to, this.#null))) return false
     this.#masks.count(column)
+    const start = quoted ? from + 1 : from
+    const end = quoted ? this.#unquote(buffer, start, to - 1) : to
+    const masked = mask(buffer, start, end)
+    if (masked === 'in-place' && !quoted && !this.#needsQuotes(buffer, start, end)) return false
     out.bytes(buffer, unwritten, from)
     if (masked === null) out.bytes(this.#null)
-    else this.#write(masked === 'in-place' ? value : masked, quoted, out)
+    else if (masked === 'in-place') this.#write(buffer, start, end, quoted, out)
+    else this.#write(masked, 0, masked.length, quoted, out)
     return true
   }
 
-  #unquoted(buffer: Buffer, from: number, to: number): Buffer {
+  /** Writes the value that stands between quotes over it; where it ends. */
+  #unquote(buffer: Buffer, from: number, to: number): number {
     const { quote, escape } = this.#form
-    const value = Buffer.from(buffer.subarray(from, to))
-    let length = 0
-    for (let at = 0; at < value.length; at += 1) {
-      const next = value[at + 1]
-      if (value[at] === escape && (next === quote || next === escape)) at += 1
-      value[length] = value[at] ?? 0
-      length += 1
+    let end = from
+    for (let at = from; at < to; at += 1) {
+      const next = at + 1 < to ? buffer[at + 1] : undefined
+      if (buffer[at] === escape && (next === quote || next === escape)) at += 1
+      buffer[end] = buffer[at] ?? 0
+      end += 1
     }
-    return value.subarray(0, length)
+    return end
   }
 
   /** Quoted as well where it was before. */
-  #write(value: Buffer, wasQuoted: boolean, out: Writer): void {
+  #write(value: Buffer, from: number, to: number, wasQuoted: boolean, out: Writer): void {
     const { quote, escape } = this.#form
-    if (!wasQuoted && !this.#needsQuotes(value)) return void out.bytes(value)
+    if (!wasQuoted && !this.#needsQuotes(value, from, to)) return void out.bytes(value, from, to)
     out.uint8(quote)
-    for (const byte of value) {
+    for (let at = from; at < to; at += 1) {
+      const byte = value[at] ?? 0
       if (byte === quote || byte === escape) out.uint8(escape)
       out.uint8(byte)
     }
     out.uint8(quote)
   }
 
-  #needsQuotes(value: Buffer): boolean {
+  #needsQuotes(value: Buffer, from: number, to: number): boolean {
     const { quote, delimiter } = this.#form
-    return (
-      this.#null.equals(value) ||
-      value.includes(quote) ||
-      value.includes(delimiter) ||
-      value.includes(NEWLINE) ||
-      value.includes(RETURN) ||
-      value.toString('latin1') === END_OF_DATA
-    )
+    for (let at = from; at < to; at += 1) {
+      const byte = value[at]
+      if (byte === quote || byte === delimiter || byte === NEWLINE || byte === RETURN) return true
+    }
+    return reads(value, from, to, this.#null) || reads(value, from, to, END_OF_DATA)
   }
 }
 

@@ -19,3 +19,10 @@ export interface CopyMasks {
   /** One value of this column was hidden. */
   count(column: number): void
 }
+
+/** Whether these bytes are this text. */
+export function reads(buffer: Buffer, start: number, end: number, text: Buffer): boolean {
+  if (end - start !== text.length) return false
+  for (let at = start; at < end; at += 1) if (buffer[at] !== text[at - start]) return false
+  return true
+}

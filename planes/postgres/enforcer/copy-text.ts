@@ -1,20 +1,30 @@
 import { ProtocolError } from '../../../engine/index.ts'
 import type { Writer } from '../codec/writer.ts'
 import type { CopyForm } from '../normalizer/index.ts'
-import type { CopyMasks, CopyRows } from './copy-rows.ts'
+import { type CopyMasks, type CopyRows, reads } from './copy-rows.ts'
 
 const NEWLINE = 0x0a
 const BACKSLASH = 0x5c
 /** What stands behind a backslash for a control character, as CopyAttributeOutText writes it. */
-const ESCAPES: ReadonlyMap<number, number> = new Map([
+const LETTERS: readonly (readonly [control: number, letter: number])[] = [
   [0x08, 0x62],
   [0x0c, 0x66],
   [0x0a, 0x6e],
   [0x0d, 0x72],
   [0x09, 0x74],
   [0x0b, 0x76],
-])
-const UNESCAPES: ReadonlyMap<number, number> = new Map([...ESCAPES].map(([control, letter]) => [letter, control]))
+]
+/** By the byte behind a backslash: what the two stand for. */
+const UNESCAPED: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+for (const [control, letter] of LETTERS) UNESCAPED[letter] = control
+
+/** By byte: what stands for it behind a backslash; 0 where it stands for itself. */
+function escapes(delimiter: number): Uint8Array {
+  const letters = new Uint8Array(256)
+  for (const byte of [BACKSLASH, delimiter]) letters[byte] = byte
+  for (const [control, letter] of LETTERS) letters[control] = letter // a delimiter among them too
+  return letters
+}
 
 /** COPY's text format: a line a row, a delimiter between fields, a backslash before what would mean something else. */
 export class TextRows implements CopyRows {
@@ -22,19 +32,23 @@ export class TextRows implements CopyRows {
   readonly #delimiter: number
   readonly #null: Buffer
   readonly #masks: CopyMasks
+  readonly #escapes: Uint8Array
   #header: boolean
+  /** The field at hand has a backslash in it. */
+  #escaped = false
 
   constructor(form: Extract<CopyForm, { kind: 'text' }>, masks: CopyMasks) {
     this.#delimiter = form.delimiter
     this.#null = Buffer.from(form.nullText)
     this.#header = form.header
     this.#masks = masks
+    this.#escapes = escapes(form.delimiter)
   }
 
   /** No field has a line's end in it: that is written with a letter. */
   rowEnd(buffer: Buffer, _start: number, seen: number, end: number): number {
-    const at = buffer.subarray(0, end).indexOf(NEWLINE, seen)
-    return at === -1 ? -1 : at + 1
+    for (let at = seen; at < end; at += 1) if (buffer[at] === NEWLINE) return at + 1
+    return -1
   }
 
   mask(buffer: Buffer, start: number, end: number, out: Writer): void {
@@ -52,53 +66,63 @@ export class TextRows implements CopyRows {
   }
 
   #fieldEnd(buffer: Buffer, from: number, lineEnd: number): number {
+    const delimiter = this.#delimiter
+    this.#escaped = false
     let at = from
-    while (at < lineEnd && buffer[at] !== this.#delimiter) at += buffer[at] === BACKSLASH ? 2 : 1
+    for (; at < lineEnd && buffer[at] !== delimiter; at += 1) {
+      if (buffer[at] !== BACKSLASH) continue
+      this.#escaped = true
+      at += 1
+    }
     if (at > lineEnd) throw malformed('ends behind a backslash')
     return at
   }
 
-  /** False: it goes out as it is, with what lies around it. */
+  /** False: it goes out as it lies, with what lies around it. */
   #maskField(column: number, buffer: Buffer, unwritten: number, from: number, to: number, out: Writer): boolean {
     const mask = this.#masks.at[column]
-    if (mask === undefined || this.#null.equals(buffer.subarray(from, to))) return false
-    const value = unescaped(buffer, from, to)
-    const masked = mask(value, 0, value.length)
+    if (mask === undefined || reads(buffer, from, to, this.#null)) return false
     this.#masks.count(column)
+    const end = this.#escaped ? unescape(buffer, from, to) : to
+    const masked = mask(buffer, from, end)
+    if (masked === 'in-place' && end === to && !this.#needsEscape(buffer, from, to)) return false
     out.bytes(buffer, unwritten, from)
     if (masked === null) out.bytes(this.#null)
-    else this.#escape(masked === 'in-place' ? value : masked, out)
+    else if (masked === 'in-place') this.#escape(buffer, from, end, out)
+    else this.#escape(masked, 0, masked.length, out)
     return true
   }
 
-  #escape(value: Buffer, out: Writer): void {
-    let unwritten = 0
-    for (let at = 0; at < value.length; at += 1) {
-      const byte = value[at] ?? 0
-      const letter = ESCAPES.get(byte) ?? (byte === BACKSLASH || byte === this.#delimiter ? byte : undefined)
-      if (letter === undefined) continue
+  #needsEscape(buffer: Buffer, from: number, to: number): boolean {
+    for (let at = from; at < to; at += 1) if (this.#escapes[buffer[at] ?? 0] !== 0) return true
+    return false
+  }
+
+  #escape(value: Buffer, from: number, to: number, out: Writer): void {
+    let unwritten = from
+    for (let at = from; at < to; at += 1) {
+      const letter = this.#escapes[value[at] ?? 0] ?? 0
+      if (letter === 0) continue
       out.bytes(value, unwritten, at).uint8(BACKSLASH).uint8(letter)
       unwritten = at + 1
     }
-    out.bytes(value, unwritten)
+    out.bytes(value, unwritten, to)
   }
 }
 
-/** A copy, which the mask may write into. */
-function unescaped(buffer: Buffer, from: number, to: number): Buffer {
-  const value = Buffer.from(buffer.subarray(from, to))
-  let length = 0
-  for (let at = 0; at < value.length; at += 1) {
-    let byte = value[at] ?? 0
+/** Writes the value that a field stands for over it; where it ends. */
+function unescape(buffer: Buffer, from: number, to: number): number {
+  let end = from
+  for (let at = from; at < to; at += 1) {
+    let byte = buffer[at] ?? 0
     if (byte === BACKSLASH) {
       at += 1
-      byte = value[at] ?? 0
-      byte = UNESCAPES.get(byte) ?? byte
+      byte = UNESCAPED[buffer[at] ?? 0] ?? 0
     }
-    value[length] = byte
-    length += 1
+    buffer[end] = byte
+    end += 1
   }
-  return value.subarray(0, length)
+  return end
 }
 
 function miscounted(found: number): ProtocolError {

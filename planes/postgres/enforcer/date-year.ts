@@ -31,16 +31,21 @@ const yearOfText: ValueMask = (buffer, start, end) => {
 
 const SHORT_DATE = 'YYYY-MM-DD'
 const HYPHEN = 0x2d
+const ZERO = 0x30
+const NINE = 0x39
 
 /** The same for the form that nearly all dates have, without a string or a copy. */
 function overwriteShortDate(buffer: Buffer, start: number, end: number): boolean {
   if (end - start !== SHORT_DATE.length) return false
   for (let offset = 0; offset < SHORT_DATE.length; offset += 1) {
     const byte = buffer[start + offset] ?? 0
-    const fits = offset === 4 || offset === 7 ? byte === HYPHEN : byte >= 0x30 && byte <= 0x39
+    const fits = offset === 4 || offset === 7 ? byte === HYPHEN : byte >= ZERO && byte <= NINE
     if (!fits) return false
   }
-  buffer.write('01-01', start + 5, 'latin1')
+  buffer[start + 5] = ZERO
+  buffer[start + 6] = ZERO + 1
+  buffer[start + 8] = ZERO
+  buffer[start + 9] = ZERO + 1
   return true
 }
 

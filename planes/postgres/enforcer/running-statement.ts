@@ -8,7 +8,7 @@ import type { CopyMasker } from './copy-masker.ts'
 import { type Denial, denialOfOverrun } from './denial.ts'
 import { IncomingCopy } from './incoming-copy.ts'
 import { RecordedAnswer } from './recorded-answer.ts'
-import type { RowMasker } from './row-masker.ts'
+import { moved, REBUILT, type RowMasker } from './row-masker.ts'
 
 /** A COPY as it was judged. */
 export interface Copying {
@@ -121,26 +121,33 @@ export class RunningStatement {
   }
 
   /**
-   * Masks and records one DataRow. `passed`: the frame goes out where it lies; `rebuilt`: what stands in `out` does;
-   * `dropped`: it is beyond a limit. The durability of a full recording frame goes through `gate`.
+   * Masks and records one DataRow, and moves it to `toward` (see RowMasker). Gives where it then ends; `rebuilt`: what
+   * stands in `out` goes out instead; `dropped`: it is beyond a limit. The durability of a full recording frame goes
+   * through `gate`.
    */
   row(
     buffer: Buffer,
     start: number,
     bodyStart: number,
     end: number,
+    toward: number,
     out: Writer,
     gate: (durable: Promise<void>) => void,
-  ): 'passed' | 'rebuilt' | 'dropped' {
+  ): number | 'rebuilt' | 'dropped' {
     const { masker, columns, limit } = this.#is
     if (columns === null || end < bodyStart + 2 || (columns !== 'any' && buffer.readUInt16BE(bodyStart) !== columns))
       throw unexpectedColumns(columns)
     if (limit !== null && !limit.admits(end - start)) return 'dropped'
     const before = out.length
-    const rebuilt = masker !== null && masker.mask(buffer, start, bodyStart, end, out) === 'rebuilt'
-    const full = rebuilt ? this.#recordRebuilt(out.peek(before)) : this.#recorded.row(buffer, start, bodyStart, end)
-    if (full) this.flush(gate)
-    return rebuilt ? 'rebuilt' : 'passed'
+    const rowEnd =
+      masker === null ? moved(buffer, start, end, toward) : masker.mask(buffer, start, bodyStart, end, toward, out)
+    if (rowEnd !== REBUILT) {
+      if (this.#recorded.row(buffer, toward, toward + 5, rowEnd)) this.flush(gate)
+      return rowEnd
+    }
+    const at = out.start + before
+    if (this.#recorded.row(out.buffer, at, at + 5, out.start + out.length)) this.flush(gate)
+    return 'rebuilt'
   }
 
   /** The server begins a COPY to the client. Throws where the statement is none, or was judged to be another. */
@@ -178,8 +185,8 @@ export class RunningStatement {
     out.begin(buffer[start] ?? 0)
     masker.take(buffer, bodyStart, end, out)
     out.end()
-    const frame = out.peek(before)
-    if (this.#recorded.copied(frame, 0, 5, frame.length)) this.flush(gate)
+    const at = out.start + before
+    if (this.#recorded.copied(out.buffer, at, at + 5, out.start + out.length)) this.flush(gate)
     return 'rebuilt'
   }
 
@@ -228,10 +235,6 @@ export class RunningStatement {
   /** Nobody can tell whether it took effect: the server, the client or the gateway went away in the middle. */
   doubt(): Promise<void> {
     return this.#end({ error: 'unknown' }, { status: 'unknown', error: null, rows: null })
-  }
-
-  #recordRebuilt(frame: Buffer): boolean {
-    return this.#recorded.row(frame, 0, 5, frame.length)
   }
 
   #end(

@@ -54,7 +54,7 @@ const last4: ValueMask = (buffer, start, end) => {
   const kept = characters > KEPT_CHARACTERS ? tail : end
   const stars = characters > KEPT_CHARACTERS ? characters - KEPT_CHARACTERS : characters
   if (stars === kept - start) {
-    buffer.fill(STAR, start, kept)
+    for (let at = start; at < kept; at += 1) buffer[at] = STAR
     return 'in-place'
   }
   const masked = Buffer.alloc(stars + end - kept, STAR)

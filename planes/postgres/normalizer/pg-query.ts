@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { setFlagsFromString } from 'node:v8'
 import loadWasm, { type PgQueryWasm } from 'libpg-query/wasm/libpg-query.js'
 
 /** PostgreSQL's own parser says no. `position` counts characters from 1, as the protocol's field P does. */
@@ -35,10 +36,32 @@ let compiled: Promise<WebAssembly.Module> | undefined
 
 /** The parser's code, compiled once a process: instances, in whichever thread, share it and nothing else. */
 export function compilePgQuery(): Promise<WebAssembly.Module> {
-  compiled ??= readFile(new URL(import.meta.resolve('libpg-query/wasm/libpg-query.wasm'))).then((bytes) =>
-    WebAssembly.compile(bytes),
-  )
+  compiled ??= compile()
   return compiled
+}
+
+async function compile(): Promise<WebAssembly.Module> {
+  const bytes = await readFile(new URL(import.meta.resolve('libpg-query/wasm/libpg-query.wasm')))
+  const module = await WebAssembly.compile(bytes)
+  const first = await PgQuery.open(Promise.resolve(module))
+  unoptimized(() => first.parse('SELECT'))
+  return module
+}
+
+/** V8's second compiler, which takes what runs often. */
+const SECOND_COMPILER = ['wasm-tier-up', 'wasm-dynamic-tiering']
+
+/**
+ * Whatever WebAssembly runs within for the first time stays as V8's first compiler makes it. The second takes 550 MiB and
+ * half a second for the grammar, which is one function, and it is no faster then.
+ */
+function unoptimized(work: () => void): void {
+  for (const flag of SECOND_COMPILER) setFlagsFromString(`--no-${flag}`)
+  try {
+    work()
+  } finally {
+    for (const flag of SECOND_COMPILER) setFlagsFromString(`--${flag}`)
+  }
 }
 
 /**

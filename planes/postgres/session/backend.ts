@@ -36,8 +36,8 @@ export interface BackendHost {
   readonly parameters: ReadonlyMap<string, string>
 }
 
-/** What becomes of the current frame. */
-type Fate = 'pass' | 'drop'
+/** What becomes of the current frame. `done`: it is among the bytes that pass already. */
+type Fate = 'pass' | 'drop' | 'done'
 
 /**
  * The server's side of a session: every frame is matched with what the server owes, masked, recorded, and passed on.
@@ -207,7 +207,11 @@ export class Backend {
     const undescribed = this.#wire.expected.peek()?.kind === 'query' && statement?.described === false
     if (statement === null || undescribed) throw notOwed(BACKEND.dataRow)
     this.#begin(statement)
-    return this.#handedOut(statement, statement.row(buffer, start, bodyStart, end, this.#out, this.#gate))
+    const toward = this.#passing === buffer ? this.#to : start
+    const how = statement.row(buffer, start, bodyStart, end, toward, this.#out, this.#gate)
+    if (typeof how !== 'number') return this.#handedOut(statement, how)
+    this.#pass(buffer, toward, how)
+    return 'done'
   }
 
   #copied(buffer: Buffer, start: number, bodyStart: number, end: number): Fate {

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type HttpStack, startHttpStack } from '../../support/http-stack.ts'
+import { growth } from '../../support/resident.ts'
 
 const GIGABYTE = 2 ** 30
 const BLOCK = Buffer.alloc(64 * 1024, 'x')
@@ -26,27 +26,6 @@ afterAll(async () => {
 
 const headers = (): Record<string, string> => ({ authorization: `Bearer ${stack.line.principals.agent.token}` })
 
-/** Resident memory of the gateway's process, MiB. */
-async function resident(): Promise<number> {
-  const status = await readFile(`/proc/${stack.gateway.pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
-}
-
-/** Runs `work`, looking at the gateway's memory all the while; prints and resolves with how much it grew. */
-async function growth(what: string, work: () => Promise<void>): Promise<number> {
-  const before = await resident()
-  let peak = before
-  const looking = setInterval(() => void resident().then((now) => (peak = Math.max(peak, now))), 50)
-  const started = performance.now()
-  await work()
-  clearInterval(looking)
-  const seconds = (performance.now() - started) / 1000
-  process.stdout.write(
-    `${what}: ${seconds.toFixed(1)} s, memory ${before.toFixed(0)} MiB before, ${peak.toFixed(0)} MiB at most\n`,
-  )
-  return peak - before
-}
-
 async function small(): Promise<void> {
   const answer = await request(`${stack.line.gateway.url}/customers/1`, { headers: headers() })
   await answer.body.dump()
@@ -59,7 +38,7 @@ describe('a gigabyte', () => {
 
   test('comes down in flat memory', { timeout: 600_000 }, async () => {
     let bytes = 0
-    const grown = await growth('1 GiB down', async () => {
+    const grown = await growth(stack.gateway.pid, '1 GiB down', async () => {
       const url = `${stack.line.gateway.url}/large?bytes=${GIGABYTE}`
       const answer = await request(url, { headers: headers(), dispatcher: agent })
       for await (const chunk of answer.body) bytes += Buffer.from(chunk).length
@@ -73,7 +52,7 @@ describe('a gigabyte', () => {
     const blocks = function* (): Generator<Buffer> {
       for (let sent = 0; sent < GIGABYTE; sent += BLOCK.length) yield BLOCK
     }
-    const grown = await growth('1 GiB up', async () => {
+    const grown = await growth(stack.gateway.pid, '1 GiB up', async () => {
       const answer = await request(`${stack.line.gateway.url}/seen`, {
         method: 'PUT',
         headers: { ...headers(), 'content-type': 'application/octet-stream', 'content-length': String(GIGABYTE) },

@@ -4,7 +4,7 @@ import { encodeBackend } from '../../../planes/postgres/codec/backend-encoder.ts
 import { decodeBackend } from '../../../planes/postgres/codec/backend-messages.ts'
 import { Writer } from '../../../planes/postgres/codec/writer.ts'
 import { MaskingKey } from '../../../engine/masking/masking-key.ts'
-import { RowMasker, type ColumnMask } from '../../../planes/postgres/enforcer/row-masker.ts'
+import { REBUILT, RowMasker, type ColumnMask } from '../../../planes/postgres/enforcer/row-masker.ts'
 import { TYPE_OID } from '../../../planes/postgres/enforcer/value-form.ts'
 import { valueMask } from '../../../planes/postgres/enforcer/value-mask.ts'
 
@@ -36,8 +36,9 @@ function maskRow(
 ): { readonly how: string; readonly values: (Buffer | null)[] } {
   const frame = rowFrame(values)
   const out = new Writer(16)
-  const how = masker.mask(frame, 0, 5, frame.length, out)
-  const result = how === 'in-place' ? frame : out.take()
+  const end = masker.mask(frame, 0, 5, frame.length, 0, out)
+  const how = end === REBUILT ? 'rebuilt' : end === frame.length ? 'in-place' : 'shrunk'
+  const result = end === REBUILT ? out.take() : frame.subarray(0, end)
   expect(result.readInt32BE(1)).toBe(result.length - 1)
   return { how, values: valuesOf(result) }
 }
@@ -60,7 +61,7 @@ describe('rows that are not this result’s', () => {
   ])('%s is refused, and nothing is written', (_, values, found) => {
     const out = new Writer()
     const frame = rowFrame(values)
-    expect(() => new RowMasker([ssn], 2, KEY).mask(frame, 0, 5, frame.length, out)).toThrowError(
+    expect(() => new RowMasker([ssn], 2, KEY).mask(frame, 0, 5, frame.length, 0, out)).toThrowError(
       expect.objectContaining({
         code: 'ERR_PROTOCOL_MESSAGE',
         message: `DataRow: 2 columns are expected, it has ${found}`,
@@ -73,7 +74,7 @@ describe('rows that are not this result’s', () => {
     const frame = rowFrame(['1', '078-05-1120']).subarray(0, -1)
     const out = new Writer()
     const masker = new RowMasker([{ ...ssn, index: 0, method: 'redact' }], 2, KEY)
-    expect(() => masker.mask(frame, 0, 5, frame.length, out)).toThrowError(
+    expect(() => masker.mask(frame, 0, 5, frame.length, 0, out)).toThrowError(
       expect.objectContaining({ code: 'ERR_PROTOCOL_MESSAGE', message: expect.stringMatching(/^DataRow: /) }),
     )
     expect(out.length).toBe(0)
@@ -266,10 +267,10 @@ describe('rows', () => {
     expect(values[1]?.toString()).toBe('***')
   })
 
-  test('are rebuilt when one does, with all masks in them', () => {
+  test('get shorter where they lie when one does, with all masks in them', () => {
     const masker = new RowMasker(masks, 5, KEY)
     const { how, values } = maskRow(masker, ['1', '078-05-1120', null, 'alice@secret.example', 'Berlin'])
-    expect(how).toBe('rebuilt')
+    expect(how).toBe('shrunk')
     expect(values.map((value) => value?.toString() ?? null)).toEqual(['1', '*******1120', null, 'a***@***', 'Berlin'])
     maskRow(masker, ['2', null, null, 'bob@secret.example', null])
     expect(masker.counts).toEqual([1, 2])
@@ -277,17 +278,37 @@ describe('rows', () => {
 
   test('are rebuilt behind what is already in the output, and leave their neighbours alone', () => {
     const before = rowFrame(['1', 'before'])
-    const row = rowFrame(['2', 'a secret to redact'])
+    const row = rowFrame(['2', 'a secret'])
     const after = rowFrame(['3', 'after'])
     const chunk = Buffer.concat([before, row, after])
     const out = new Writer()
     out.bytes(before)
     const start = before.length
     const masker = new RowMasker([{ ...ssn, method: 'redact' }], 2, KEY)
-    expect(masker.mask(chunk, start, start + 5, start + row.length, out)).toBe('rebuilt')
+    expect(masker.mask(chunk, start, start + 5, start + row.length, start, out)).toBe(REBUILT)
     expect(out.take().equals(Buffer.concat([before, rowFrame(['2', '[redacted]'])]))).toBe(true)
     expect(chunk.subarray(0, start).equals(before)).toBe(true)
     expect(chunk.subarray(start + row.length).equals(after)).toBe(true)
+  })
+
+  test('move to where the row before them ends, and may grow into the room that is left', () => {
+    const gone = rowFrame(['1', 'gone'])
+    const row = rowFrame(['2', 'a secret'])
+    const after = rowFrame(['3', 'after'])
+    const chunk = Buffer.concat([gone, row, after])
+    const masker = new RowMasker([{ ...ssn, method: 'redact' }], 2, KEY)
+    const start = gone.length
+    const end = masker.mask(chunk, start, start + 5, start + row.length, 7, new Writer())
+    expect(chunk.subarray(7, end).equals(rowFrame(['2', '[redacted]']))).toBe(true)
+    expect(chunk.subarray(0, 7).equals(gone.subarray(0, 7))).toBe(true)
+    expect(chunk.subarray(start + row.length).equals(after)).toBe(true)
+  })
+
+  test('have their length anew where what they grow by is what they move by', () => {
+    const chunk = Buffer.concat([Buffer.from('..'), rowFrame(['2', 'a secret'])])
+    const masker = new RowMasker([{ ...ssn, method: 'redact' }], 2, KEY)
+    expect(masker.mask(chunk, 2, 7, chunk.length, 0, new Writer())).toBe(chunk.length)
+    expect(chunk.equals(rowFrame(['2', '[redacted]']))).toBe(true)
   })
 
   test('without masks stay as they are', () => {

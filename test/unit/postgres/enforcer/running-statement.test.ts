@@ -32,7 +32,7 @@ async function start(changes: Partial<Enforcement> = {}) {
   const gates: Promise<void>[] = []
   const row = (value: string | null, out = new Writer()): { rebuilt: boolean; frame: Buffer; out: Writer } => {
     const frame = frameOf(value)
-    const how = running.row(frame, 0, 5, frame.length, out, (durable) => gates.push(durable))
+    const how = running.row(frame, 0, 5, frame.length, 0, out, (durable) => gates.push(durable))
     return { rebuilt: how === 'rebuilt', frame, out }
   }
   const outcomes = (): unknown => engine.decisions[0]?.outcomes
@@ -65,7 +65,7 @@ describe('rows', () => {
   test('without a body are no rows, whatever lies behind them', async () => {
     const { running } = await start()
     const buffer = Buffer.concat([Buffer.from('D\0\0\0\x04', 'latin1'), Buffer.from([0, 1, 0, 0, 0, 0])])
-    expect(() => running.row(buffer, 0, 5, 5, new Writer(), () => undefined)).toThrowError(
+    expect(() => running.row(buffer, 0, 5, 5, 0, new Writer(), () => undefined)).toThrowError(
       expect.objectContaining({ code: 'ERR_PROTOCOL_MESSAGE' }),
     )
   })
