@@ -23,7 +23,7 @@ import {
 } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
-import type { Estimate } from '../estimates.ts'
+import type { Expected } from '../estimates.ts'
 import { accessParts } from '../normalizer/index.ts'
 import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
@@ -76,7 +76,7 @@ export interface EnforcerOptions {
   /** The largest row of a COPY, in bytes, that is held to be masked. */
   readonly maxRowBytes: number
   /** Asks the server what it expects of a statement; null where policy isn't to be told. */
-  readonly estimate: ((text: string) => Promise<Estimate | null>) | null
+  readonly estimate: ((text: string) => Promise<Expected>) | null
 }
 
 export type Judged =
@@ -356,6 +356,7 @@ function checkFields(
   for (const [index, field] of (fields ?? []).entries()) {
     const origin = catalog.columnAt(field.tableOid, field.attnum)
     const known = outputs?.[index]?.sources ?? []
+    if (!catalog.explains(field.tableOid, known)) throw contradiction('a relation that nobody knows of')
     if (
       origin !== null &&
       isLabelled(labels, origin.resource, origin.part) &&

@@ -9,7 +9,8 @@ import type {
   PrepareStmt,
 } from 'libpg-query'
 import { all, bodyOf } from './ast.ts'
-import type { NormalizedResource, Outcome } from './normalized.ts'
+import type { NormalizedResource, Outcome, SessionEffect } from './normalized.ts'
+import { ownDiscarded } from './own-definition.ts'
 import { type Refusal, unresolved, unsupported } from './refusal.ts'
 import { rowStatement } from './row-statement.ts'
 import { EMPTY_SCOPE } from './scope.ts'
@@ -123,9 +124,12 @@ export function deallocate({ name, isall }: DeallocateStmt): Outcome {
   return { kind: 'deallocate', class: 'control', effect: { kind: 'deallocate', name: target } }
 }
 
-export function discard({ target }: DiscardStmt): Outcome {
-  const all = target === 'DISCARD_ALL'
-  return { kind: 'discard', class: 'control', effect: { kind: all ? 'discard_all' : 'none' } }
+export function discard(walk: Walk, { target }: DiscardStmt): Outcome {
+  const effect: SessionEffect =
+    target === 'DISCARD_TEMP'
+      ? { kind: 'own', change: ownDiscarded(walk) }
+      : { kind: target === 'DISCARD_ALL' ? 'discard_all' : 'none' }
+  return { kind: 'discard', class: 'control', effect }
 }
 
 /** Values that were written under the name's own parameters aren't this statement's to tell. */
