@@ -1,5 +1,5 @@
 import { UpstreamError } from '../../engine/index.ts'
-import { nameAlike, nameInSession, type SessionTexts, usesSessionNames } from './naming.ts'
+import { movesNames, nameAlike, nameInSession, type SessionTexts, usesSessionNames } from './naming.ts'
 import {
   Catalog,
   integersDecideNothing,
@@ -66,16 +66,21 @@ export class CatalogSource {
   /** Throws NormalizeError; UpstreamError when the catalogue can't be loaded at all. */
   async normalize(sql: string, session: SessionTexts): Promise<Named> {
     const catalog = await this.#current()
-    const known = this.#named.get(sql)
-    if (known !== undefined && known.catalog === catalog) return known
-    const shape = withoutIntegers(sql)
-    const alike = shape === null ? undefined : this.#alike.get(shape)
-    if (alike !== undefined && alike.catalog === catalog) return planned(alike, sql)
+    const known = session.own.plain ? this.#known(sql, catalog) : undefined
+    if (known !== undefined) return known
     const named = await this.#name(sql, catalog, session)
     if (this.#age() < RELOAD_AT_MOST_MS || !named.statements.some(unresolved)) return named
     // Where it can't be read just now, what was named stands: it is opaque.
     const fresh = await this.#load().catch(() => null)
     return fresh === null ? named : this.#name(sql, fresh, session)
+  }
+
+  #known(sql: string, catalog: Catalog): Named | undefined {
+    const known = this.#named.get(sql)
+    if (known !== undefined && known.catalog === catalog) return known
+    const shape = withoutIntegers(sql)
+    const alike = shape === null ? undefined : this.#alike.get(shape)
+    return alike !== undefined && alike.catalog === catalog ? planned(alike, sql) : undefined
   }
 
   /** `done`: a statement has changed it. `suspected`: an answer looks as if somebody else had. */
@@ -91,10 +96,11 @@ export class CatalogSource {
   async #name(sql: string, catalog: Catalog, session: SessionTexts): Promise<Named> {
     const ground = { catalog, database: this.#config.database ?? '', user: this.#config.user }
     const parsed = await this.#parser.parse(sql)
-    if (usesSessionNames(parsed)) {
-      return { statements: await nameInSession(parsed, ground, session, this.#parser), catalog }
-    }
+    if (!session.own.plain || usesSessionNames(parsed)) return nameInSession(parsed, ground, session, this.#parser)
     const named = { statements: nameAlike(parsed, ground), catalog }
+    if (named.statements.some(movesNames)) {
+      return parsed.length === 1 ? named : nameInSession(parsed, ground, session, this.#parser)
+    }
     const shape = withoutIntegers(sql)
     const [first, ...others] = parsed
     const [statement] = named.statements

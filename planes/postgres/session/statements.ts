@@ -8,6 +8,8 @@ export interface PreparedStatement {
   readonly sql: string
   /** From Parse, completed by the server's ParameterDescription; 0 is unknown. */
   parameterOids: readonly number[]
+  /** The session's own names were those of this many changes. */
+  readonly known: number
   /** A decision has let it be prepared or run. */
   allowed: boolean
   /** The server has described its result, and lineage agreed; from then on the server itself refuses a changed one. */
