@@ -126,6 +126,27 @@ describe('a name stands for what it was given to, masks and all', () => {
     await query('DEALLOCATE ALL')
   })
 
+  test('what fails while a cursor over a labelled table is read says its code alone, whoever reads it', async () => {
+    const broken = 'SELECT ssn, 1/(id - 1) FROM customers ORDER BY id'
+    const texts = async (...messages: readonly FrontendMessage[]): Promise<readonly (string | undefined)[]> =>
+      (await ask(...messages)).flatMap((message) =>
+        message.kind === 'errorResponse' ? [message.fields.get('C'), message.fields.get('M')] : [],
+      )
+    const withheld = ['22012', expect.not.stringContaining('zero')]
+    for (const read of [
+      { kind: 'query', sql: 'FETCH ALL FROM bad' },
+      { kind: 'query', sql: 'MOVE ALL IN bad' },
+    ] as const) {
+      await query(`BEGIN; DECLARE bad CURSOR FOR ${broken}`)
+      expect(await texts(read)).toEqual(withheld)
+      await query('ROLLBACK')
+    }
+    await query(`BEGIN; DECLARE bad CURSOR FOR ${broken}`)
+    expect(await texts(execute('bad'), sync)).toEqual(withheld)
+    await query(`ROLLBACK; BEGIN; DECLARE late CURSOR WITH HOLD FOR ${broken}`)
+    expect(await texts({ kind: 'query', sql: 'COMMIT' })).toEqual(withheld)
+  })
+
   test('an argument counts as what is bound: a transfer waits with its amount', async () => {
     await query('PREPARE pay(numeric) AS INSERT INTO transfers(from_account, to_account, amount) VALUES (10, 20, $1)')
     expect(await query('EXECUTE pay(random())')).toEqual(['42501'])
