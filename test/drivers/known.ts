@@ -11,6 +11,13 @@ export interface Known {
 
 export const KNOWN: readonly Known[] = [
   {
+    driver: 'pg_dump',
+    policy: 'starter',
+    step: 'dump',
+    came: 'refused',
+    why: 'pg_dump reads pg_foreign_server, whose options may hold secrets: the starter pack leaves it out',
+  },
+  {
     driver: 'sqlalchemy',
     policy: 'allow-all',
     step: 'write',
