@@ -36,7 +36,10 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     // Node loads the tests as it loads the gateway, without a transformation.
     experimental: { viteModuleRunner: false, nodeLoader: false },
     projects: [
-      project('unit', { globalSetup: ['test/support/debian-packages.ts', 'test/support/compile-regoc.ts'] }),
+      project('unit', {
+        globalSetup: ['test/support/debian-packages.ts', 'test/support/compile-regoc.ts'],
+        isolate: false, // a worker goes from file to file with what is loaded already: leave its process as you found it
+      }),
       project('property'),
       project('golden'),
       project('e2e', {

@@ -1,4 +1,5 @@
-import { nameAlike, nameInSession, type SessionTexts, usesSessionNames } from './naming.ts'
+import { UpstreamError } from '../../engine/index.ts'
+import { movesNames, nameAlike, nameInSession, type SessionTexts, usesSessionNames } from './naming.ts'
 import {
   Catalog,
   integersDecideNothing,
@@ -7,6 +8,7 @@ import {
   withoutIntegers,
 } from './normalizer/index.ts'
 import type { Named } from './session/invocations.ts'
+import { ServerRefusal } from './upstream-messages.ts'
 import { type BackendPlace, QueryConnection, type UpstreamConfig } from './upstream.ts'
 
 /** Texts whose statements are kept, named, for the catalogue in force; a longer text is named anew each time. */
@@ -14,6 +16,9 @@ const KEPT_TEXTS = 1000
 const KEPT_TEXT_LENGTH = 16 * 1024
 /** A name that can't be found makes the catalogue be looked at again, no more often than this. */
 const RELOAD_AT_MOST_MS = 1000
+const ATTEMPTS = 5
+/** With these the server refuses to deparse what has just been dropped: internal error, undefined table, column, object, function. */
+const GONE: ReadonlySet<string> = new Set(['XX000', '42P01', '42703', '42704', '42883'])
 /** Look-ups must mean what they say, whatever the role's own settings are. */
 const SETTINGS: ReadonlyMap<string, string> = new Map([
   ['application_name', 'countersign catalogue'],
@@ -61,16 +66,21 @@ export class CatalogSource {
   /** Throws NormalizeError; UpstreamError when the catalogue can't be loaded at all. */
   async normalize(sql: string, session: SessionTexts): Promise<Named> {
     const catalog = await this.#current()
-    const known = this.#named.get(sql)
-    if (known !== undefined && known.catalog === catalog) return known
-    const shape = withoutIntegers(sql)
-    const alike = shape === null ? undefined : this.#alike.get(shape)
-    if (alike !== undefined && alike.catalog === catalog) return planned(alike, sql)
+    const known = session.own.plain ? this.#known(sql, catalog) : undefined
+    if (known !== undefined) return known
     const named = await this.#name(sql, catalog, session)
     if (this.#age() < RELOAD_AT_MOST_MS || !named.statements.some(unresolved)) return named
     // Where it can't be read just now, what was named stands: it is opaque.
     const fresh = await this.#load().catch(() => null)
     return fresh === null ? named : this.#name(sql, fresh, session)
+  }
+
+  #known(sql: string, catalog: Catalog): Named | undefined {
+    const known = this.#named.get(sql)
+    if (known !== undefined && known.catalog === catalog) return known
+    const shape = withoutIntegers(sql)
+    const alike = shape === null ? undefined : this.#alike.get(shape)
+    return alike !== undefined && alike.catalog === catalog ? planned(alike, sql) : undefined
   }
 
   /** `done`: a statement has changed it. `suspected`: an answer looks as if somebody else had. */
@@ -86,10 +96,11 @@ export class CatalogSource {
   async #name(sql: string, catalog: Catalog, session: SessionTexts): Promise<Named> {
     const ground = { catalog, database: this.#config.database ?? '', user: this.#config.user }
     const parsed = await this.#parser.parse(sql)
-    if (usesSessionNames(parsed)) {
-      return { statements: await nameInSession(parsed, ground, session, this.#parser), catalog }
-    }
+    if (!session.own.plain || usesSessionNames(parsed)) return nameInSession(parsed, ground, session, this.#parser)
     const named = { statements: nameAlike(parsed, ground), catalog }
+    if (named.statements.some(movesNames)) {
+      return parsed.length === 1 ? named : nameInSession(parsed, ground, session, this.#parser)
+    }
     const shape = withoutIntegers(sql)
     const [first, ...others] = parsed
     const [statement] = named.statements
@@ -139,7 +150,8 @@ export class CatalogSource {
       this.#connection = await this.#connect()
     }
     const changes = this.#changes
-    const loaded = await Catalog.load(this.#connection, this.#catalog)
+    const connection = this.#connection
+    const loaded = await readAgain(() => Catalog.load(connection, this.#catalog))
     this.#loadedAt = this.#options.now()
     this.#seen = changes
     if (this.#catalog === loaded) return loaded
@@ -148,6 +160,21 @@ export class CatalogSource {
     this.#alike = new Map()
     return loaded
   }
+}
+
+/** Reads again where something was dropped in the midst: the server deparses by what is there now, not by its snapshot. */
+export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await read()
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isGone(error)) throw error
+    }
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof UpstreamError && error.cause instanceof ServerRefusal && GONE.has(error.cause.sqlstate)
 }
 
 function keep(kept: Map<string, Named>, text: string, named: Named): void {

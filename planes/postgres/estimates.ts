@@ -1,3 +1,5 @@
+import { UpstreamError } from '../../engine/index.ts'
+import { ServerRefusal } from './upstream-messages.ts'
 import { type BackendPlace, QueryConnection, type UpstreamConfig } from './upstream.ts'
 
 /** What the server's planner expects of a statement. */
@@ -7,6 +9,9 @@ export type Estimate = {
   /** In the planner's units: a page read in order is 1. */
   readonly cost: number
 }
+
+/** `unknown`: the server has a plan, but didn't tell it, or not in time. Null: there is none to be had. */
+export type Expected = Estimate | 'unknown' | null
 
 /** An estimate is asked for again after this: tables grow. */
 const KEPT_MS = 10_000
@@ -24,7 +29,7 @@ const SETTINGS: ReadonlyMap<string, string> = new Map([
 
 interface Kept {
   readonly at: number
-  readonly estimate: Promise<Estimate | null>
+  readonly estimate: Promise<Expected>
 }
 
 export interface EstimateOptions {
@@ -48,17 +53,28 @@ export class Estimates {
     this.#options = options
   }
 
-  /** `text`: one statement, as the grammar has taken it. Null where the server has no plan, or not in time. */
-  of(text: string): Promise<Estimate | null> {
+  /** `text`: one statement, as the grammar has taken it. */
+  of(text: string): Promise<Expected> {
     const now = this.#options.now()
     const known = this.#kept.get(text)
     if (known !== undefined && now - known.at < KEPT_MS) return known.estimate
-    const estimate = this.#ask(text).catch(() => null)
+    const estimate = this.#expected(text)
     this.#kept.delete(text)
     this.#kept.set(text, { at: now, estimate })
     const oldest = this.#kept.keys().next()
     if (this.#kept.size > KEPT_TEXTS && oldest.done !== true) this.#kept.delete(oldest.value)
     return estimate
+  }
+
+  /** What the server refuses to plan, it refuses to run. What isn't known is asked again the next time. */
+  async #expected(text: string): Promise<Expected> {
+    try {
+      return await this.#ask(text)
+    } catch (error) {
+      if (isRefusal(error)) return null
+      this.#kept.delete(text)
+      return 'unknown'
+    }
   }
 
   close(): void {
@@ -90,6 +106,16 @@ export class Estimates {
     }
   }
 }
+
+/** Of the statement itself, by SQLSTATE's class: names and rights, values, features. Not where types come with Parse. */
+function isRefusal(error: unknown): boolean {
+  const cause = error instanceof UpstreamError ? error.cause : undefined
+  if (!(cause instanceof ServerRefusal) || INDETERMINATE.has(cause.sqlstate)) return false
+  return /^(?:0A|22|42)/.test(cause.sqlstate)
+}
+
+/** indeterminate_datatype, ambiguous_function, undefined_function: of a parameter whose type the client tells. */
+const INDETERMINATE: ReadonlySet<string> = new Set(['42P18', '42725', '42883'])
 
 /** `[{"Plan": {"Plan Rows": 1, "Total Cost": 0.01, …}}]`; a write's own node counts no rows, the one below it does. */
 function readPlan(json: string): Estimate | null {

@@ -7,7 +7,7 @@ import { CatalogSource } from './catalog-source.ts'
 import { catalogueUpstream, estimatesUpstream, sessionUpstream } from './audit/upstream-place.ts'
 import type { PostgresConfig } from './config.ts'
 import { type Denial, fatalOf, SQLSTATE } from './enforcer/denial.ts'
-import { type Estimate, Estimates } from './estimates.ts'
+import { type Expected, Estimates } from './estimates.ts'
 import { Enforcer } from './enforcer/enforcer.ts'
 import { NO_NAMES } from './naming.ts'
 import { type CancelRequest, type ClientStartup, Handshake } from './handshake.ts'
@@ -230,7 +230,7 @@ class Listener implements RunningPlane {
     })
   }
 
-  #estimate(config: UpstreamConfig): ((text: string) => Promise<Estimate | null>) | null {
+  #estimate(config: UpstreamConfig): ((text: string) => Promise<Expected>) | null {
     if (!this.#config.estimates) return null
     const name = config.database ?? ''
     let source = this.#estimates.get(name)

@@ -1,14 +1,20 @@
-import type { Catalog, NormalizedStatement, ParsedStatement, SqlParser } from './normalizer/index.ts'
+import { NormalizeError } from '../../engine/index.ts'
+import type { Catalog, NormalizedStatement, Opaque, ParsedStatement, SqlParser } from './normalizer/index.ts'
 import { normalizeStatement, referencesOf, type SessionNames } from './normalizer/index.ts'
+import { OwnState } from './own-state.ts'
 
-/** What the names of one session stand for, as texts. */
+/** What the names of one session stand for. */
 export interface SessionTexts {
+  readonly own: OwnState
   prepared(name: string): Promise<{ readonly sql: string; readonly parameterOids: readonly number[] } | undefined>
   cursor(name: string): Promise<{ readonly sql: string; readonly binary: boolean } | undefined>
 }
 
+type Names = Pick<SessionTexts, 'prepared' | 'cursor'>
+
 /** No session's: where only a statement's text is asked for. */
 export const NO_NAMES: SessionTexts = {
+  own: new OwnState(),
   prepared: () => Promise.resolve(undefined),
   cursor: () => Promise.resolve(undefined),
 }
@@ -34,8 +40,13 @@ export function nameAlike(parsed: readonly ParsedStatement[], ground: NamingGrou
   return parsed.map((statement) => normalizeStatement(statement, ground.catalog, names))
 }
 
+/** It makes names of the catalogue mean something else to its session. */
+export function movesNames({ effect }: NormalizedStatement): boolean {
+  return effect.kind === 'own' || effect.kind === 'path' || effect.kind === 'discard_all'
+}
+
 /**
- * One text's statements in their order: a name that one of them gives is what those behind it mean by it. Should it not
+ * One text's statements in their order: what one of them makes or names is what those behind it mean by it. Should it not
  * come to be, the server gets to none of those.
  */
 export async function nameInSession(
@@ -43,22 +54,50 @@ export async function nameInSession(
   ground: NamingGround,
   session: SessionTexts,
   parser: Pick<SqlParser, 'parse'>,
-): Promise<readonly NormalizedStatement[]> {
-  const own = new TextNames(session)
+): Promise<{ readonly statements: readonly NormalizedStatement[]; readonly catalog: Catalog }> {
+  session.own.over(ground.catalog) // so that the session itself knows whether it can still be told
+  const own = session.own.copy()
+  const texts = new TextNames(session)
   const statements: NormalizedStatement[] = []
   for (const statement of parsed) {
-    const names = await standing(statement, ground, own, parser)
-    const named = normalizeStatement(statement, ground.catalog, names)
-    own.follow(named.effect)
+    const names = await standing(statement, ground, texts, parser)
+    const name = (): NormalizedStatement => {
+      const catalog = own.over(ground.catalog)
+      const named = normalizeStatement(statement, catalog ?? ground.catalog, names)
+      return catalog === null ? doubtful(named, [CLOUDED]) : named
+    }
+    // What it writes, it may read again: RETURNING, or another part of the same statement.
+    let named = name()
+    while (own.carry(named.carries)) named = name()
+    own.done(named.effect)
+    texts.follow(named.effect)
     statements.push(named)
   }
-  return statements
+  return { statements, catalog: own.over(ground.catalog) ?? ground.catalog }
+}
+
+export const CLOUDED: Opaque = {
+  what: 'session',
+  error: new NormalizeError(
+    'ERR_NORMALIZE_OPAQUE',
+    'code that could not be seen into ran in this session, so names may not mean what they did',
+  ),
+}
+
+/** The same statement, of which nobody knows for certain what its names mean. */
+export function doubtful(statement: NormalizedStatement, why: readonly Opaque[]): NormalizedStatement {
+  const { action } = statement
+  const opaque = [
+    ...statement.opaque,
+    ...why.filter(({ what }) => !statement.opaque.some((each) => each.what === what)),
+  ]
+  return { ...statement, opaque, effectFree: false, action: { ...action, class: 'control' } }
 }
 
 async function standing(
   { node }: ParsedStatement,
   ground: NamingGround,
-  own: SessionTexts,
+  own: Names,
   parser: Pick<SqlParser, 'parse'>,
 ): Promise<SessionNames> {
   const { prepared, cursor } = referencesOf(node)
@@ -74,14 +113,14 @@ async function standing(
 }
 
 /** The session's names under those that earlier statements of the same text give and take. */
-class TextNames implements SessionTexts {
-  readonly #session: SessionTexts
+class TextNames implements Names {
+  readonly #session: Names
   readonly #prepared = new Map<string, Awaited<ReturnType<SessionTexts['prepared']>>>()
   readonly #cursors = new Map<string, Awaited<ReturnType<SessionTexts['cursor']>>>()
   #allPrepared = true
   #allCursors = true
 
-  constructor(session: SessionTexts) {
+  constructor(session: Names) {
     this.#session = session
   }
 

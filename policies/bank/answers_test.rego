@@ -25,8 +25,15 @@ test_what_is_expected_to_find_too_much_is_refused if {
 	contains(answer.reasons[0].message, "1000001")
 }
 
-test_what_is_expected_to_find_little_or_not_known_is_not if {
+test_what_is_expected_to_find_little_or_has_no_plan_is_not if {
 	verdict(estimated(1000000)).verdict == "forward"
-	unknown := r.request("select", "read", [r.table("public.transfers", [])], {"estimate": null})
-	verdict(unknown).verdict == "forward"
+	planless := r.request("select", "read", [r.table("public.transfers", [])], {"estimate": null})
+	verdict(planless).verdict == "forward"
+}
+
+test_what_the_server_did_not_tell_is_refused if {
+	unknown := r.request("select", "read", [r.table("public.transfers", [])], {"estimate": "unknown"})
+	answer := verdict(unknown)
+	answer.verdict == "reject"
+	r.rules(answer) == {"answer-size-unknown"}
 }

@@ -12,7 +12,7 @@ import data.countersign.lib.register
 forward contains lib.tagged(rego.metadata.rule(), {}) if {
 	known_agent
 	input.action.class in {"read", "discover"}
-	input.postgres.kind in {"select", "explain", "show", "declare_cursor", "fetch", "move", "copy_to"}
+	input.postgres.kind in {"select", "explain", "show", "declare_cursor", "fetch", "move", "copy_to", "lock"}
 	all_readable
 	count(changed) == 0
 	builtin_functions_only
@@ -67,11 +67,15 @@ reject contains lib.tagged(rego.metadata.rule(), {"message": message}) if {
 
 builtin_functions_only if {
 	every name in input.postgres.functions {
-		startswith(name, "pg_catalog.")
+		servers_own(name)
 	}
 }
 
-foreign_functions := {name | some name in input.postgres.functions; not startswith(name, "pg_catalog.")}
+foreign_functions := {name | some name in input.postgres.functions; not servers_own(name)}
+
+servers_own(name) if startswith(name, "pg_catalog.")
+
+servers_own(name) if name in data.readable_functions
 
 all_readable if {
 	every resource in input.resources {

@@ -138,3 +138,16 @@ test_a_read_of_public_tables_is_forwarded if {
 	answer := verdict(r.select([r.table("public.customers", names("public.customers"))]))
 	answer.verdict == "forward"
 }
+
+test_keys_are_read_as_drivers_do if {
+	keys := r.request("select", "discover", [r.table("pg_catalog.pg_index", [])], {"functions": ["information_schema._pg_expandarray", "pg_catalog.count"]})
+	r.rules(verdict(keys)) == {"read-public"}
+	other := r.request("select", "discover", [r.table("pg_catalog.pg_index", [])], {"functions": ["information_schema._pg_index_position"]})
+	r.rules(verdict(other)) == {"unlisted-function"}
+}
+
+test_a_lock_that_reading_takes_may_be_taken_first if {
+	r.rules(verdict(r.request("lock", "read", [r.table("public.accounts", [])], {}))) == {"read-public"}
+	r.rules(verdict(r.request("lock", "read", [r.table("private.customers", [])], {}))) == {"unlisted-relation"}
+	verdict(r.request("lock", "control", [r.table("public.accounts", [])], {})).verdict == "reject"
+}

@@ -24,6 +24,16 @@ test_dates_stay_iso if {
 	}
 }
 
+test_names_are_looked_for_where_they_were_or_nowhere if {
+	every value in ["", "DEFAULT", "\"$user\", public", "public", "pg_catalog"] {
+		set_setting("search_path", value).verdict == "forward"
+	}
+	every value in ["private", "public, private", "private, public", "bank", "\"PUBLIC\""] {
+		set_setting("search_path", value).verdict == "reject"
+	}
+	control("reset", {"name": "search_path", "value": "DEFAULT"}).verdict == "forward"
+}
+
 test_text_stays_utf8 if {
 	set_setting("client_encoding", "UTF8").verdict == "forward"
 	set_setting("client_encoding", "GBK").verdict == "reject"

@@ -29,6 +29,8 @@ export interface IdentityDoors extends AsyncDisposable {
   /** Where that sends people who sign in to the console. */
   readonly samlPage: SamlPage
   readonly gateway: GatewayProcess
+  /** The file of its state. */
+  readonly state: string
   /** What the gateway calls itself in its own tokens. */
   readonly issuer: string
   /** PEM of the key that it signs them with. */
@@ -87,6 +89,7 @@ export async function openIdentityDoors(): Promise<IdentityDoors> {
     saml,
     samlPage,
     gateway,
+    state: join(directory, 'var', 'state.db'),
     issuer,
     ownKey,
     api,

@@ -120,6 +120,7 @@ function named({ sql, verb, target }: ScriptedStatement): NormalizedStatement {
     functions: [],
     sideEffects: [],
     setting: null,
+    carries: [],
     effect: verb === 'deallocate' ? { kind: 'deallocate', name: target } : { kind: 'none' },
     text: sql,
     planned: null,

@@ -76,6 +76,21 @@ export function denialOfOverrun({ kind, allowed }: Overrun, decision: Decision):
   }
 }
 
+/** What the server's grammar says beside its message; the parser gives the message alone. */
+const ADDED: readonly (readonly [RegExp, Pick<Denial, 'detail' | 'hint'>])[] = [
+  [/^missing argument$/, { hint: 'Use NONE to denote the missing argument of a unary operator.' }],
+  [/^unrecognized row security option /, { hint: 'Only PERMISSIVE or RESTRICTIVE policies are supported currently.' }],
+  [/^LIMIT #,# syntax is not supported$/, { hint: 'Use separate LIMIT and OFFSET clauses.' }],
+  [
+    /^UNENCRYPTED PASSWORD is no longer supported$/,
+    { hint: 'Remove UNENCRYPTED to store the password in encrypted form instead.' },
+  ],
+  [
+    /^invalid publication object list$/,
+    { detail: 'One of TABLE or TABLES IN SCHEMA must be specified before a standalone table or schema name.' },
+  ],
+]
+
 /** A statement that never reached policy, under the id of the record that says so. */
 export function denialOfRefusal(error: CountersignError, decision: Decision): Denial {
   const position = error instanceof NormalizeError ? error.position : undefined
@@ -85,8 +100,12 @@ export function denialOfRefusal(error: CountersignError, decision: Decision): De
     code: sqlstateOf(error),
     message: error.message,
     ...(position === undefined ? {} : { position }),
-    ...(error.code === 'ERR_NORMALIZE_SYNTAX' ? { routine: source } : { hint: source }),
+    ...(error.code === 'ERR_NORMALIZE_SYNTAX' ? { ...addedTo(error), routine: source } : { hint: source }),
   }
+}
+
+function addedTo({ message }: CountersignError): Pick<Denial, 'detail' | 'hint'> {
+  return ADDED.find(([pattern]) => pattern.test(message))?.[1] ?? {}
 }
 
 /** An error that ends the connection. Tells the client its kind, never an inside of ours. */

@@ -1,5 +1,6 @@
 import type {
   AccessRequest,
+  Action,
   DecideOptions,
   Decision,
   FieldMask,
@@ -22,7 +23,7 @@ import {
 } from '../../../engine/index.ts'
 import type { FieldDescription } from '../codec/backend-messages.ts'
 import type { Catalog, CopyOut, NormalizedStatement, OutputColumn } from '../normalizer/index.ts'
-import type { Estimate } from '../estimates.ts'
+import type { Expected } from '../estimates.ts'
 import { accessParts } from '../normalizer/index.ts'
 import { AnswerLimit, type Spent } from './answer-limit.ts'
 import { answerColumns } from './answer-columns.ts'
@@ -75,13 +76,15 @@ export interface EnforcerOptions {
   /** The largest row of a COPY, in bytes, that is held to be masked. */
   readonly maxRowBytes: number
   /** Asks the server what it expects of a statement; null where policy isn't to be told. */
-  readonly estimate: ((text: string) => Promise<Estimate | null>) | null
+  readonly estimate: ((text: string) => Promise<Expected>) | null
 }
 
 export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
+const PREPARING: Action = constant({ name: 'postgres.parse', class: 'discover' })
+const PREPARING_BLIND: Action = constant({ name: 'postgres.parse', class: 'control' })
 const NO_APPROVALS: readonly never[] = constant([])
 const UNKNOWN = '[binary]'
 /** How often a request is normalized again because the policy was swapped meanwhile. */
@@ -215,10 +218,7 @@ export class Enforcer {
   #request(invocation: Invocation, labels: Labels, observed: AccessRequest['observed']): AccessRequest {
     const { principal, session, source } = this.#client
     const { statement, transaction, prepareOnly } = invocation
-    const preparing = {
-      name: 'postgres.parse',
-      class: statement.opaque.length === 0 ? 'discover' : 'control',
-    } as const
+    const preparing = statement.opaque.length === 0 ? PREPARING : PREPARING_BLIND
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
     const { resources } = accessParts(statement, labels, invocation.parameters)
     const { database, user } = this.#client
@@ -226,7 +226,7 @@ export class Enforcer {
     const block = requestBlock(statement, { kind, database, user, parameters: known })
     return {
       principal,
-      action: prepareOnly ? preparing : statement.action,
+      action: prepareOnly ? preparing : constant(statement.action),
       resources,
       context: {
         approvals: NO_APPROVALS,
@@ -356,6 +356,7 @@ function checkFields(
   for (const [index, field] of (fields ?? []).entries()) {
     const origin = catalog.columnAt(field.tableOid, field.attnum)
     const known = outputs?.[index]?.sources ?? []
+    if (!catalog.explains(field.tableOid, known)) throw contradiction('a relation that nobody knows of')
     if (
       origin !== null &&
       isLabelled(labels, origin.resource, origin.part) &&

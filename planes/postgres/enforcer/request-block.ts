@@ -13,7 +13,8 @@ export interface Asked {
 
 /** `input.postgres`, whoever asks policy: a rule that reads a field finds it in every request. */
 export function requestBlock(statement: NormalizedStatement, { kind, database, user, parameters }: Asked): JsonObject {
-  const { functions, opaque, setting, side_effects } = fixedPart(statement)
+  const { functions, opaque, side_effects, ...fixed } = fixedPart(statement)
+  const setting = boundSetting(statement, parameters) ?? fixed.setting
   return { database, functions, kind, opaque, parameters, setting, side_effects, statement: statement.text, user }
 }
 
@@ -38,4 +39,13 @@ function fixedPart(statement: NormalizedStatement): FixedPart {
   })
   FIXED.set(statement, fixed)
   return fixed
+}
+
+/** A setting's value that Bind brings; undefined where there is none to bring. */
+function boundSetting(
+  { setting }: NormalizedStatement,
+  parameters: readonly (string | null)[],
+): JsonObject | undefined {
+  if (setting?.parameter === undefined) return undefined
+  return { name: setting.name, value: parameters[setting.parameter - 1] ?? '' }
 }

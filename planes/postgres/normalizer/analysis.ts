@@ -1,5 +1,6 @@
 import type { Node } from 'libpg-query'
-import type { Catalog, Relation } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
+import type { Relation } from './relation.ts'
 import type { Findings } from './findings.ts'
 import { tooComplex } from './refusal.ts'
 import type { Scope } from './scope.ts'

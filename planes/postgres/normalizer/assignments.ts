@@ -1,7 +1,8 @@
 import type { MultiAssignRef, Node, ResTarget } from 'libpg-query'
 import type { Analysis } from './analysis.ts'
 import { all, bodyOf, kindOf } from './ast.ts'
-import type { Relation } from './catalog.ts'
+import { lineageOf } from './own-lineage.ts'
+import type { ColumnSource, Relation } from './relation.ts'
 import type { WrittenValue } from './findings.ts'
 import { unresolved, unsupported } from './refusal.ts'
 import type { Scope, ScopeItem } from './scope.ts'
@@ -29,10 +30,25 @@ export function assign(
     throw unsupported(`column "${column.name}" of the view ${relation.qualified} can't be written`)
   }
   analysis.findings.use(value, 'derived')
-  for (const source of column.value.sources) {
+  for (const source of writtenSources(relation, column)) {
     analysis.findings.write(source, written)
     analysis.findings.meetAt(value.parameters, source, 'written')
   }
+  carry(analysis, relation, column, value)
+}
+
+/** A column of the session's own is written itself, not what it once was made of; it carries on what it gets. */
+function writtenSources(relation: Relation, { name, value }: Column): Iterable<ColumnSource> {
+  if (relation.own === null || relation.kind === 'view') return value.sources
+  return relation.columns.filter((column) => column.name === name).map(({ source }) => source)
+}
+
+function carry(analysis: Analysis, { own, kind, columns }: Relation, { name }: Column, value: Value): void {
+  const column = columns.find((each) => each.name === name)
+  if (own === null || kind === 'view' || column === undefined) return
+  const lineage = lineageOf(analysis.catalog, { ...value, copy: value.copy && value.typeOid === column.typeOid })
+  if (lineage.sources.length > 0)
+    analysis.findings.carries.push({ root: own.made.root, attnum: column.attnum, lineage })
 }
 
 export function targetColumn({ item, relation }: WriteTarget, { name, location }: ResTarget): Column {

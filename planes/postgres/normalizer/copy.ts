@@ -2,11 +2,12 @@ import type { CopyStmt, CreateTableAsStmt, Node } from 'libpg-query'
 import { bodyOf, names } from './ast.ts'
 import { created, isTemporary } from './definition-statement.ts'
 import { condition } from './assignments.ts'
-import type { Relation } from './catalog.ts'
+import type { Relation } from './relation.ts'
 import { copyForm } from './copy-form.ts'
 import { relationItem } from './from.ts'
 import { executeStatement, type SessionNames } from './named-statement.ts'
 import type { NormalizedPart, Outcome } from './normalized.ts'
+import { createdAs } from './own-definition.ts'
 import { unsupported } from './refusal.ts'
 import { consumedQuery, outcomeOf, rowStatement } from './row-statement.ts'
 import { EMPTY_SCOPE } from './scope.ts'
@@ -70,13 +71,13 @@ function copyFrom(walk: Walk, { relation, attlist, whereClause }: CopyStmt): Out
     condition(walk, whereClause, EMPTY_SCOPE.withItems([relationItem(walk, relation, columns)]))
     return { ...outcomeOf(walk.findings), kind: 'copy_from', effectFree: false }
   }
-  return { ...inner, kind: 'copy_from', effectFree: false }
+  return { ...inner, kind: 'copy_from', effectFree: false, outputs: null }
 }
 
 /** CREATE TABLE AS and CREATE MATERIALIZED VIEW: a query's rows land where its masks don't reach. */
 export function createTableAs(
   walk: Walk,
-  { query, into, objtype, is_select_into: selected }: CreateTableAsStmt,
+  { query, into, objtype, is_select_into: selected, if_not_exists: lenient }: CreateTableAsStmt,
   names: SessionNames,
 ): Outcome {
   if (query === undefined || into?.rel === undefined) throw unsupported('CREATE TABLE AS nothing is not covered')
@@ -85,6 +86,8 @@ export function createTableAs(
   const view = objtype === 'OBJECT_MATVIEW'
   const table = created(walk, into.rel, view ? 'materialized-view' : 'table')
   const kind = view ? 'create_materialized_view' : 'create_table_as'
+  const seen = !view && (inner.opaque ?? []).length === 0
+  const change = seen ? createdAs(walk, into, inner.outputs ?? [], lenient === true) : null
   return {
     ...inner,
     kind: selected === true ? 'select_into' : kind,
@@ -92,7 +95,7 @@ export function createTableAs(
     effectFree: false,
     resources: [...(inner.resources ?? []), table],
     outputs: null,
-    effect: { kind: 'catalog', temporary: isTemporary(into) },
+    effect: change === null ? { kind: 'catalog', temporary: isTemporary(into) } : { kind: 'own', change },
   }
 }
 

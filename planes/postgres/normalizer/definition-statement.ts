@@ -1,6 +1,8 @@
 import type { Node, RangeVar } from 'libpg-query'
 import { bodyOf, kindOf, names } from './ast.ts'
-import type { RelationKind } from './catalog.ts'
+import { OWN_SCHEMA } from './catalog-index.ts'
+import { ownChange } from './own-definition.ts'
+import type { RelationKind } from './relation.ts'
 import type { NormalizedResource, Outcome, SessionEffect } from './normalized.ts'
 import { opaque, Refusal, unsupported } from './refusal.ts'
 import { relationOf } from './relations.ts'
@@ -22,20 +24,44 @@ export function definitionStatement(walk: Walk, node: Node): Outcome | undefined
   if (definition.runs !== null) walk.findings.runs(blind(definition.runs, resources))
   return {
     kind: spelled(node, definition),
-    class: definition.class,
+    class: isSharedLock(node) ? 'read' : definition.class,
     resources,
     functions: [...walk.findings.functions].toSorted(),
     opaque: [...walk.findings.opaque.values()],
     answerUnknown: kind === 'CallStmt', // a procedure's OUT parameters come back as a row
-    effect: effectOf(node, definition),
+    effect: effectOf(walk, node, definition, resources),
     parameterUses: [],
   }
 }
 
-function effectOf(node: Node, { changesCatalog }: Definition): SessionEffect {
+function effectOf(
+  walk: Walk,
+  node: Node,
+  definition: Definition,
+  resources: readonly NormalizedResource[],
+): SessionEffect {
   const listen = bodyOf('ListenStmt', node)
   if (listen !== undefined) return { kind: 'listen', channel: listen.conditionname ?? '' }
-  return changesCatalog ? { kind: 'catalog', temporary: isTemporary(node) } : { kind: 'none' }
+  if ('DoStmt' in node) return { kind: 'unseen' }
+  if (!definition.changesCatalog) return { kind: 'none' }
+  const change = ownChange(walk, node)
+  if (change !== null) return { kind: 'own', change }
+  return { kind: 'catalog', temporary: isTemporary(node) || upsetsOwn(walk, spelled(node, definition), resources) }
+}
+
+/** Definitions that leave alone what they don't name. */
+const NAMES_ALL =
+  /^(?:create_|alter_table$|rename$|drop_(?:table|view|matview|index|sequence|function|trigger|policy)$)/
+
+/** Whether it may do something to the session's own relations that isn't followed. */
+function upsetsOwn(walk: Walk, kind: string, resources: readonly NormalizedResource[]): boolean {
+  if (walk.catalog.own.length === 0 || kind === 'comment' || kind === 'grant') return false
+  return !NAMES_ALL.test(kind) || resources.some(({ name }) => name.startsWith(`${OWN_SCHEMA}.`))
+}
+
+/** AccessShareLock: what a SELECT takes as well. */
+function isSharedLock(node: Node): boolean {
+  return bodyOf('LockStmt', node)?.mode === 1
 }
 
 /** `DROP` and `CREATE` of many kinds share a node each. */
@@ -141,7 +167,8 @@ export function created(
   { schemaname, relname = '', relpersistence }: RangeVar,
   type: RelationKind,
 ): NormalizedResource {
-  const home = relpersistence === 't' ? 'pg_temp' : walk.path.find((each) => each !== 'pg_catalog')
+  const home =
+    relpersistence === 't' ? OWN_SCHEMA : walk.path.find((each) => each !== 'pg_catalog' && each !== OWN_SCHEMA)
   return { type, name: `${schemaname ?? home ?? 'public'}.${relname}`, parts: [] }
 }
 

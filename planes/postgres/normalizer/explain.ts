@@ -40,6 +40,7 @@ export function explainStatement(stmt: ExplainStmt, name: (node: Node) => Outcom
     outputs: [plan],
     // What is only planned defines nothing.
     effect: analyze && inner.effect !== undefined ? inner.effect : { kind: 'none' },
+    carries: analyze ? (inner.carries ?? []) : [],
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ActionClass, PartUse } from '../../../engine/index.ts'
-import type { ColumnSource, Relation } from './catalog.ts'
+import type { ColumnSource, Relation } from './relation.ts'
+import type { Carry } from './own-relation.ts'
 import type { Refusal } from './refusal.ts'
 import type { Value } from './value.ts'
 
@@ -36,6 +37,8 @@ export class Findings {
   readonly sideEffects: Map<string, SideEffect> = new Map()
   /** Parameter → columns that it meets in a comparison or is written to. */
   readonly meetings: Map<number, Map<ColumnSource, Set<PartUse>>> = new Map()
+  /** What goes into columns of the session's own. */
+  readonly carries: Carry[] = []
   /** Code that is run and can't be seen into, by what it is: the statement's own parts are named all the same. */
   readonly opaque: Map<string, Refusal> = new Map()
   /** It may change something, if only a lock. */

@@ -1,7 +1,7 @@
 import type { FuncCall, WindowDef } from 'libpg-query'
 import type { Analysis } from './analysis.ts'
 import { all, names } from './ast.ts'
-import type { CatalogFunction } from './catalog.ts'
+import type { CatalogFunction } from './relation.ts'
 import { isAllowedFunction } from './functions.ts'
 import { operator } from './operators.ts'
 import { opaque, unresolved, unsupported } from './refusal.ts'

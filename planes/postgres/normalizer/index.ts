@@ -2,12 +2,25 @@
 export { accessParts } from './access-parts.ts'
 export { integersDecideNothing, withoutIntegers } from './alike.ts'
 export { Catalog } from './catalog.ts'
+export { ownCatalog } from './own-catalog.ts'
+export {
+  type Carried,
+  type Carry,
+  joined,
+  type Lineage,
+  type OwnChange,
+  type OwnNames,
+  type OwnRelation,
+  type Root,
+} from './own-relation.ts'
+export { parsePath } from './search-path.ts'
 export { CATALOG_TEXTS, type CatalogSource } from './catalog-rows.ts'
 export type {
   CopyForm,
   CopyOut,
   NormalizedResource,
   NormalizedStatement,
+  Opaque,
   OutputColumn,
   SessionEffect,
 } from './normalized.ts'

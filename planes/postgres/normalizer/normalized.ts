@@ -1,6 +1,7 @@
 import type { Action, ActionClass, NormalizeError, PartUse } from '../../../engine/index.ts'
-import type { ColumnSource } from './catalog.ts'
+import type { ColumnSource } from './relation.ts'
 import type { SideEffect, WrittenValue } from './findings.ts'
+import type { Carry, OwnChange } from './own-relation.ts'
 import type { Refusal } from './refusal.ts'
 
 /** A table or view that a statement names or reaches, and how it uses its columns; or what else it is about. */
@@ -89,6 +90,10 @@ export type SessionEffect =
   | { readonly kind: 'discard_all' }
   /** Notifications on this channel may come from now on. */
   | { readonly kind: 'listen'; readonly channel: string }
+  /** Temporary relations came or went, as is known from here. */
+  | { readonly kind: 'own'; readonly change: OwnChange }
+  /** Names are looked for elsewhere from here on; null: as when the session began. */
+  | { readonly kind: 'path'; readonly path: readonly string[] | null; readonly local: boolean }
   /** The catalogue has another version now; `temporary`: for this session alone. */
   | { readonly kind: 'catalog'; readonly temporary: boolean }
   /** Nobody knows: names may mean something else from here on. */
@@ -106,6 +111,8 @@ export interface Setting {
   /** Lower case, as PostgreSQL compares it. */
   readonly name: string
   readonly value: string
+  /** Counted from 1: the one that holds the value, once it is bound. */
+  readonly parameter?: number
 }
 
 /** One statement, named in full. */
@@ -135,6 +142,8 @@ export interface NormalizedStatement {
   readonly sideEffects: readonly SideEffect[]
   readonly setting: Setting | null
   readonly effect: SessionEffect
+  /** What it puts into temporary tables; takes effect as soon as it may run. */
+  readonly carries: readonly Carry[]
   /** Its text without literals and comments. */
   readonly text: string
   /** Its own text, where the server can be asked for its plan; never recorded. */
@@ -158,6 +167,7 @@ export interface Outcome {
   readonly sideEffects?: readonly SideEffect[]
   readonly setting?: Setting | null
   readonly effect?: SessionEffect
+  readonly carries?: readonly Carry[]
   readonly parameterUses?: NormalizedStatement['parameterUses']
 }
 
@@ -183,6 +193,7 @@ export function complete(
     sideEffects: outcome.sideEffects ?? [],
     setting: outcome.setting ?? null,
     effect: outcome.effect ?? { kind: 'none' },
+    carries: outcome.carries ?? [],
     text,
     planned: opaque.length === 0 ? planned : null,
     parameterUses: outcome.parameterUses ?? [],

@@ -1,6 +1,6 @@
 import type { Analysis } from './analysis.ts'
 import { all, bodyOf } from './ast.ts'
-import type { CatalogColumn, ColumnSource, Relation } from './catalog.ts'
+import type { CatalogColumn, ColumnSource, OwnOrigin, Relation } from './relation.ts'
 import { compositeFields } from './composite-fields.ts'
 import type { Findings } from './findings.ts'
 import { opaque, Refusal, unsupported } from './refusal.ts'
@@ -12,6 +12,7 @@ import { type Column, copyOf, made, NOTHING, type Value } from './value.ts'
 /** Names a relation as read, with all that stands behind it, and gives its columns with what they are made of. */
 export function readRelation(analysis: Analysis, relation: Relation, only: boolean): readonly Column[] {
   if (relation.kind === 'composite') throw unsupported(`${relation.qualified} is a type, not a table`)
+  if (relation.own !== null) return ownColumns(analysis, relation, relation.own)
   const members = family(relation, only)
   for (const member of members) admit(analysis, member)
   if (relation.kind === 'view' && !relation.system) return viewColumns(analysis, relation)
@@ -19,6 +20,20 @@ export function readRelation(analysis: Analysis, relation: Relation, only: boole
     name: column.name,
     value: columnValue(analysis, relation, column, members),
   }))
+}
+
+/** What a session made itself: every column brings along what was put into it. */
+function ownColumns(
+  analysis: Analysis,
+  relation: Relation,
+  { made, values, behind, uses }: OwnOrigin,
+): readonly Column[] {
+  const { findings } = analysis
+  for (const each of [relation, ...behind]) findings.relations.add(each)
+  for (const [source, use] of uses) findings.useOf(source, use)
+  for (const name of made.reads?.functions ?? []) findings.functions.add(name)
+  findings.effects ||= made.reads?.effects === true
+  return relation.columns.map(({ name }, index) => ({ name, value: { ...NOTHING, ...values[index] } }))
 }
 
 function admit(analysis: Analysis, relation: Relation): void {

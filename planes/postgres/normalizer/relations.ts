@@ -1,6 +1,7 @@
 import type { RangeVar } from 'libpg-query'
 import type { Analysis } from './analysis.ts'
-import type { Relation } from './catalog.ts'
+import type { Relation } from './relation.ts'
+import { OWN_SCHEMA } from './catalog-index.ts'
 import { unresolved, unsupported } from './refusal.ts'
 
 /** The relation a name stands for, as the server finds it: its schema, or the first of the path that has it. */
@@ -12,10 +13,14 @@ export function relationOf(analysis: Analysis, range: RangeVar): Relation {
   const relation =
     schemaname === undefined
       ? inPath(analysis, relname)
-      : analysis.catalog.relation(permitted(schemaname, location), relname)
+      : (inOwn(analysis, schemaname, relname) ?? analysis.catalog.relation(permitted(schemaname, location), relname))
   if (relation === undefined)
     throw unresolved(`relation "${qualify(schemaname, relname)}" does not exist`, location, 'undefinedTable')
   return relation
+}
+
+function inOwn(analysis: Analysis, schema: string, name: string): Relation | undefined {
+  return schema === OWN_SCHEMA ? analysis.catalog.relation(schema, name) : undefined
 }
 
 function inPath(analysis: Analysis, name: string): Relation | undefined {
@@ -26,7 +31,7 @@ function inPath(analysis: Analysis, name: string): Relation | undefined {
   return undefined
 }
 
-/** Temporary objects are nobody's in a snapshot: what they would be made of can't be named. */
+/** Temporary objects are nobody's in a snapshot: what wasn't seen to be made can't be named. */
 export function permitted(schema: string, location: number | undefined): string {
   if (schema.startsWith('pg_temp')) throw unsupported('temporary objects are not covered', location)
   if (schema.startsWith('pg_toast')) throw unsupported('TOAST storage is not covered', location)

@@ -1,7 +1,7 @@
 import type { Node } from 'libpg-query'
 import type { ActionClass, PartUse } from '../../../engine/index.ts'
 import { bodyOf } from './ast.ts'
-import type { ColumnSource, Relation } from './catalog.ts'
+import type { ColumnSource, Relation } from './relation.ts'
 import type { Findings } from './findings.ts'
 import type { NormalizedPart, NormalizedResource, Outcome, OutputColumn, ParameterUse } from './normalized.ts'
 import { EMPTY_SCOPE } from './scope.ts'
@@ -23,8 +23,9 @@ export function rowStatement(walk: Walk, node: Node): Outcome {
 /** A query whose rows go somewhere else than into a result: none of its columns can be masked on the way. */
 export function consumedQuery(walk: Walk, node: Node): Outcome {
   checkShape(node)
-  for (const { value } of walk.query(node, EMPTY_SCOPE)) walk.findings.use(value, 'derived')
-  return outcomeOf(walk.findings)
+  const columns = walk.query(node, EMPTY_SCOPE)
+  for (const { value } of columns) walk.findings.use(value, 'derived')
+  return { ...outcomeOf(walk.findings), outputs: columns.map(outputColumn) }
 }
 
 /** All that was found, but for what comes back. */
@@ -38,6 +39,7 @@ export function outcomeOf(findings: Findings): Outcome {
     sideEffects: [...findings.sideEffects.values()],
     opaque: [...findings.opaque.values()],
     parameterUses: parameterUses(findings),
+    carries: findings.carries,
   }
 }
 

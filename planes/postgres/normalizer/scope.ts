@@ -1,4 +1,4 @@
-import type { Relation } from './catalog.ts'
+import type { Relation } from './relation.ts'
 import { unresolved } from './refusal.ts'
 import type { Column } from './value.ts'
 

@@ -1,16 +1,16 @@
 import type { Node, VariableSetStmt, VariableShowStmt } from 'libpg-query'
 import { all, bodyOf, kindOf } from './ast.ts'
-import type { Outcome } from './normalized.ts'
+import type { Outcome, SessionEffect } from './normalized.ts'
 import { unreadable, unsupported } from './refusal.ts'
+import { admitted, parsePath, pathText } from './search-path.ts'
 
 /**
- * Settings that names are resolved, text is read and rights are checked by. They are pinned when the session begins;
- * under any other value what the normalizer says of a statement would not be what the server does.
+ * Settings that text is read and rights are checked by. They are pinned when the session begins; under any other value
+ * what the normalizer says of a statement would not be what the server does. search_path is followed instead.
  */
 const PINNED: ReadonlySet<string> = new Set([
   'role',
   'session_authorization',
-  'search_path',
   'standard_conforming_strings',
   'backslash_quote',
   'row_security',
@@ -29,10 +29,11 @@ const PINNED: ReadonlySet<string> = new Set([
 const STANDING: ReadonlyMap<string, RegExp> = new Map([
   ['client_encoding', /^utf-?8$/i],
   ['standard_conforming_strings', /^(?:on|true|yes|1)$/i],
+  ['row_security', /^(?:on|true|yes|1)$/i],
 ])
 
 /** How texts are cut into tokens: a server that does it otherwise runs other statements than were judged. */
-const READ_BY: ReadonlySet<string> = new Set([...STANDING.keys(), 'backslash_quote'])
+const READ_BY: ReadonlySet<string> = new Set(['client_encoding', 'standard_conforming_strings', 'backslash_quote'])
 
 const TEXT = 25
 
@@ -41,15 +42,15 @@ export function setStatement(stmt: VariableSetStmt): Outcome {
   const local = stmt.is_local === true
   switch (stmt.kind ?? null) {
     case 'VAR_SET_VALUE':
-      return setting('set', stmt.name ?? '', all('A_Const', stmt.args).map(textOf).join(', '), local)
+      return setting('set', stmt.name ?? '', { list: all('A_Const', stmt.args).map(textOf) }, local)
     case 'VAR_SET_DEFAULT':
-      return setting('set', stmt.name ?? '', 'DEFAULT', local)
+      return setting('set', stmt.name ?? '', 'default', local)
     case 'VAR_SET_MULTI':
       return transactionSettings(stmt, local)
     case 'VAR_RESET':
-      return setting('reset', stmt.name ?? '', 'DEFAULT', false)
+      return setting('reset', stmt.name ?? '', 'default', false)
     case 'VAR_RESET_ALL':
-      return setting('reset', 'all', 'DEFAULT', false)
+      return setting('reset', 'all', 'default', false)
     case 'VAR_SET_CURRENT':
     case null:
       break
@@ -57,13 +58,48 @@ export function setStatement(stmt: VariableSetStmt): Outcome {
   throw unsupported('this form of SET is not covered')
 }
 
-function setting(kind: 'set' | 'reset', written: string, value: string, local: boolean): Outcome {
+/** `list`: the words of a SET. `call`: one text, as set_config takes it. `parameter`: known once it is bound. */
+export type SettingValue =
+  | 'default'
+  | { readonly list: readonly string[] }
+  | { readonly call: string }
+  | { readonly parameter: number }
+
+/** What setting `written` does. Throws a Refusal where that may never be done. */
+export function setting(kind: 'set' | 'reset', written: string, to: SettingValue, local: boolean): Outcome {
   const name = written.toLowerCase()
-  if (!STANDING.get(name)?.test(value) && (PINNED.has(name) || STANDING.has(name))) {
+  if (name === 'search_path') return searchPath(kind, to, local)
+  const value = textFor(to)
+  const stands = value !== null && STANDING.get(name)?.test(value) === true
+  if (!stands && (PINNED.has(name) || STANDING.has(name))) {
     const message = `${name} is fixed for the session and can't be ${kind === 'set' ? 'set' : 'reset'}`
     throw READ_BY.has(name) ? unreadable(message) : unsupported(message, undefined, `setting ${name}`)
   }
-  return { kind, class: 'control', setting: { name, value }, effect: { kind: 'set', name, local } }
+  const known = typeof to === 'object' && 'parameter' in to ? { parameter: to.parameter } : {}
+  // All of them: where names are looked for is one.
+  const effect: SessionEffect =
+    name === 'all' ? { kind: 'path', path: null, local: false } : { kind: 'set', name, local }
+  return { kind, class: 'control', setting: { name, value: value ?? '', ...known }, effect }
+}
+
+function textFor(to: SettingValue): string | null {
+  if (to === 'default') return 'DEFAULT'
+  if ('list' in to) return to.list.join(', ')
+  return 'call' in to ? to.call : null
+}
+
+/** The session follows it: names mean from then on what they mean to the server. */
+function searchPath(kind: 'set' | 'reset', to: SettingValue, local: boolean): Outcome {
+  const name = 'search_path'
+  if (to === 'default') {
+    return { kind, class: 'control', setting: { name, value: 'DEFAULT' }, effect: { kind: 'path', path: null, local } }
+  }
+  const path = 'list' in to ? admitted(to.list) : 'call' in to ? parsePath(to.call) : null
+  if (path === null) {
+    const message = 'this search_path can’t be followed: give schemas by name, none of them temporary'
+    throw unsupported(message, undefined, `setting ${name}`)
+  }
+  return { kind, class: 'control', setting: { name, value: pathText(path) }, effect: { kind: 'path', path, local } }
 }
 
 /** SET TRANSACTION, and SET SESSION CHARACTERISTICS AS TRANSACTION, which sets the defaults of those to come. */
@@ -75,9 +111,9 @@ function transactionSettings(stmt: VariableSetStmt, local: boolean): Outcome {
     value: textOf(bodyOf('A_Const', arg) ?? {}),
   }))
   const [first, ...others] = modes
-  if (first !== undefined && others.length === 0) return setting('set', first.name, first.value, local)
+  if (first !== undefined && others.length === 0) return setting('set', first.name, { list: [first.value] }, local)
   const value = modes.map((mode) => `${mode.name} = ${mode.value}`).join(', ')
-  return setting('set', session ? 'session characteristics' : 'transaction', value, local)
+  return setting('set', session ? 'session characteristics' : 'transaction', { list: [value] }, local)
 }
 
 type Constant = ReturnType<typeof all<'A_Const'>>[number]

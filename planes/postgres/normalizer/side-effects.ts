@@ -1,5 +1,5 @@
 import type { Analysis } from './analysis.ts'
-import type { ForeignKey, ForeignKeyAction, Relation } from './catalog.ts'
+import type { ForeignKey, ForeignKeyAction, Relation } from './relation.ts'
 import { family } from './relations.ts'
 
 /** Every trigger of a relation: which of them a row sets off depends on its values. */

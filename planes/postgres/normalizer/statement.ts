@@ -12,6 +12,7 @@ import {
   discard,
   executeStatement,
   fetchStatement,
+  givesName,
   prepareStatement,
   type SessionNames,
 } from './named-statement.ts'
@@ -19,6 +20,7 @@ import { complete, type NormalizedStatement, type Outcome } from './normalized.t
 import { Refusal, unsupported } from './refusal.ts'
 import { rowStatement } from './row-statement.ts'
 import type { ParsedStatement } from './script.ts'
+import { setConfigStatement } from './set-config.ts'
 import { setStatement, showStatement } from './settings.ts'
 import { transactionStatement } from './transaction.ts'
 import { unseenStatement } from './unseen-statement.ts'
@@ -35,7 +37,8 @@ export function normalizeStatement(
   names: SessionNames,
 ): NormalizedStatement {
   try {
-    const planned = hasPlan(parsed.node) ? parsed.text : null
+    // Another session's planner, which is the one that is asked, knows nothing of this one's own.
+    const planned = hasPlan(parsed.node) && catalog.common ? parsed.text : null
     return complete(outcomeOf(parsed, catalog, names), parsed.normalizedText, planned, parsed.positionOf)
   } catch (error) {
     if (error instanceof Refusal) throw error.toError(parsed.positionOf)
@@ -56,10 +59,12 @@ function hasPlan(node: Node): boolean {
 function outcomeOf(parsed: ParsedStatement, catalog: Catalog, names: SessionNames): Outcome {
   const { node, inner } = parsed
   try {
-    return analysed(node, Walk.over(catalog, names), names, inner)
+    const set = setConfigStatement(Walk.over(catalog, names), node)
+    return set ?? analysed(node, Walk.over(catalog, names), names, inner)
   } catch (error) {
     if (!(error instanceof Refusal) || !error.permittable) throw error
-    return unseenStatement(Walk.over(catalog, names), node, error)
+    const unseen = unseenStatement(Walk.over(catalog, names), node, error)
+    return { ...unseen, effect: givesName(node, inner) ?? { kind: 'unseen' } }
   }
 }
 
@@ -78,7 +83,7 @@ function analysed(node: Node, walk: Walk, names: SessionNames, inner: string | n
   if ('DeclareCursorStmt' in node) return declareCursor(walk, node.DeclareCursorStmt, inner)
   if ('FetchStmt' in node) return fetchStatement(walk, node.FetchStmt, names)
   if ('ClosePortalStmt' in node) return closeCursor(node.ClosePortalStmt)
-  if ('DiscardStmt' in node) return discard(node.DiscardStmt)
+  if ('DiscardStmt' in node) return discard(walk, node.DiscardStmt)
   if ('CopyStmt' in node) return copyStatement(walk, node.CopyStmt)
   if ('CreateTableAsStmt' in node) return createTableAs(walk, node.CreateTableAsStmt, names)
   const definition = definitionStatement(walk, node)

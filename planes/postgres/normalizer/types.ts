@@ -1,7 +1,8 @@
 import type { TypeName } from 'libpg-query'
 import type { Analysis } from './analysis.ts'
 import { names } from './ast.ts'
-import type { Catalog, CatalogType } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
+import type { CatalogType } from './relation.ts'
 import { opaque, unresolved, unsupported } from './refusal.ts'
 
 /** The type that a cast or a column definition names. The input of some runs a user's code. */
@@ -55,6 +56,8 @@ export function castOid(analysis: Analysis, typeName: TypeName | undefined): num
 function find(analysis: Analysis, name: string, schema: string | undefined): CatalogType | undefined {
   const schemas = schema === undefined ? analysis.path : [schema]
   for (const each of schemas) {
+    if (analysis.catalog.relation(each, name)?.own)
+      throw unsupported(`the row type of the temporary ${name} is not covered`)
     const type = analysis.catalog.type(each, name)
     if (type !== undefined) return type
   }

@@ -1,7 +1,7 @@
 import type { Node, RangeVar } from 'libpg-query'
 import type { PartUse } from '../../../engine/index.ts'
 import { bodyOf, kindOf } from './ast.ts'
-import type { Relation } from './catalog.ts'
+import type { Relation } from './relation.ts'
 import type { NormalizedResource, Outcome } from './normalized.ts'
 import { Refusal } from './refusal.ts'
 import { family, relationOf } from './relations.ts'
@@ -51,7 +51,8 @@ function reached(walk: Walk, range: RangeVar): readonly Relation[] {
 }
 
 /** A view's own relations, as far as its definition can be read. */
-function behind(walk: Walk, { kind, definition }: Relation): readonly Relation[] {
+function behind(walk: Walk, { kind, definition, own }: Relation): readonly Relation[] {
+  if (own !== null) return own.behind
   if (kind !== 'view' || definition === null || definition === 'unreadable') return []
   return sweep(walk, definition).flatMap((range) => reached(walk, range))
 }

@@ -1,4 +1,4 @@
-import type { ColumnSource } from './catalog.ts'
+import type { ColumnSource } from './relation.ts'
 
 /** What an expression's result is made of. */
 export interface Value {
@@ -93,9 +93,9 @@ function mergeFields(one: readonly Column[] | null, other: readonly Column[] | n
   return one.map((field, index) => ({ name: field.name, value: oneOf(field.value, other[index]?.value ?? NOTHING) }))
 }
 
+/** The largest set itself where it has all that the others have: a long UNION comes to the same ones again and again. */
 function union<T>(none: ReadonlySet<T>, sets: readonly ReadonlySet<T>[]): ReadonlySet<T> {
-  const filled = sets.filter(({ size }) => size > 0)
-  const [first] = filled
-  if (first === undefined) return none
-  return filled.length === 1 ? first : new Set(filled.flatMap((set) => [...set]))
+  const largest = sets.reduce((one, other) => (other.size > one.size ? other : one), none)
+  const missing = sets.flatMap((set) => (set === largest ? [] : [...set].filter((each) => !largest.has(each))))
+  return missing.length === 0 ? largest : new Set([...largest, ...missing])
 }

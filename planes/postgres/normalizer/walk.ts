@@ -1,7 +1,8 @@
 import type { Node } from 'libpg-query'
 import { type Analysis, Budget } from './analysis.ts'
 import { kindOf, locationOf } from './ast.ts'
-import type { Catalog, Relation } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
+import type { Relation } from './relation.ts'
 import { expression } from './expression.ts'
 import { Findings } from './findings.ts'
 import { mergeRows } from './merge.ts'
@@ -53,6 +54,12 @@ export class Walk implements Analysis {
 
   read(relation: Relation, only: boolean): readonly Column[] {
     return readRelation(this, relation, only)
+  }
+
+  /** A walk over what a view that is being made will do: only what is used of it counts. */
+  forView(): Walk {
+    const { catalog, path, database, budget } = this
+    return new Walk({ catalog, database, budget, path, strict: false })
   }
 
   /** Definitions are deparsed under an empty search_path: what they leave unqualified is the server's own. */

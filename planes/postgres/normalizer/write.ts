@@ -1,7 +1,7 @@
 import type { DeleteStmt, InsertStmt, Node, RangeVar, ReturningClause, UpdateStmt } from 'libpg-query'
 import type { Analysis } from './analysis.ts'
 import { all, bodyOf } from './ast.ts'
-import type { Relation } from './catalog.ts'
+import type { Relation } from './relation.ts'
 import { withCommonTables } from './common-tables.ts'
 import { conflict } from './conflict.ts'
 import type { WrittenValue } from './findings.ts'

@@ -15,7 +15,6 @@ import type { Wire } from './wire.ts'
 const PINNED: ReadonlySet<string> = new Set([
   'client_encoding',
   'is_superuser',
-  'search_path',
   'session_authorization',
   'standard_conforming_strings',
 ])
@@ -340,8 +339,11 @@ export class Backend {
   }
 
   #parameter({ name, value }: { readonly name: string; readonly value: string }): Fate {
+    if (name === 'search_path') this.#wire.state.reported(value)
+    // Within a batch it is told before its ReadyForQuery, which tells whether what set it stands.
+    if (this.#wire.expected.length === 0 && !this.#wire.state.agrees()) throw changed(name)
     if (PINNED.has(name) && !this.#wire.state.clouded && this.#host.parameters.get(name) !== value) {
-      throw new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `the server changed ${name}, on which decisions rely`)
+      throw changed(name)
     }
     return 'pass'
   }
@@ -350,6 +352,7 @@ export class Backend {
     const head = this.#wire.expected.peek()
     if (head?.kind !== 'ready') throw notOwed(BACKEND.readyForQuery)
     this.#wire.transaction = status
+    if (!this.#wire.state.ready(status, this.#erred)) throw changed('search_path')
     this.#erred = false
     this.#touchedSensitive = false
     this.#wroteInBatch = false
@@ -406,4 +409,8 @@ function notOwed(type: number): ProtocolError {
     'ERR_PROTOCOL_STATE',
     `the server sent ${typeLabel(type)} where nothing of that kind is expected`,
   )
+}
+
+function changed(setting: string): ObligationError {
+  return new ObligationError('ERR_OBLIGATION_UNENFORCEABLE', `the server changed ${setting}, on which decisions rely`)
 }

@@ -131,7 +131,15 @@ export class Frontend {
       const text = 'cannot insert multiple commands into a prepared statement'
       return this.#refuse(new NormalizeError('ERR_NORMALIZE_SYNTAX', text), 'parse')
     }
-    const prepared: PreparedStatement = { name, sql, parameterOids: parameterTypes, allowed: false, checked: false }
+    const known = this.#wire.state.own.changes
+    const prepared: PreparedStatement = {
+      name,
+      sql,
+      parameterOids: parameterTypes,
+      known,
+      allowed: false,
+      checked: false,
+    }
     if (!(await this.#hasRoom(this.#wire.statements, prepared, 'prepared statements'))) return
     const naming = this.#wire.statements.define(name, prepared, this.#batch)
     this.#pending.push({ bytes, reply: { kind: 'parse', naming, prepare: null }, prepared })
@@ -254,7 +262,7 @@ export class Frontend {
   /** What Execute (or, with `prepareOnly`, Parse alone) asks for; null for the empty statement. */
   async #invocation(portal: Portal, prepareOnly: boolean): Promise<Invocation | NormalizeError | null> {
     const { prepared, resultFormats, spent } = portal
-    const named = await this.#invocations.name(prepared.sql, this.#batch)
+    const named = await this.#invocations.name(prepared.sql, this.#batch, prepared.known)
     if (named instanceof NormalizeError) return named
     const statement = named.statements[0]
     if (statement === undefined) return null
@@ -274,7 +282,7 @@ export class Frontend {
 
   /** Takes the server's description of a prepared statement: parameter types, and the check against lineage. */
   async #describedBy(prepared: PreparedStatement): Promise<(reply: DescribeReply) => void> {
-    const named = await this.#invocations.name(prepared.sql, this.#batch)
+    const named = await this.#invocations.name(prepared.sql, this.#batch, prepared.known)
     return (reply) => {
       if (reply.parameterOids !== undefined) prepared.parameterOids = reply.parameterOids
       if (reply.fields === undefined || named instanceof NormalizeError) return

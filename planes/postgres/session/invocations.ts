@@ -10,6 +10,8 @@ import type { Wire } from './wire.ts'
 export interface Named {
   readonly statements: readonly NormalizedStatement[]
   readonly catalog: Catalog
+  /** When what it names was prepared, in changes of the session's own names; left out: now. */
+  readonly since?: number
 }
 
 /** What naming asks of the session around it. */
@@ -34,28 +36,38 @@ export class Invocations {
   }
 
   /** What isn't a NormalizeError is thrown on: the catalogue can't be had at all. `batch`: whose new names it may use. */
-  async name(sql: string, batch: number = NO_BATCH): Promise<Named | NormalizeError> {
+  async name(sql: string, batch: number = NO_BATCH, since: number = Infinity): Promise<Named | NormalizeError> {
     try {
-      return await this.#named(sql, batch)
+      return await this.#named(sql, batch, since)
     } catch (error) {
       if (error instanceof NormalizeError) return error
       throw error
     }
   }
 
-  async #named(sql: string, batch: number): Promise<Named> {
-    const named = await this.#host.normalize(sql, this.#texts(batch))
+  async #named(sql: string, batch: number, since: number): Promise<Named> {
+    const { state, expected } = this.#wire
+    // What earlier batches made may still come to nothing.
+    if (state.unsettled || !state.own.plain) await expected.settled()
+    const texts = this.#texts(batch)
+    const named = await this.#host.normalize(sql, texts)
     for (const { effect } of named.statements) this.#admit(effect)
-    const statements = this.#wire.state.mark(named.statements)
-    return statements === named.statements ? named : { ...named, statements }
+    const oldest = Math.min(since, texts.oldest())
+    const statements = state.mark(named.statements, oldest)
+    const plain = statements === named.statements && oldest >= state.own.changes
+    return plain ? named : { ...named, statements, since: oldest }
+  }
+
+  get #known(): number {
+    return this.#wire.state.own.changes
   }
 
   /** A client's names live in our memory as long as its session. */
   #admit(effect: SessionEffect): void {
     const { statements, portals } = this.#wire
     const full =
-      (effect.kind === 'prepare' && statements.full(preparedBy(effect))) ||
-      (effect.kind === 'declare' && portals.full(declaredBy(effect)))
+      (effect.kind === 'prepare' && statements.full(preparedBy(effect, this.#known))) ||
+      (effect.kind === 'declare' && portals.full(declaredBy(effect, this.#known)))
     if (full) throw new NormalizeError('ERR_NORMALIZE_TOO_COMPLEX', 'this session has too many names: take some back')
   }
 
@@ -78,16 +90,20 @@ export class Invocations {
       transaction: this.#transaction(),
       spent: this.#spentIn(statement.effect, batch),
       prepareOnly: false,
-      again: async () => pick(await this.#named(sql, batch)),
+      again: async () => pick(await this.#named(sql, batch, named.since ?? Infinity)),
       onAllowed: () => {
         this.#wire.state.allowed(statement)
         naming = this.#names(statement, batch)
       },
       onComplete: () => {
         naming?.confirm()
+        this.#wire.state.ended(statement, 'done')
         this.#completed(statement)
       },
-      onFail: () => naming?.abandon(),
+      onFail: () => {
+        naming?.abandon()
+        this.#wire.state.ended(statement, 'failed')
+      },
     }
   }
 
@@ -108,12 +124,24 @@ export class Invocations {
     }
   }
 
-  #texts(batch: number): SessionTexts {
+  /** `oldest`: of the names that were asked for, when the first of them was given. */
+  #texts(batch: number): SessionTexts & { oldest(): number } {
     const wire = this.#wire
+    let oldest = Infinity
+    const met = (prepared: PreparedStatement | undefined): void => {
+      if (prepared !== undefined) oldest = Math.min(oldest, prepared.known)
+    }
     return {
-      prepared: (name) => wire.lookUp(wire.statements, name, batch),
+      own: wire.state.own,
+      oldest: () => oldest,
+      prepared: async (name) => {
+        const prepared = await wire.lookUp(wire.statements, name, batch)
+        met(prepared)
+        return prepared
+      },
       cursor: async (name) => {
         const portal = await wire.lookUp(wire.portals, name, batch)
+        met(portal?.prepared)
         return portal && { sql: portal.prepared.sql, binary: portal.cursor?.binary ?? false }
       },
     }
@@ -124,9 +152,9 @@ export class Invocations {
     const { statements, portals } = this.#wire
     switch (effect.kind) {
       case 'prepare':
-        return statements.define(effect.name, preparedBy(effect), batch)
+        return statements.define(effect.name, preparedBy(effect, this.#known), batch)
       case 'declare':
-        return portals.define(effect.name, declaredBy(effect), batch)
+        return portals.define(effect.name, declaredBy(effect, this.#known), batch)
       case 'deallocate':
         return effect.name === null ? null : statements.define(effect.name, null, batch)
       case 'close':
@@ -155,12 +183,14 @@ export class Invocations {
 
 const BINARY = 1
 
-function preparedBy({ name, sql, parameterOids }: Extract<SessionEffect, { kind: 'prepare' }>): PreparedStatement {
-  return { name, sql, parameterOids, allowed: true, checked: false }
+type Prepare = Extract<SessionEffect, { kind: 'prepare' }>
+
+function preparedBy({ name, sql, parameterOids }: Prepare, known: number): PreparedStatement {
+  return { name, sql, parameterOids, known, allowed: true, checked: false }
 }
 
-function declaredBy({ sql, hold, binary }: Extract<SessionEffect, { kind: 'declare' }>): Portal {
-  const prepared = { name: '', sql, parameterOids: [], allowed: true, checked: false }
+function declaredBy({ sql, hold, binary }: Extract<SessionEffect, { kind: 'declare' }>, known: number): Portal {
+  const prepared = { name: '', sql, parameterOids: [], known, allowed: true, checked: false }
   const cursor = { hold, binary, committed: false }
   return { prepared, parameters: [], parameterFormats: [], resultFormats: [], spent: { rows: 0, bytes: 0 }, cursor }
 }

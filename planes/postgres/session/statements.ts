@@ -8,6 +8,8 @@ export interface PreparedStatement {
   readonly sql: string
   /** From Parse, completed by the server's ParameterDescription; 0 is unknown. */
   parameterOids: readonly number[]
+  /** The session's own names were those of this many changes. */
+  readonly known: number
   /** A decision has let it be prepared or run. */
   allowed: boolean
   /** The server has described its result, and lineage agreed; from then on the server itself refuses a changed one. */
@@ -69,7 +71,7 @@ export class NameTable<T> {
   #bytes = 0
   readonly #confirmed = new Map<string, T>()
   /** Oldest first: one that is abandoned uncovers the one before it, which the server may still confirm. */
-  readonly #tentative = new Map<string, readonly Entry<T>[]>()
+  readonly #tentative = new Map<string, Entry<T>[]>()
 
   constructor(limits: NameLimits<T>) {
     this.#limits = limits
@@ -92,12 +94,16 @@ export class NameTable<T> {
   /** Defines (or with null removes) a name in this batch; call what it returns when the server says yes, or that it won't. */
   define(name: string, value: T | null, batch: number): Naming {
     const entry: Entry<T> = { value, batch }
-    this.#tentative.set(name, [...(this.#tentative.get(name) ?? []), entry])
+    const entries = this.#tentative.get(name) ?? []
+    entries.push(entry)
+    this.#tentative.set(name, entries)
     this.#account(value, 1)
+    // A batch may define the unnamed one thousands of times: mostly the oldest goes first.
     const forget = (): void => {
-      const others = (this.#tentative.get(name) ?? []).filter((each) => each !== entry)
-      if (others.length > 0) this.#tentative.set(name, others)
-      else this.#tentative.delete(name)
+      const at = entries.indexOf(entry)
+      if (at === 0) entries.shift()
+      else if (at > 0) entries.splice(at, 1)
+      if (entries.length === 0 && this.#tentative.get(name) === entries) this.#tentative.delete(name)
     }
     return {
       confirm: () => {

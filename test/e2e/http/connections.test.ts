@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { Agent, request as undiciRequest } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readRecords, verifyEvidence } from '../../../engine/evidence/index.ts'
@@ -233,6 +235,9 @@ describe('WebSocket', () => {
           .map(([, status]) => status),
       )
       .toEqual(['ok'])
+    const evidence = ['records', 'recordings'].map((part) => join(form.stack.evidence, part))
+    const texts = evidence.flatMap((part) => readdirSync(part).map((name) => readFileSync(join(part, name), 'utf8')))
+    for (const part of ['[null,null,"hello ', '"end":"HTTP 101"']) expect(texts.join('')).toContain(part)
   })
 
   test('is refused where a mask would be owed, and by policy', async () => {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { createRemoteJWKSet, type JWK } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openIdentityDoors, SAML_TYPE, TOKEN_TYPE, type IdentityDoors } from '../../support/identity-doors.ts'
@@ -72,11 +73,12 @@ describe('forged assertions, at token exchange', () => {
     expect(await refusedSince(count)).toEqual([`api ${code}`])
   })
 
-  test('one that was used before, also after a restart', async () => {
+  test('one that was used before, also after a restart that finds no state', async () => {
     const response = await doors.saml.respond()
     expect(await doors.exchange(samlForm(response))).toBe('let in')
     expect(await doors.exchange(samlForm(response))).toBe('ERR_IDENTITY_REPLAYED')
     await doors.gateway.kill9()
+    for (const end of ['', '-wal', '-shm']) await rm(`${doors.state}${end}`, { force: true })
     await doors.gateway.restart()
     const count = (await doors.records()).length
     expect(await doors.exchange(samlForm(response))).toBe('ERR_IDENTITY_REPLAYED')

@@ -155,6 +155,28 @@ const SCRIPTS: readonly string[] = [
    COPY t TO STDOUT
    DROP TABLE t`,
   `BEGIN
+   CREATE TEMP TABLE own (a text, b serial) ON COMMIT DROP
+   INSERT INTO own(a) SELECT name FROM customers ORDER BY id RETURNING a, b
+   SAVEPOINT s
+   ALTER TABLE own RENAME TO customers
+   SELECT a FROM customers ORDER BY b LIMIT 1
+   ROLLBACK TO s
+   SELECT name FROM customers ORDER BY id LIMIT 1
+   COMMIT
+   SELECT a FROM own`,
+  `CREATE TEMP VIEW accounts AS SELECT id AS customer_id FROM customers
+   SELECT customer_id FROM accounts ORDER BY 1 LIMIT 2
+   DROP VIEW accounts
+   SELECT id FROM accounts ORDER BY 1 LIMIT 1`,
+  `SELECT set_config('search_path', 'private', false)
+   SELECT ssn FROM customers
+   BEGIN
+   SET LOCAL search_path = public
+   SELECT count(*) FROM customers
+   COMMIT
+   SELECT ssn FROM customers
+   RESET search_path`,
+  `BEGIN
    CREATE TABLE fresh AS SELECT 1 AS a
    SELECT * FROM fresh
    ALTER TABLE fresh ADD b text DEFAULT 'x'

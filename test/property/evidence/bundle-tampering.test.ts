@@ -133,7 +133,7 @@ function changed({
   return CHANGES[how]?.(copy, files, name, pick) === true ? copy : undefined
 }
 
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 80)
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 40)
 
 it('any single change to any file of a bundle is found', { timeout: 600_000 }, async () => {
   await fc.assert(

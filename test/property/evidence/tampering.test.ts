@@ -6,6 +6,8 @@ import type { JsonValue } from '../../../engine/access-request.ts'
 import { verifyEvidence, type VerifyReport } from '../../../engine/evidence/index.ts'
 import { filesOf, openLog, scratch, stepClock, writeSession } from '../../unit/evidence/workbench.ts'
 
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 60)
+
 /** Two writers that closed, each with two sessions and their recordings. */
 async function finished(): Promise<string> {
   const directory = scratch()
@@ -56,7 +58,7 @@ function joined(lines: readonly string[]): Buffer {
   return Buffer.from(lines.map((line) => `${line}\n`).join(''), 'latin1')
 }
 
-describe('of a finished directory', { timeout: 120_000 }, () => {
+describe('of a finished directory', { timeout: 600_000 }, () => {
   it('any byte that is changed is found', async () => {
     const { names, verify } = await bench()
     await fc.assert(
@@ -68,7 +70,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
         expect(report.status).not.toBe('ok')
         expect(report.findings.length).toBeGreaterThan(0)
       }),
-      { numRuns: 250 },
+      { numRuns: 2 * RUNS },
     )
   })
 
@@ -83,7 +85,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
         })
         expect(report.status).not.toBe('ok')
       }),
-      { numRuns: 120 },
+      { numRuns: RUNS },
     )
   })
 
@@ -108,7 +110,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
           expect(report.status).not.toBe('ok')
         },
       ),
-      { numRuns: 120 },
+      { numRuns: RUNS },
     )
   })
 
@@ -121,7 +123,7 @@ describe('of a finished directory', { timeout: 120_000 }, () => {
         const allowed = name === names[1] ? ['incomplete', 'tampered'] : ['tampered']
         expect(allowed).toContain(status)
       }),
-      { numRuns: 120 },
+      { numRuns: RUNS },
     )
   })
 })
@@ -144,6 +146,6 @@ it('any text in a record or a frame comes back as it was', async () => {
         records: texts.length + 2,
       })
     }),
-    { numRuns: 50 },
+    { numRuns: Math.ceil(RUNS / 2) },
   )
 })

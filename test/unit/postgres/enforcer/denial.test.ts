@@ -88,6 +88,8 @@ describe('a refusal', () => {
       position: 8,
       routine: 'Decision d1, ERR_NORMALIZE_SYNTAX.',
     })
+    const unary = new NormalizeError('ERR_NORMALIZE_SYNTAX', 'missing argument')
+    expect(denialOfRefusal(unary, DECISION).hint).toMatch(/^Use NONE to denote the missing argument/)
   })
 })
 

@@ -160,19 +160,42 @@ describe('settings that names and rights depend on', () => {
     'SET LOCAL ROLE postgres',
     'RESET ROLE',
     'SET SESSION AUTHORIZATION DEFAULT',
-    'SET search_path = private',
-    'SET LOCAL "search_path" TO private',
-    `SET SCHEMA 'private'`,
-    'SET Search_Path TO DEFAULT',
-    'RESET search_path',
     'SET standard_conforming_strings = off',
     `SET NAMES 'GBK'`,
     `SET client_encoding = 'LATIN1'`,
     'SET row_security = off',
     `SET session_preload_libraries = 'x'`,
+    `SELECT set_config('role', 'postgres', false)`,
+    `SELECT pg_catalog.set_config('ROW_SECURITY', 'off', true)`,
+    `SELECT set_config('session_authorization', $1, false)`,
   ])('%s', async (sql) => {
     const each: Case = [sql, 'UNSUPPORTED', /is fixed for the session and can't be (?:set|reset)$/]
     expect(await refused(each)).toMatchObject(wanted(each))
+  })
+
+  test.each([
+    'SET search_path = pg_temp, public',
+    'SET LOCAL "search_path" TO public, pg_temp_3',
+    `SET SCHEMA 'pg_toast'`,
+    `SELECT set_config('search_path', 'public, "pg_temp"', false)`,
+    `SELECT set_config('search_path', 'public, ', false)`,
+    `SELECT set_config('search_path', '"public', false)`,
+    `SELECT set_config('search_path', 'públic', false)`,
+    `SELECT set_config('search_path', $1, false)`,
+  ])('%s can not be followed', async (sql) => {
+    const each: Case = [sql, 'UNSUPPORTED', /^this search_path can’t be followed/]
+    expect(await refused(each)).toMatchObject(wanted(each))
+  })
+
+  test.each([
+    [`SET search_path = Private, "Odd One", ''`, 'private, "Odd One"'],
+    ['SET SCHEMA $$private$$', 'private'],
+    [`SELECT pg_catalog.set_config('SEARCH_PATH', '', false)`, ''],
+    [`SELECT set_config('search_path', ' "$user" ,PUBLIC', true)`, '"$user", public'],
+    ['RESET search_path', 'DEFAULT'],
+  ])('%s is followed', async (sql, value) => {
+    const [statement] = await normalizeAll(parser, catalog, sql)
+    expect(statement).toMatchObject({ setting: { name: 'search_path', value }, effect: { kind: 'path' }, opaque: [] })
   })
 
   test('SET NAMES to what it is anyway is named', async () => {
