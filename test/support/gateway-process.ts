@@ -22,11 +22,13 @@ export interface GatewayOptions {
 }
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+/** As cli/countersign starts it. */
+const FLAGS: readonly string[] = ['--max-semi-space-size=64']
 const START_MS = 120_000
 const STOP_MS = 10_000
 const KEPT_LINES = 2000
 
-/** The gateway as its users run it: a process of its own, `node cli/main.ts serve`, that can be killed and started again. */
+/** The gateway as its users run it: a process of its own, `countersign serve`, that can be killed and started again. */
 export class GatewayProcess {
   readonly #options: GatewayOptions
   readonly #log: string[] = []
@@ -98,7 +100,7 @@ interface Launched {
 }
 
 async function launch(options: GatewayOptions, log: string[]): Promise<Launched> {
-  const args = [...(options.nodeOptions ?? []), MAIN, 'serve', '--config', options.config, '--drain', '500ms']
+  const args = [...FLAGS, ...(options.nodeOptions ?? []), MAIN, 'serve', '--config', options.config, '--drain', '500ms']
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = exitOf(child)
   const closed = once(child, 'close') // after exit, once its last line was read

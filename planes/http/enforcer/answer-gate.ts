@@ -208,21 +208,20 @@ export class AnswerGate {
   /** Frames and outcome are queued together and share one write to the disk. */
   async #recordWhole(answer: Answer): Promise<void> {
     const recorded = this.#record(answer)
-    const frames = [...recorded.add(answer.body), recorded.end(answer.status, null)]
+    const frames = recorded.add(answer.body)
+    const last = { kind: KIND, body: recorded.end(answer.status, null) }
     const outcome = this.#outcome('ok', answer.body.length, answer.status >= 400 ? String(answer.status) : null)
     const { caller, decision } = this.#rooms
-    await Promise.all([...frames.map((body) => this.#frame(body)), caller.session.settle(decision, outcome)])
+    await Promise.all([...frames.map((body) => this.#frame(body)), caller.session.settle(decision, outcome, last)])
   }
 
   async #close(status: Outcome['status'], broken: string | null): Promise<void> {
     const { caller, decision } = this.#rooms
     const code = this.#head?.status ?? 502
-    const end = this.#recorded === null ? [] : [this.#frame(this.#recorded.end(code, broken))]
     const error = broken ?? (code >= 400 ? String(code) : null)
-    await Promise.all([
-      ...end,
-      caller.session.settle(decision, this.#outcome(status, this.#recorded?.bytes ?? 0, error)),
-    ])
+    const outcome = this.#outcome(status, this.#recorded?.bytes ?? 0, error)
+    const last = this.#recorded === null ? undefined : { kind: KIND, body: this.#recorded.end(code, broken) }
+    await caller.session.settle(decision, outcome, last)
   }
 
   #record(head: ResponseHead): RecordedAnswer {
@@ -232,13 +231,16 @@ export class AnswerGate {
 
   #frame(body: ReturnType<RecordedAnswer['end']>): Promise<void> {
     const { caller, decision } = this.#rooms
-    return caller.session.record({ dir: 'upstream', kind: 'http.response', decision: decision.id, body })
+    return caller.session.record({ dir: 'upstream', kind: KIND, decision: decision.id, body })
   }
 
   #outcome(status: Outcome['status'], bytes: number, error: string | null): Outcome {
     return { status, rows: null, bytes, masks: this.#rooms.masks.counts, error }
   }
 }
+
+/** Of what is recorded of an answer. */
+const KIND = 'http.response'
 
 /** Nothing of the request has left the gateway. */
 const UNSENT: ReadonlySet<string> = new Set(['ERR_UPSTREAM_CONNECT', 'ERR_UPSTREAM_AUTH', 'ERR_UPSTREAM_TLS'])

@@ -1,5 +1,6 @@
 import type {
   AccessRequest,
+  Action,
   DecideOptions,
   Decision,
   FieldMask,
@@ -82,6 +83,8 @@ export type Judged =
   | { readonly kind: 'run'; readonly running: RunningStatement }
   | { readonly kind: 'denied'; readonly denial: Denial }
 
+const PREPARING: Action = constant({ name: 'postgres.parse', class: 'discover' })
+const PREPARING_BLIND: Action = constant({ name: 'postgres.parse', class: 'control' })
 const NO_APPROVALS: readonly never[] = constant([])
 const UNKNOWN = '[binary]'
 /** How often a request is normalized again because the policy was swapped meanwhile. */
@@ -215,10 +218,7 @@ export class Enforcer {
   #request(invocation: Invocation, labels: Labels, observed: AccessRequest['observed']): AccessRequest {
     const { principal, session, source } = this.#client
     const { statement, transaction, prepareOnly } = invocation
-    const preparing = {
-      name: 'postgres.parse',
-      class: statement.opaque.length === 0 ? 'discover' : 'control',
-    } as const
+    const preparing = statement.opaque.length === 0 ? PREPARING : PREPARING_BLIND
     const known = invocation.parameters.map((value) => (value === undefined ? UNKNOWN : value))
     const { resources } = accessParts(statement, labels, invocation.parameters)
     const { database, user } = this.#client
@@ -226,7 +226,7 @@ export class Enforcer {
     const block = requestBlock(statement, { kind, database, user, parameters: known })
     return {
       principal,
-      action: prepareOnly ? preparing : statement.action,
+      action: prepareOnly ? preparing : constant(statement.action),
       resources,
       context: {
         approvals: NO_APPROVALS,

@@ -24,10 +24,18 @@ export function withinRecord(view: View, parameters: Values): View {
 }
 
 function fits({ resources }: View, parameters: Values): boolean {
-  const lists = [parameters, ...resources.flatMap(({ parts }) => parts.map(({ values }) => values ?? []))]
-  const length = lists.flat().reduce((sum, value) => sum + (value?.length ?? 0) + 4, 0)
+  let length = lengthOf(parameters)
+  for (const { parts } of resources) for (const { values } of parts) length += values ? lengthOf(values) : 0
   // A UTF-16 code unit takes at most six bytes of JSON: most statements need no count.
-  return length * 6 <= KEPT_BYTES || Buffer.byteLength(JSON.stringify(lists)) <= KEPT_BYTES
+  if (length * 6 <= KEPT_BYTES) return true
+  const lists = [parameters, ...resources.flatMap(({ parts }) => parts.map(({ values }) => values ?? []))]
+  return Buffer.byteLength(JSON.stringify(lists)) <= KEPT_BYTES
+}
+
+function lengthOf(values: Values): number {
+  let length = 0
+  for (const value of values) length += (value?.length ?? 0) + 4
+  return length
 }
 
 function replaced({ resources, block }: View, parameters: Values, by: (values: Values) => Values): [View, Values] {

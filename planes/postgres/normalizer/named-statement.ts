@@ -90,18 +90,38 @@ function argumentOf(node: Node, typeOid: number): string | null | undefined {
   return constant === undefined ? undefined : textAs(constant, typeOid)
 }
 
+type Declaration = Extract<SessionEffect, { kind: 'declare' }>
+
 const HOLD = 0x20
 const BINARY = 0x01
 
 /** Decided as its query is, though no row comes yet. */
 export function declareCursor(walk: Walk, stmt: DeclareCursorStmt, inner: string | null): Outcome {
-  const { portalname: name = '', query, options = 0 } = stmt
+  const { query } = stmt
   if (bodyOf('SelectStmt', query) === undefined || query === undefined || inner === null) {
     throw unsupported('a cursor over anything but a SELECT is not covered')
   }
-  const hold = (options & HOLD) !== 0
-  const effect = { kind: 'declare', name, sql: inner, hold, binary: (options & BINARY) !== 0 } as const
+  const effect = declaring(stmt, inner)
   return { ...rowStatement(walk, query), kind: 'declare_cursor', outputs: null, effect }
+}
+
+function declaring({ portalname: name = '', options = 0 }: DeclareCursorStmt, sql: string): Declaration {
+  return { kind: 'declare', name, sql, hold: (options & HOLD) !== 0, binary: (options & BINARY) !== 0 }
+}
+
+/**
+ * The name that is given to a query which can't be looked into: the server knows it from here on, and each use of it is
+ * judged like the query itself. Null for any other statement, and for WITH HOLD, which runs all of its query unasked.
+ */
+export function givesName(node: Node, inner: string | null): SessionEffect | null {
+  if (inner === null) return null
+  if ('DeclareCursorStmt' in node) {
+    const cursor = declaring(node.DeclareCursorStmt, inner)
+    return cursor.hold ? null : cursor
+  }
+  if (!('PrepareStmt' in node)) return null
+  const { name = '', argtypes = [] } = node.PrepareStmt
+  return { kind: 'prepare', name, sql: inner, parameterOids: argtypes.map(() => UNTOLD) }
 }
 
 /** FETCH and MOVE do what the cursor's query does; MOVE tells how many rows there are, and no more. */

@@ -12,6 +12,7 @@ import {
   discard,
   executeStatement,
   fetchStatement,
+  givesName,
   prepareStatement,
   type SessionNames,
 } from './named-statement.ts'
@@ -62,7 +63,8 @@ function outcomeOf(parsed: ParsedStatement, catalog: Catalog, names: SessionName
     return set ?? analysed(node, Walk.over(catalog, names), names, inner)
   } catch (error) {
     if (!(error instanceof Refusal) || !error.permittable) throw error
-    return unseenStatement(Walk.over(catalog, names), node, error)
+    const unseen = unseenStatement(Walk.over(catalog, names), node, error)
+    return { ...unseen, effect: givesName(node, inner) ?? { kind: 'unseen' } }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Decision, JsonObject, Outcome, PlaneHost, UpstreamError } from '../../../engine/index.ts'
+import type { Decision, JsonObject, Outcome, PlaneHost, RecordedAnswer, UpstreamError } from '../../../engine/index.ts'
 import type { Fault } from '../codec/call.ts'
 import type { SqsUpstream } from '../upstream.ts'
 import { fault } from './denial.ts'
@@ -24,14 +24,16 @@ export function settle(
   { session }: Asking,
   decision: Decision,
   how: Partial<Outcome> & Pick<Outcome, 'status'>,
+  answer?: RecordedAnswer,
 ): Promise<void> {
-  return session.settle(decision, {
+  const outcome = {
     rows: how.status === 'unknown' ? null : 0,
     bytes: 0,
     masks: [],
     error: null,
     ...how,
-  })
+  }
+  return session.settle(decision, outcome, answer)
 }
 
 /** An error of the service's: of a labelled queue its code alone, of others its text, with the gateway's address in it. */

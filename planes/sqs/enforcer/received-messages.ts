@@ -70,9 +70,13 @@ async function record(
     ...fieldsOf(decision),
     ...judged.flatMap((each) => (each.kind === 'shown' ? fieldsOf(each.decision) : [])),
   ]
-  const frames = messageFrames(shown, fields).map((body) =>
-    asking.session.record({ dir: 'upstream', kind: 'sqs.messages', decision: decision.id, body }),
-  )
+  const kind = 'sqs.messages'
+  const parts = messageFrames(shown, fields)
+  const frames = parts
+    .slice(0, -1)
+    .map((body) => asking.session.record({ dir: 'upstream', kind, decision: decision.id, body }))
+  const last = parts.at(-1)
+  const answer = last === undefined ? undefined : { kind, body: last }
   const sizes = shown.map(({ Body }) => Buffer.byteLength(textOf(Body) ?? ''))
   const each = judged.map((one, index) => {
     const own = one.kind === 'shown' ? one.masks.counts : []
@@ -80,6 +84,6 @@ async function record(
   })
   const bytes = sizes.reduce((sum, size) => sum + size, 0)
   const rows = judged.filter(({ kind }) => kind === 'shown').length
-  const whole = settle(asking, decision, { status: 'ok', rows, bytes, masks: masks.counts })
+  const whole = settle(asking, decision, { status: 'ok', rows, bytes, masks: masks.counts }, answer)
   await Promise.all([...frames, ...each, whole])
 }

@@ -235,9 +235,9 @@ describe('WebSocket', () => {
           .map(([, status]) => status),
       )
       .toEqual(['ok'])
-    const recordings = join(form.stack.evidence, 'recordings')
-    const frames = readdirSync(recordings).map((name) => readFileSync(join(recordings, name), 'utf8'))
-    for (const part of ['[null,null,"hello ', '"end":"HTTP 101"']) expect(frames.join('')).toContain(part)
+    const evidence = ['records', 'recordings'].map((part) => join(form.stack.evidence, part))
+    const texts = evidence.flatMap((part) => readdirSync(part).map((name) => readFileSync(join(part, name), 'utf8')))
+    for (const part of ['[null,null,"hello ', '"end":"HTTP 101"']) expect(texts.join('')).toContain(part)
   })
 
   test('is refused where a mask would be owed, and by policy', async () => {

@@ -219,6 +219,19 @@ describe('cursors', () => {
   })
 })
 
+describe('a query that can not be looked into', () => {
+  test.each([
+    ['PREPARE p (int) AS SELECT * FROM nowhere WHERE a = $1', { kind: 'prepare', name: 'p', parameterOids: [-1] }],
+    ['DECLARE c BINARY CURSOR FOR SELECT * FROM nowhere', { kind: 'declare', name: 'c', hold: false, binary: true }],
+    ['DECLARE c CURSOR WITH HOLD FOR SELECT * FROM nowhere', { kind: 'unseen' }],
+    ['EXECUTE nothing', { kind: 'unseen' }],
+  ])('is known by the name that the server gives it: %s', async (sql, effect) => {
+    const named = await normalizeOne(parser, catalog, sql)
+    expect(named).toMatchObject({ action: { class: 'control' }, effectFree: false, outputs: null, effect })
+    expect(named.opaque.map(({ what }) => what)).toEqual(['unresolved'])
+  })
+})
+
 describe('EXPLAIN', () => {
   test.each([
     ['EXPLAIN SELECT ssn FROM ONLY customers', 25],
