@@ -186,7 +186,7 @@ export class Enforcer {
       masks: plan.map(({ field, method }) => ({ field, method, ...keyUsed(method, key) })),
       sensitive,
       limit: limits === undefined ? null : new AnswerLimit(limits, invocation.spent),
-      writes: !prepareOnly && !statement.effectFree,
+      writes: !prepareOnly && (!statement.effectFree || runsLater(statement)),
       resultFormats,
       checkFields: (fields) => checkFields(fields, statement, catalog, labels, plan),
       ...(prepareOnly ? {} : { onComplete: () => invocation.onComplete?.(), onFail: () => invocation.onFail?.() }),
@@ -379,4 +379,9 @@ function contradiction(found: string): ObligationError {
 /** A syntax error's text quotes what the client sent; the record gets its kind alone. */
 function withoutLiterals(error: CountersignError): string {
   return error.code === 'ERR_NORMALIZE_SYNTAX' ? 'the statement is not valid SQL' : error.message
+}
+
+/** A cursor that outlives its transaction runs to its end when that is committed, and fails there. */
+function runsLater({ effect }: NormalizedStatement): boolean {
+  return effect.kind === 'declare' && effect.hold
 }

@@ -1,6 +1,6 @@
 /**
  * Hides one value that is not NULL: the bytes from `start` to `end`. Gives the bytes to stand in its place, null for
- * NULL, or `in-place` when it has already overwritten it.
+ * NULL, or `in-place` when it has already overwritten it. Never a view of the buffer, which is written to before it is read.
  */
 export type ValueMask = (buffer: Buffer, start: number, end: number) => Buffer | null | 'in-place'
 

@@ -45,7 +45,8 @@ type Fate = 'pass' | 'drop' | 'done'
 export class Backend {
   readonly #wire: Wire
   readonly #host: BackendHost
-  readonly #out: Writer = new Writer(64 * 1024)
+  /** Rows that outgrew their place; most sessions never write any. */
+  readonly #out: Writer = new Writer(0)
   /** This transaction wrote to a labelled table: constraints and triggers may speak of it as late as its end. */
   #wroteSensitive = false
   /** This batch, or Query, touched one: what comes behind its last answer may still be about it. */

@@ -47,6 +47,12 @@ function told(messages: readonly BackendMessage[]): readonly string[] {
   })
 }
 
+async function errorOf(...messages: readonly FrontendMessage[]): Promise<readonly (string | undefined)[]> {
+  return (await ask(...messages)).flatMap((message) =>
+    message.kind === 'errorResponse' ? [message.fields.get('C'), message.fields.get('M')] : [],
+  )
+}
+
 const query = async (sql: string): Promise<readonly string[]> => told(await client.query(sql))
 const LAST4 = '*******1111'
 
@@ -124,6 +130,23 @@ describe('a name stands for what it was given to, masks and all', () => {
     expect(told(await client.until('readyForQuery'))).toEqual([LAST4])
     expect(await query('DISCARD ALL')).toEqual(['42501'])
     await query('DEALLOCATE ALL')
+  })
+
+  test('what fails while a cursor over a labelled table is read says its code alone, whoever reads it', async () => {
+    const broken = 'SELECT ssn, 1/(id - 1) FROM customers ORDER BY id'
+    const withheld = ['22012', expect.not.stringContaining('zero')]
+    for (const read of [
+      { kind: 'query', sql: 'FETCH ALL FROM bad' },
+      { kind: 'query', sql: 'MOVE ALL IN bad' },
+    ] as const) {
+      await query(`BEGIN; DECLARE bad CURSOR FOR ${broken}`)
+      expect(await errorOf(read)).toEqual(withheld)
+      await query('ROLLBACK')
+    }
+    await query(`BEGIN; DECLARE bad CURSOR FOR ${broken}`)
+    expect(await errorOf(execute('bad'), sync)).toEqual(withheld)
+    await query(`ROLLBACK; BEGIN; DECLARE late CURSOR WITH HOLD FOR ${broken}`)
+    expect(await errorOf({ kind: 'query', sql: 'COMMIT' })).toEqual(withheld)
   })
 
   test('an argument counts as what is bound: a transfer waits with its amount', async () => {
