@@ -9,9 +9,13 @@ function refused(code: string): UpstreamError {
 }
 
 /** Fails so often, then answers; counts how often it was asked. */
-function failing(failure: Error, times: number): { read: () => Promise<string>; asked: () => number } {
+function failing(problem: Error, times: number): { read: () => Promise<string>; asked: () => number } {
   let asked = 0
-  const read = (): Promise<string> => ((asked += 1) > times ? Promise.resolve('catalogue') : Promise.reject(failure))
+  const read = async (): Promise<string> => {
+    asked += 1
+    if (asked <= times) throw problem
+    return 'catalogue'
+  }
   return { read, asked: () => asked }
 }
 
