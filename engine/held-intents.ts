@@ -1,3 +1,4 @@
+import type { JsonObject } from './access-request.ts'
 import type { Appended, RecordDraft } from './evidence/index.ts'
 
 /** How long an intent may wait for its outcome at least; twice as long at most. */
@@ -28,13 +29,16 @@ export class HeldIntent {
  */
 export class HeldIntents {
   readonly #append: (draft: SessionDraft) => Appended
+  /** Nanoseconds of a clock that never goes back. */
+  readonly #monotonic: () => bigint
   /** By decision, oldest first; those that are on their way to the disk too, until their outcome comes. */
   readonly #intents = new Map<string, HeldIntent>()
   /** A look at them is due. */
   #due = false
 
-  constructor(append: (draft: SessionDraft) => Appended) {
+  constructor(append: (draft: SessionDraft) => Appended, monotonic: () => bigint) {
     this.#append = append
+    this.#monotonic = monotonic
   }
 
   hold(decision: string, intent: HeldIntent): void {
@@ -49,9 +53,10 @@ export class HeldIntents {
     return intent
   }
 
-  /** Records it by itself unless that has been done. */
+  /** Records it by itself unless that has been done. `waited_us`: how much later than its decision its record is. */
   record(intent: HeldIntent): Promise<void> {
-    intent.durable ??= this.#append(intent.draft).durable
+    const { draft, decidedNs } = intent
+    intent.durable ??= this.#append(later(draft, { waited_us: microseconds(decidedNs, this.#monotonic()) })).durable
     return intent.durable
   }
 
@@ -84,4 +89,13 @@ export class HeldIntents {
     this.#due = true
     setTimeout(() => this.#look(), GRACE_MS)
   }
+}
+
+/** With this in its detail, too. */
+export function later(draft: SessionDraft, detail: JsonObject): SessionDraft {
+  return { ...draft, detail: { ...draft.detail, ...detail } }
+}
+
+export function microseconds(fromNs: bigint, toNs: bigint): number {
+  return Number((toNs - fromNs) / 1000n)
 }

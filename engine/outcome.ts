@@ -1,5 +1,5 @@
 import type { JsonObject } from './access-request.ts'
-import type { HeldIntent, SessionDraft } from './held-intents.ts'
+import { later, microseconds, type HeldIntent, type SessionDraft } from './held-intents.ts'
 import type { RecordedAnswer } from './plane.ts'
 import type { Outcome } from './verdict.ts'
 
@@ -22,10 +22,10 @@ export function settledIntent(
   answer: RecordedAnswer | undefined,
   nowNs: bigint,
 ): SessionDraft {
-  const detail = { ...draft.detail, took_us: Number((nowNs - decidedNs) / 1000n) }
+  const settled = later(draft, { took_us: microseconds(decidedNs, nowNs) })
   return answer === undefined
-    ? { ...draft, detail, outcome: inOrder(outcome) }
-    : { ...draft, detail, outcome: answered(outcome, answer), payload: { answer: answer.body, ...draft.payload } }
+    ? { ...settled, outcome: inOrder(outcome) }
+    : { ...settled, outcome: answered(outcome, answer), payload: { answer: answer.body, ...draft.payload } }
 }
 
 /** With the kind of what stands in the payload: that it was there is told even when it is erased. */

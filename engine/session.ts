@@ -56,7 +56,10 @@ export class GatewaySession implements Session {
   readonly #enforceable: Enforceable
   readonly #rooms: SessionRooms
   readonly #end: SessionEnd
-  readonly #held: HeldIntents = new HeldIntents((draft) => this.#append(draft))
+  readonly #held: HeldIntents = new HeldIntents(
+    (draft) => this.#append(draft),
+    () => this.#rooms.monotonic(),
+  )
   /** What this session has recorded: its last record tells, so that one that is left out of a copy is missed. */
   #records = 0
 

@@ -97,7 +97,8 @@ export function credentialsLive(): Measure {
     take: (seen) => {
       if (!seen.inPeriod || !isIntent(seen)) return
       const expires = numberAt(seen.fields, 'principal', 'expires_at')
-      const live = expires !== null && Date.parse(seen.record.ts) < expires * 1000
+      const lateUs = numberAt(seen.fields, 'detail', 'took_us') ?? numberAt(seen.fields, 'detail', 'waited_us') ?? 0
+      const live = expires !== null && Date.parse(seen.record.ts) - lateUs / 1000 < expires * 1000
       const when = expires === null ? 'has no end' : `ended ${new Date(expires * 1000).toISOString()}`
       share.count(seen, live, `its credential ${when}`)
     },

@@ -162,7 +162,7 @@ export class Ingest {
   #await(id: string, verdict: string, fields: JsonObject): void {
     if (verdict !== 'forward' && verdict !== 'mask') return
     if (this.#open.size >= MAX_OPEN) this.#open.clear()
-    this.#open.set(id, monotonic(fields))
+    this.#open.set(id, monotonic(fields) - 1000n * BigInt(countAt(fields, 'detail', 'waited_us') ?? 0))
   }
 
   #settled(id: string, status: string, fields: JsonObject, { writer }: About): void {

@@ -213,7 +213,8 @@ function outcomeOf({ fields }: Entry, intent: Entry): StepOutcome {
 
 function tookUs(outcome: JsonObject, intent: JsonObject): number | null {
   if (outcome === intent) return numberOf(objectOf(intent['detail'])['took_us'])
-  return outcome['writer_id'] === intent['writer_id'] ? microsecondsBetween(intent, outcome) : null
+  const between = outcome['writer_id'] === intent['writer_id'] ? microsecondsBetween(intent, outcome) : null
+  return between === null ? null : between + (numberOf(objectOf(intent['detail'])['waited_us']) ?? 0)
 }
 
 function microsecondsBetween(from: JsonObject, to: JsonObject): number | null {

@@ -133,7 +133,7 @@ export class Reconciler {
     if (textOf(objectOf(fields['action'])['name']) === 'postgres.parse') return // parsed, never run
     const text = block === null ? null : (textOf(block['statement']) ?? '')
     const settled = ENDED[`outcome.${textOf(objectOf(fields['outcome'])['status'])}`]
-    const begun = time - (settled === undefined ? 0 : tookMs(fields)) // its record was made at its end
+    const begun = time - lateMs(fields)
     match.intent({ decision, record: id, time: begun, text, status: 'open', ended: null, logged: null })
     if (settled !== undefined) match.outcome(decision, settled, time)
   }
@@ -428,8 +428,9 @@ function iso(time: number): string {
   return new Date(time).toISOString()
 }
 
-/** From decision to outcome, of a statement that was answered at once. */
-function tookMs(fields: JsonObject): number {
-  const { took_us: us } = objectOf(fields['detail'])
+/** From a decision to its record, which waits for its outcome where it can. */
+function lateMs(fields: JsonObject): number {
+  const { took_us: took, waited_us: waited } = objectOf(fields['detail'])
+  const us = took ?? waited
   return typeof us === 'number' ? us / 1000 : 0
 }

@@ -44,6 +44,8 @@ test('one that the upstream takes its time for is on disk before it has answered
   const session = rooms.session()
   const decision = await session.decide(request(rooms), free)
   await expect.poll(() => eventsOf(rooms)).toEqual(['decision.forward'])
+  const [{ detail } = {}] = rooms.records().slice(-1)
+  expect(Reflect.get(Object(detail), 'waited_us')).toBeGreaterThan(4000)
   await session.settle(decision, { ...OK, status: 'failed', error: '57014' })
   expect(eventsOf(rooms)).toEqual(['decision.forward', 'outcome.failed'])
 })
