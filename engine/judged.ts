@@ -1,8 +1,8 @@
 import type { AccessRequest, SealedRequest } from './access-request.ts'
 import { PolicyError } from './errors.ts'
-import { withLimits } from './intent.ts'
+import { controlsOf, withLimits, type ApprovalRef, type Judgement } from './intent.ts'
 import type { PolicyAnswer, PolicyStore } from './policy/index.ts'
-import type { Decision } from './verdict.ts'
+import type { Decision, Verdict } from './verdict.ts'
 
 /*
  * What a request is judged to be: policy's own answer, or the engine's where there is none that counts.
@@ -41,3 +41,17 @@ export function withoutHold(answer: PolicyAnswer, whole: Decision): PolicyAnswer
 export function rejection(rule: string, message: string): PolicyAnswer {
   return { verdict: { kind: 'reject' }, reasons: [{ rule, message, controls: [] }], nondeterministic: null }
 }
+
+/** What a plane carries out. `recorded`: see Decision; without it, the intent is on disk already. */
+export function decisionOf(
+  id: string,
+  { policy, answer: { reasons } }: Pick<Judgement, 'policy' | 'answer'>,
+  verdict: Verdict,
+  approval: ApprovalRef | null,
+  recorded: Decision['recorded'] = alreadyRecorded,
+): Decision {
+  return { id, verdict, reasons, controls: controlsOf(reasons), policy, approval, recorded }
+}
+
+const NOTHING_TO_WAIT_FOR: Promise<void> = Promise.resolve()
+const alreadyRecorded = (): Promise<void> => NOTHING_TO_WAIT_FOR

@@ -1,5 +1,5 @@
 import type { JsonObject } from './access-request.ts'
-import { later, microseconds, type HeldIntent, type SessionDraft } from './held-intents.ts'
+import { later, microseconds, type UnansweredIntent, type SessionDraft } from './unanswered-intents.ts'
 import type { RecordedAnswer } from './plane.ts'
 import type { Outcome } from './verdict.ts'
 
@@ -17,7 +17,7 @@ export function outcomeOf(decision: string, outcome: Outcome, answer?: RecordedA
 
 /** An intent with its outcome. `took_us`: from the decision to the outcome. */
 export function settledIntent(
-  { draft, decidedNs }: HeldIntent,
+  { draft, decidedNs }: UnansweredIntent,
   outcome: Outcome,
   answer: RecordedAnswer | undefined,
   nowNs: bigint,

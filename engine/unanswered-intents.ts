@@ -7,7 +7,7 @@ const GRACE_MS = 5
 export type SessionDraft = Omit<RecordDraft, 'session'>
 
 /** The record of a decision that changes nothing, while its answer is on its way. */
-export class HeldIntent {
+export class UnansweredIntent {
   readonly draft: SessionDraft
   /** When it was decided, of the clock that never goes back, in nanoseconds. */
   readonly decidedNs: bigint
@@ -27,12 +27,12 @@ export class HeldIntent {
  * one record, since nothing of it has left by then; an intent whose answer takes longer, or leaves in parts, goes to disk
  * by itself.
  */
-export class HeldIntents {
+export class UnansweredIntents {
   readonly #append: (draft: SessionDraft) => Appended
   /** Nanoseconds of a clock that never goes back. */
   readonly #monotonic: () => bigint
   /** By decision, oldest first; those that are on their way to the disk too, until their outcome comes. */
-  readonly #intents = new Map<string, HeldIntent>()
+  readonly #intents = new Map<string, UnansweredIntent>()
   /** A look at them is due. */
   #due = false
 
@@ -41,20 +41,20 @@ export class HeldIntents {
     this.#monotonic = monotonic
   }
 
-  hold(decision: string, intent: HeldIntent): void {
+  add(decision: string, intent: UnansweredIntent): void {
     this.#intents.set(decision, intent)
     if (!this.#due) this.#later()
   }
 
   /** Gives it to who has its outcome; undefined where that decision's intent never waited. */
-  take(decision: string): HeldIntent | undefined {
+  take(decision: string): UnansweredIntent | undefined {
     const intent = this.#intents.get(decision)
     this.#intents.delete(decision)
     return intent
   }
 
   /** Records it by itself unless that has been done. `waited_us`: how much later than its decision its record is. */
-  record(intent: HeldIntent): Promise<void> {
+  record(intent: UnansweredIntent): Promise<void> {
     const { draft, decidedNs } = intent
     intent.durable ??= this.#append(later(draft, { waited_us: microseconds(decidedNs, this.#monotonic()) })).durable
     return intent.durable
