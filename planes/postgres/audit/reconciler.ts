@@ -18,6 +18,8 @@ const PATIENCE_MS = 60_000
 /** How often what waits is looked at, in rows. */
 const SWEEP_ROWS = 5000
 const KEPT_LATE = 1000
+/** A read's record waits for its answer, ten milliseconds or as long as the gateway is busy: others' may be made meanwhile. */
+const READ_WAITS_MS = 100
 const AFTER_EVIDENCE = 'a session that began when evidence may have ended'
 /** Evidence names a decision that ended so. */
 const ENDED: Readonly<Record<string, Intent['status']>> = {
@@ -32,6 +34,8 @@ interface Judged {
   readonly match: SessionMatch
   around: number
   unlogged: number
+  /** When the newest of its recorded statements was decided. What it sent behind that, and has no record of, is newer. */
+  decided: number
   /** What `told` of its statements, where the log has any. */
   told: LoggedStatement['told'] | null
   /** Rows of this session are missing from the log. */
@@ -124,7 +128,8 @@ export class Reconciler {
     return true
   }
 
-  #record(record: ReadRecord, { match }: Judged): void {
+  #record(record: ReadRecord, judged: Judged): void {
+    const { match } = judged
     const { event, decision, id, time, block, fields } = record
     if (decision === null) return
     const status = ENDED[event]
@@ -134,6 +139,7 @@ export class Reconciler {
     const text = block === null ? null : (textOf(block['statement']) ?? '')
     const settled = ENDED[`outcome.${textOf(objectOf(fields['outcome'])['status'])}`]
     const begun = time - lateMs(fields)
+    judged.decided = Math.max(judged.decided, begun)
     match.intent({ decision, record: id, time: begun, text, status: 'open', ended: null, logged: null })
     if (settled !== undefined) match.outcome(decision, settled, time)
   }
@@ -144,7 +150,7 @@ export class Reconciler {
       unlogged: (intent) => this.#unlogged(judged, intent),
       timed: (logged, begun, ended) => this.#bound(logged - ended, logged - begun),
     })
-    const judged: Judged = { owner, match, around: 0, unlogged: 0, told: null, gap: false }
+    const judged: Judged = { owner, match, around: 0, unlogged: 0, decided: -Infinity, told: null, gap: false }
     return judged
   }
 
@@ -303,7 +309,8 @@ export class Reconciler {
     const { owner } = judged
     const crash = this.#outline.crashes.get(owner.writer)
     const { least, most } = this.#ahead()
-    if (crash !== undefined && unit.reads && unit.time - least >= crash.time) {
+    const unrecorded = crash === undefined ? Infinity : Math.max(crash.time - READ_WAITS_MS, judged.decided)
+    if (unit.reads && unit.time - least >= unrecorded) {
       this.#findings.addUnjudged('a read that was on its way when the gateway died; its answer reached nobody', unit.at)
       return
     }

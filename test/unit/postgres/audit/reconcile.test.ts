@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Reconciliation } from '../../../../planes/postgres/index.ts'
 import { NINE, TwoAccounts, type Backend } from './two-accounts.ts'
 
@@ -180,4 +180,36 @@ test('an intruder with more to say than anyone can read is counted whole and tol
   for (let n = 0; n < 3000; n += 1) accounts.logged({ ...GATEWAY, pid: 9 }, `statement: SELECT ${n}`)
   const report = await judge(accounts)
   expect([report.aroundCount, report.around.length]).toEqual([3000, 1000])
+})
+
+describe('a read that the server has and evidence has not, of a gateway that died', () => {
+  const other: Backend = { pid: 4343, port: 50_001, started: NINE + 1500 }
+  const unrecorded = (accounts: TwoAccounts): void => accounts.logged(GATEWAY, 'execute <unnamed>: SELECT z')
+
+  /** `before`: milliseconds from that read to the gateway's last record, which is of another session, or of its own. */
+  async function died(before: number, last: 's1' | 's2'): Promise<Reconciliation> {
+    using accounts = new TwoAccounts()
+    ordinary(accounts)
+    accounts.session('s2', other)
+    unrecorded(accounts)
+    accounts.now += before
+    accounts.both(last === 's1' ? GATEWAY : other, last, 'd-last', 'SELECT b')
+    accounts.now += 1000
+    accounts.record({ event: 'writer.recovered', writer_id: 'gw.2', detail: { writer_id: 'gw.1' } })
+    return await judge(accounts)
+  }
+
+  test('was on its way, though others were recorded while its record waited', async () => {
+    const report = await died(40, 's2')
+    expect(report.around).toEqual([])
+    expect(report.unjudged).toMatchObject([{ reason: expect.stringContaining('on its way when the gateway died') }])
+  })
+
+  test('is one around the gateway where its record had long been due', async () => {
+    expect((await died(400, 's2')).around).toMatchObject([{ text: 'SELECT z' }])
+  })
+
+  test('is one around the gateway where its own session recorded another behind it', async () => {
+    expect((await died(40, 's1')).around).toMatchObject([{ text: 'SELECT z' }])
+  })
 })
