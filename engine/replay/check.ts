@@ -102,6 +102,8 @@ function checkRecording(session: string, { records, frames }: SessionEntries, fa
       return check('recording', 'bad', `a record names frame ${numberOf(to) ?? '?'}, which is another one or gone`)
     reach.set(writer, Math.max(reach.get(writer) ?? 0, Number(to)))
   }
+  if (frames.length === 0)
+    return check('recording', 'ok', 'no frames, and no record names one: answers stand beside the records')
   const last = [...reach.values()].reduce((sum, to) => sum + to, 0)
   const covered = last === frames.length ? 'to the last' : `as far as ${last}; what came after has no record yet`
   return check('recording', 'ok', `${count(frames.length, 'frame')}, chained, and named by the records ${covered}`)

@@ -88,7 +88,9 @@ async function write(directory: string, steps: readonly Step[]): Promise<readonl
       const body = { rows: [[canary(`frame${frame}`)]] }
       log.appendFrame(session, { dir: 'upstream', kind: 'sql.rows', decision, body })
     }
-    await log.append({ event: 'outcome.ok', session, decision, outcome: { status: 'ok' } }).durable
+    const payload = { answer: { rows: [[canary('answer')]] } }
+    const outcome = { answer: 'sql.rows', status: 'ok' }
+    await log.append({ event: 'outcome.ok', session, decision, outcome, payload }).durable
   }
   await log.close()
   return entries

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NormalizeError } from '../../../../engine/index.ts'
 import { SqlParser, type SqlParserOptions } from '../../../../planes/postgres/normalizer/index.ts'
+import { poison, survived } from '../../../support/poison.ts'
 
 let parser: SqlParser
 const opened: SqlParser[] = []
@@ -28,30 +29,10 @@ function faultOf(sql: string, of: SqlParser = parser): Promise<NormalizeError> {
   )
 }
 
-/** Left-deep: its tree overflows the stack of whoever writes it out. */
-const poison = (terms: number, first: number): string => `SELECT ${first}${'+1'.repeat(terms)}`
-
 describe('what spoils a parser costs its own statement alone', () => {
   // The long form is test/fault/postgres/parser.test.ts.
   test('a poisonous statement of 16 KB again and again, others all the while', async () => {
-    let answered = 0
-    const stop = new AbortController()
-    const others = (async () => {
-      while (!stop.signal.aborted) {
-        expect(await parser.parse(`SELECT ${(answered += 1)}`)).toHaveLength(1)
-        await new Promise((resume) => setTimeout(resume, 5))
-      }
-    })()
-    for (let round = 0; round < 20; round += 1) {
-      expect(await faultOf(poison(8000, round))).toMatchObject({
-        code: 'ERR_NORMALIZE_TOO_COMPLEX',
-        message: 'the SQL text is too complex to be parsed in time: split the statement',
-      })
-    }
-    stop.abort()
-    await others
-    expect(await parser.parse('SELECT 1')).toHaveLength(1)
-    expect(answered).toBeGreaterThan(4)
+    expect(await survived(parser, 20)).toBeGreaterThan(4)
   })
 
   test('in-line as well', async () => {
