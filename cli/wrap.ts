@@ -7,7 +7,7 @@ export function wrapped(text: string, columns: number): readonly string[] {
   let rest = text
   while (cells(rest) > columns) {
     const cut = cutAt(rest, columns)
-    pieces.push(rest.slice(0, cut).trimEnd())
+    pieces.push(rest.slice(0, cut).replace(/ +$/, '')) // no other white space: it is somebody's text
     rest = rest.slice(cut)
   }
   return [...pieces, rest]

@@ -237,6 +237,7 @@ describe('whatever an agent wrote', () => {
           for (const piece of pieces) expect(cells(piece)).toBeLessThanOrEqual(columns)
         },
       ),
+      { examples: [['\u2e80\u2028\u2e80', 4]] },
     )
   })
 
