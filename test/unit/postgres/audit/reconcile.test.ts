@@ -184,14 +184,13 @@ test('an intruder with more to say than anyone can read is counted whole and tol
 
 describe('a read that the server has and evidence has not, of a gateway that died', () => {
   const other: Backend = { pid: 4343, port: 50_001, started: NINE + 1500 }
-  const unrecorded = (accounts: TwoAccounts): void => accounts.logged(GATEWAY, 'execute <unnamed>: SELECT z')
 
   /** `before`: milliseconds from that read to the gateway's last record, which is of another session, or of its own. */
   async function died(before: number, last: 's1' | 's2'): Promise<Reconciliation> {
     using accounts = new TwoAccounts()
     ordinary(accounts)
     accounts.session('s2', other)
-    unrecorded(accounts)
+    accounts.logged(GATEWAY, 'execute <unnamed>: SELECT z')
     accounts.now += before
     accounts.both(last === 's1' ? GATEWAY : other, last, 'd-last', 'SELECT b')
     accounts.now += 1000
